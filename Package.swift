@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "stave",
+    products: [
+        .library(name: "Stave", targets: ["Stave"]),
+        .executable(name: "stave", targets: ["StaveTool"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    ],
+    targets: [
+        // C: two system libraries, and the kernel calls that Swift's Glibc module does not show.
+        .systemLibrary(
+            name: "CEditline", pkgConfig: "libedit", providers: [.apt(["libedit-dev"])]),
+        .systemLibrary(
+            name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CLinux"),
+
+        // Ground floor: what lies on disk.
+        .target(name: "StaveDisk", dependencies: ["CLinux", "CXXHash"], swiftSettings: strict),
+        // First floor: the store.
+        .target(name: "Stave", dependencies: ["StaveDisk", "CLinux"], swiftSettings: strict),
+        // The one executable: shell and inspector.
+        .executableTarget(
+            name: "StaveTool",
+            dependencies: [
+                "Stave", "StaveDisk", "CEditline", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        .target(
+            name: "TestSupport", dependencies: ["Stave", "StaveDisk", "CLinux"],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "StaveDiskTests", dependencies: ["StaveDisk", "TestSupport"],
+            resources: [.copy("Fixtures")], swiftSettings: strict),
+        .testTarget(
+            name: "StaveTests", dependencies: ["Stave", "StaveDisk", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StaveToolTests",
+            dependencies: ["StaveTool", "Stave", "StaveDisk", "TestSupport"],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,27 @@
+// What the kernel and libc offer and Swift's Glibc module does not show: variadic calls, calls behind
+// _GNU_SOURCE, a thread-local variable and a prefetch. Nothing here decides anything.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+int stave_open(const char *path, int flags, mode_t mode);
+int stave_open_at(int directory, const char *name, int flags, mode_t mode);
+int stave_fallocate(int fd, int64_t offset, int64_t length);
+int stave_rename_no_replace(const char *from, const char *to);
+
+/// membarrier(2), private expedited: 0, or -1 where the kernel does not offer it.
+int stave_membarrier_register(void);
+int stave_membarrier(void);
+
+/// One word per thread; `stave_thread_slot_on_exit` names what runs when the thread that set it ends.
+extern _Thread_local void *stave_thread_slot_value
+    __attribute__((tls_model("initial-exec")));
+static inline void *stave_thread_slot(void) { return stave_thread_slot_value; }
+void stave_set_thread_slot(void *value, void (*on_exit)(void *));
+
+static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+static inline void stave_prefetch_for_write(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+/// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
+void stave_ignore_file_size_signal(void);

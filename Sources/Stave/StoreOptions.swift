@@ -1,0 +1,34 @@
+/// How long a write waits before it counts as done.
+public enum Durability: String, Sendable, CaseIterable {
+    /// Durable before the call returns. Writers in several threads share one fdatasync.
+    case always
+    /// Survives the end of the process at once, and a power cut after at most a second.
+    case interval
+    /// Survives the end of the process; a power cut may take what the kernel had not written yet.
+    case os
+}
+
+/// How a store is opened. The defaults suit a laptop.
+public struct StoreOptions: Sendable {
+    public enum Access: Sendable {
+        /// The one writer; takes the lock.
+        case readWrite
+        /// Reads only, without the lock: works beside a writer and on read-only media, and sees the
+        /// store as it is at the moment of opening.
+        case readOnly
+    }
+
+    public var access: Access = .readWrite
+    /// Make the directory and an empty store where there is none. Only the last part of the path is
+    /// made. Of no effect for `.readOnly`.
+    public var createsIfMissing = false
+    public var durability: Durability = .interval
+    /// Bytes at which a segment is sealed and the next one begun: 4 KiB to 256 MiB. A record that does
+    /// not fit gets a segment of its own.
+    public var segmentSize = 256 << 20
+    /// Check each value's checksum when it is read. Switched off, a flipped bit may be returned as a
+    /// value; the rest of the checks stay.
+    public var verifiesReads = true
+
+    public init() {}
+}

@@ -1,0 +1,63 @@
+/// What a store holds and how it lies on disk, at one moment. All sizes are bytes.
+public struct StoreStatistics: Sendable {
+    /// One segment file. `liveBytes`, `deadBytes` and `tombstoneBytes` and the header add up to `bytes`.
+    public struct Segment: Sendable {
+        public var number: UInt64
+        public var isSealed: Bool
+        /// Bytes of records with the header; the file may have space reserved behind them.
+        public var bytes: Int
+        public var liveBytes: Int
+        public var deadBytes: Int
+        /// Tombstones that are the newest record of their key.
+        public var tombstoneBytes: Int
+    }
+
+    public var path: String
+    public var isReadOnly: Bool
+    public var durability: Durability
+    /// Keys with a value.
+    public var count: Int
+    public var segments: [Segment]
+    /// All files of the store together, as their sizes say.
+    public var diskBytes: Int
+    public var liveBytes: Int
+    public var deadBytes: Int
+    public var tombstoneBytes: Int
+    /// Memory of the keydir.
+    public var keydirBytes: Int
+    /// The next write's sequence number.
+    public var nextSequence: UInt64
+    /// Every write with a lower sequence number is durable.
+    public var durableSequence: UInt64
+    /// Compactions since the store was opened, and what they copied and freed.
+    public var compactionCount: Int
+    public var copiedBytes: Int
+    public var freedBytes: Int
+    /// Bytes of records that were written by `set` and `removeValue` since the store was opened.
+    public var writtenBytes: Int
+
+    /// Bytes on disk for a byte of live records; 1 is the least. nil where nothing is live.
+    public var spaceAmplification: Double? {
+        liveBytes > 0 ? Double(diskBytes) / Double(liveBytes) : nil
+    }
+
+    /// Bytes written to segments for a byte that was asked for. nil where nothing was written.
+    public var writeAmplification: Double? {
+        writtenBytes > 0 ? Double(writtenBytes + copiedBytes) / Double(writtenBytes) : nil
+    }
+}
+
+/// What a compaction did. All sizes are bytes.
+public struct CompactionReport: Equatable, Sendable {
+    /// Segments rewritten, and segments that took their place.
+    public var segmentsBefore = 0
+    public var segmentsAfter = 0
+    public var copiedRecords = 0
+    public var copiedBytes = 0
+    /// Records that were not copied: dead ones, and tombstones that nothing needs any more.
+    public var droppedRecords = 0
+    /// Bytes that the directory shrank by.
+    public var freedBytes = 0
+    /// Damaged stretches, in words; segments that hold them stayed as they were.
+    public var damage: [String] = []
+}

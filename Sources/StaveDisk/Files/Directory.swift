@@ -1,0 +1,135 @@
+internal import CLinux
+internal import Glibc
+
+/// A store's directory, held open: all names are looked up in it, whatever happens to its path.
+package struct Directory: ~Copyable, Sendable {
+    private let descriptor: Int32
+    package let path: String
+
+    /// Opens the directory at `path`.
+    package init(path: String) throws(FileError) {
+        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+        descriptor = try retrying("open", path) { unsafe stave_open(path, flags, 0) }
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// Makes the directory, mode 0700, and its entry in the parent durable. The parent must exist.
+    package static func create(_ path: String) throws(FileError) {
+        do throws(FileError) {
+            _ = try retrying("create", path) { unsafe mkdir(path, 0o700) }
+        } catch {
+            if error.code == EEXIST { return }
+            throw error
+        }
+        try Directory(path: parent(of: path)).sync()
+    }
+
+    private static func parent(of path: String) -> String {
+        var bytes = Array(path.utf8)
+        while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
+    }
+
+    package func path(of name: String) -> String { path + "/" + name }
+
+    /// The names in the directory without "." and "..", sorted.
+    package func names() throws(FileError) -> [String] {
+        let copy = try retrying("list", path) {
+            unsafe stave_open_at(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        }
+        guard let stream = unsafe fdopendir(copy) else {
+            let code = errno
+            close(copy)
+            throw FileError("list", path, code: code)
+        }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else { break }
+            // SAFETY: d_name is a NUL-terminated string inside the entry.
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        guard errno == 0 else { throw FileError("list", path, code: errno) }
+        return names.sorted()
+    }
+
+    /// Opens a file of the store. A symbolic link, FIFO, directory or device in its place is refused.
+    package func open(_ name: String, _ mode: File.Mode) throws(FileError) -> File {
+        let path = path(of: name)
+        let flags =
+            switch mode {
+            case .read: O_RDONLY
+            case .readWrite: O_RDWR
+            case .create: O_RDWR | O_CREAT | O_EXCL
+            }
+        let descriptor: Int32
+        do throws(FileError) {
+            descriptor = try retrying("open", path) {
+                unsafe stave_open_at(
+                    self.descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
+            }
+        } catch {
+            guard error.code == ELOOP else { throw error }
+            throw FileError("open", path, reason: "it is a symbolic link, which a store never has")
+        }
+        let file = File(descriptor: descriptor, path: path)
+        try file.requireRegular()
+        return file
+    }
+
+    /// Is there anything of this name, a dangling symbolic link included?
+    package func contains(_ name: String) -> Bool {
+        var status = stat()
+        return unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// Bytes of the file `name`, or nil where there is none.
+    package func size(of name: String) -> Int? {
+        var status = stat()
+        guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return nil
+        }
+        return Int(status.st_size)
+    }
+
+    package func remove(_ name: String) throws(FileError) {
+        _ = try retrying("remove", path(of: name)) { unsafe unlinkat(descriptor, name, 0) }
+    }
+
+    package func rename(_ old: String, to new: String) throws(FileError) {
+        _ = try retrying("rename", path(of: old)) {
+            unsafe renameat(descriptor, old, descriptor, new)
+        }
+    }
+
+    /// Makes names that were created, renamed or removed durable.
+    package func sync() throws(FileError) {
+        _ = try retrying("sync", path) { fsync(descriptor) }
+    }
+
+    /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The caller
+    /// syncs the directory where the name must be durable.
+    package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
+        let temporary = file.temporaryName
+        if contains(temporary) { try remove(temporary) }
+        do throws(FileError) {
+            let output = try open(temporary, .create)
+            try output.write(bytes, at: 0)
+            try output.sync()
+            try rename(temporary, to: file.name)
+        } catch {
+            // The first error is the one to report; what is left is removed by the next open.
+            try? remove(temporary)
+            throw error
+        }
+    }
+}

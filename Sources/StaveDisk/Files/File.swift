@@ -1,0 +1,111 @@
+internal import CLinux
+internal import Glibc
+
+/// An open regular file. Closed when the value ends.
+package struct File: ~Copyable, Sendable {
+    package enum Mode: Sendable {
+        case read
+        case readWrite
+        /// Made anew with mode 0600; the name must be free.
+        case create
+    }
+
+    let descriptor: Int32
+    /// The path it was opened by, for messages.
+    package let path: String
+
+    init(descriptor: Int32, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    /// Opens the file at `path`, which may be any the user names. A FIFO, directory or device is
+    /// refused; a symbolic link is followed.
+    package static func opening(_ path: String) throws(FileError) -> File {
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+        let descriptor = try retrying("open", path) { unsafe stave_open(path, flags, 0) }
+        let file = File(descriptor: descriptor, path: path)
+        try file.requireRegular()
+        return file
+    }
+
+    deinit { close(descriptor) }
+
+    func requireRegular() throws(FileError) {
+        let status = try status()
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw FileError("use", path, reason: "it is not a regular file")
+        }
+    }
+
+    private func status() throws(FileError) -> stat {
+        var status = stat()
+        // SAFETY: fstat fills the struct in.
+        _ = try retrying("examine", path) { unsafe fstat(descriptor, &status) }
+        return status
+    }
+
+    /// Bytes.
+    package func size() throws(FileError) -> Int { Int(try status().st_size) }
+
+    /// All of the file, at most `limit` bytes.
+    package func contents(limit: Int) throws(FileError) -> [UInt8] {
+        let size = try size()
+        guard size <= limit else {
+            throw FileError("read", path, reason: "\(size) bytes are more than \(limit)")
+        }
+        var bytes = [UInt8](repeating: 0, count: size)
+        var done = 0
+        while done < size {
+            let count = try retrying("read", path) {
+                // SAFETY: the read stays inside the array.
+                unsafe bytes.withUnsafeMutableBytes { buffer in
+                    unsafe pread(descriptor, buffer.baseAddress! + done, size - done, off_t(done))
+                }
+            }
+            if count == 0 { break }
+            done += count
+        }
+        bytes.removeLast(size - done)
+        return bytes
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    package func write(_ bytes: RawSpan, at offset: Int) throws(FileError) {
+        var done = 0
+        while done < bytes.byteCount {
+            let count = try retrying("write", path) {
+                // SAFETY: the pointer is used only while the span is borrowed.
+                unsafe bytes.withUnsafeBytes { buffer in
+                    unsafe pwrite(
+                        descriptor, buffer.baseAddress! + done, buffer.count - done,
+                        off_t(offset + done))
+                }
+            }
+            guard count > 0 else { throw FileError("write", path, code: ENOSPC) }
+            done += count
+        }
+    }
+
+    /// Reserves `length` bytes at `offset`, growing the file: later stores there cannot run out of
+    /// space. fallocate(2) itself, because posix_fallocate hides that a file system cannot do it.
+    package func reserve(_ length: Int, at offset: Int) throws(FileError) {
+        _ = try retrying("reserve space in", path) {
+            stave_fallocate(descriptor, Int64(offset), Int64(length))
+        }
+    }
+
+    package func truncate(to length: Int) throws(FileError) {
+        _ = try retrying("cut", path) { ftruncate(descriptor, off_t(length)) }
+    }
+
+    /// Makes the contents durable.
+    package func syncData() throws(FileError) {
+        _ = try retrying("sync", path) { fdatasync(descriptor) }
+    }
+
+    /// Makes contents and metadata durable.
+    package func sync() throws(FileError) {
+        _ = try retrying("sync", path) { fsync(descriptor) }
+    }
+}

@@ -1,0 +1,39 @@
+internal import Glibc
+
+/// A stretch of memory backed by a file. Unmapped when the last reference goes.
+@safe package final class Mapping: @unchecked Sendable {
+    // @unchecked: the address and length never change; who may write where is the segment's rule.
+
+    package let base: UnsafeMutableRawPointer
+    /// Bytes mapped; may reach beyond the end of the file, where nothing may be touched.
+    package let count: Int
+
+    /// Maps the first `count` bytes of `file`, shared with every other process. count > 0.
+    package init(_ file: borrowing File, count: Int, isWritable: Bool) throws(FileError) {
+        precondition(count > 0, "an empty mapping is impossible")
+        let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+        let address = unsafe mmap(nil, count, protection, MAP_SHARED, file.descriptor, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw FileError("map", file.path, code: errno)
+        }
+        unsafe base = address
+        self.count = count
+    }
+
+    deinit { unsafe munmap(base, count) }
+
+    package var bytes: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: base, count: count)
+    }
+
+    /// Brings pages into memory ready for writing, so that stores there do not fault one by one.
+    /// Only a hint: errors are of no consequence.
+    package func populateForWriting(_ range: Range<Int>) {
+        let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14; not in Glibc's module
+        let start = range.lowerBound & ~4095
+        unsafe madvise(base + start, range.upperBound - start, populateWrite)
+    }
+
+    /// Tells the kernel that the bytes will be read once, in order.
+    package func adviseSequential() { unsafe madvise(base, count, Int32(MADV_SEQUENTIAL)) }
+}

@@ -1,0 +1,42 @@
+internal import CLinux
+internal import Glibc
+
+/// The lock that makes a process the one writer of a store: flock(2) on LOCK.
+///
+/// The kernel drops it when the process ends, however it ends, so it is never stale, and the file is
+/// never removed. It holds the holder's process id for messages; nothing depends on it.
+package struct StoreLock: ~Copyable, Sendable {
+    private let file: File
+
+    /// Takes the lock, or returns nil where another process (or another store in this one) holds it.
+    package static func acquire(in directory: borrowing Directory) throws(FileError) -> StoreLock? {
+        let file: File
+        do throws(FileError) {
+            file = try directory.open(FileName.lockName, .create)
+        } catch {
+            guard error.code == EEXIST else { throw error }
+            file = try directory.open(FileName.lockName, .readWrite)
+        }
+        while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EWOULDBLOCK { return nil }
+            if errno != EINTR { throw FileError("lock", file.path, code: errno) }
+        }
+        // Who holds it, for the message that another writer gets. A full disk must not keep a store
+        // from opening, so a failure here is of no consequence.
+        let text = Array("\(getpid())\n".utf8)
+        try? file.truncate(to: 0)
+        unsafe try? file.write(text.span.bytes, at: 0)
+        return StoreLock(file: file)
+    }
+
+    /// The process id that the holder wrote, if it can be read.
+    package static func holder(in directory: borrowing Directory) -> Int? {
+        guard let file = try? directory.open(FileName.lockName, .read),
+            let bytes = try? file.contents(limit: 64)
+        else { return nil }
+        let text = String(decoding: bytes, as: UTF8.self)
+        return Int(text.prefix { $0.isNumber })
+    }
+
+    private init(file: consuming File) { self.file = file }
+}

@@ -1,0 +1,36 @@
+/// The numbers that fix the format on disk. docs/format.md is the specification.
+///
+/// All integers are little-endian; every record starts on a multiple of `alignment`.
+package enum Format {
+    /// The version this code writes, and the newest it reads.
+    package static let version: UInt32 = 1
+    /// Records start on multiples of this many bytes, so a location fits into fewer bits.
+    package static let alignment = 8
+    /// Longest key in bytes. The empty key is refused.
+    package static let maxKeyLength = 65_535
+    /// Longest value in bytes: 1 GiB. The empty value is legal.
+    package static let maxValueLength = 1 << 30
+    /// Records start below this offset of a segment, so that `offset / 8` fits into 25 bits.
+    package static let maxSegmentLength = 256 << 20
+
+    /// `length` rounded up to the next multiple of `alignment`.
+    package static func aligned(_ length: Int) -> Int {
+        (length &+ (alignment - 1)) & ~(alignment - 1)
+    }
+}
+
+/// Why bytes could not be decoded. The caller knows the file; the decoder knows the place.
+package struct FormatError: Error, Equatable, Sendable {
+    /// What is wrong: lower case, no full stop, "is X, should be Y" where that helps.
+    package var reason: String
+    /// Byte offset in the file.
+    package var offset: Int
+    /// The bytes are whole, but a newer version of Stave wrote them.
+    package var isNewerVersion: Bool
+
+    package init(_ reason: String, at offset: Int, isNewerVersion: Bool = false) {
+        self.reason = reason
+        self.offset = offset
+        self.isNewerVersion = isNewerVersion
+    }
+}

@@ -1,0 +1,173 @@
+/// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted already,
+/// and the last step of `HintImage.indexing`.
+package struct HintBuilder: ~Copyable {
+    private var storage: GrowingBytes
+    private var offsets: [UInt32] = []
+    private var sequences: ClosedRange<UInt64>?
+    private var recordCount = 0
+    private var tombstoneCount = 0
+
+    package init(expectedCount: Int = 0) {
+        storage = GrowingBytes(capacity: 64 + expectedCount * 40)
+        storage.reserve(HintImage.headerLength)
+        storage.count = HintImage.headerLength
+        offsets.reserveCapacity(expectedCount)
+    }
+
+    /// Keys so far.
+    package var count: Int { offsets.count }
+
+    /// Counts a record of the segment, whether or not its key's entry names it.
+    package mutating func count(sequence: UInt64, kind: RecordKind) {
+        recordCount += 1
+        if kind == .tombstone { tombstoneCount += 1 }
+        guard let range = sequences else {
+            sequences = sequence...sequence
+            return
+        }
+        sequences = min(range.lowerBound, sequence)...max(range.upperBound, sequence)
+    }
+
+    /// Adds the entry of a key above all before it.
+    package mutating func append(_ entry: HintEntry) {
+        let keyLength = unsafe entry.key.count
+        let start = storage.count
+        storage.reserve(HintImage.entryHeaderLength + keyLength)
+        // SAFETY: `reserve` made room for the entry behind `start`.
+        let target = unsafe storage.base + start
+        unsafe target.store(entry.sequence, at: 0)
+        unsafe target.store(UInt32(entry.offset / Format.alignment), at: 8)
+        unsafe target.store(UInt32(entry.valueLength), at: 12)
+        unsafe target.store(UInt16(keyLength), at: 16)
+        unsafe target.store(entry.kind.rawValue, at: 18)
+        unsafe target.store(entry.flags, at: 19)
+        unsafe target.copy(entry.key.bytes, to: HintImage.entryHeaderLength)
+        storage.count = start + HintImage.entryHeaderLength + keyLength
+        offsets.append(UInt32(start))
+    }
+
+    /// The finished image of the segment with `identity`, which is `segmentLength` bytes long.
+    package consuming func finish(identity: UInt64, segmentLength: Int) -> HintImage {
+        let indexStart = storage.count
+        let length = indexStart + offsets.count * 4 + HintImage.footerLength
+        storage.reserve(length - indexStart)
+        // SAFETY: `reserve` made room for the index and the footer.
+        let base = unsafe storage.base
+        unsafe base.store(HintImage.magic, at: 0)
+        unsafe base.store(Format.version, at: 8)
+        unsafe base.store(UInt32(0), at: 12)
+        unsafe base.store(identity, at: 16)
+        unsafe base.store(UInt64(segmentLength), at: 24)
+        unsafe base.store(sequences?.lowerBound ?? 0, at: 32)
+        unsafe base.store(sequences?.upperBound ?? 0, at: 40)
+        unsafe base.store(UInt32(offsets.count), at: 48)
+        unsafe base.store(UInt32(recordCount), at: 52)
+        unsafe base.store(UInt32(tombstoneCount), at: 56)
+        unsafe base.store(UInt32(0), at: 60)
+        for (index, offset) in offsets.enumerated() {
+            unsafe base.store(offset, at: indexStart + index * 4)
+        }
+        let covered = length - HintImage.footerLength
+        let hash = unsafe Checksum.hash(UnsafeRawBufferPointer(start: base, count: covered).bytes)
+        let binding = Checksum.binding(identity: identity, offset: segmentLength)
+        unsafe base.store(hash ^ binding, at: covered)
+        storage.count = length
+        let bytes = unsafe UnsafeRawBufferPointer(start: base, count: length)
+        do {
+            return unsafe try HintImage(
+                decoding: bytes, keeping: storage, identity: identity, segmentLength: segmentLength)
+        } catch {
+            preconditionFailure("a hint image must be whole when it was just made: \(error.reason)")
+        }
+    }
+}
+
+/// Bytes that grow: the room in which a hint image is made.
+@safe final class GrowingBytes {
+    private(set) var base: UnsafeMutableRawPointer
+    private var capacity: Int
+    var count = 0
+
+    init(capacity: Int) {
+        self.capacity = max(capacity, 256)
+        unsafe base = .allocate(byteCount: self.capacity, alignment: 8)
+    }
+
+    deinit { unsafe base.deallocate() }
+
+    /// Makes room for `extra` bytes behind `count`.
+    func reserve(_ extra: Int) {
+        guard count + extra > capacity else { return }
+        capacity = max(count + extra, capacity * 2)
+        // SAFETY: the new room is larger than what is copied into it.
+        let grown = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
+        unsafe grown.copyMemory(from: base, byteCount: count)
+        unsafe base.deallocate()
+        unsafe base = unsafe grown
+    }
+}
+
+// MARK: - From a segment's records
+
+extension HintImage {
+    /// Indexes records that stand at ascending offsets of a segment: sorts them by key and keeps the
+    /// newest of each key.
+    ///
+    /// - Parameters:
+    ///   - records: header and offset of each, checked already.
+    ///   - segment: the segment's bytes from the start of its file; read for the keys.
+    package static func indexing(
+        _ records: [(offset: Int, header: RecordHeader)], of segment: UnsafeRawBufferPointer,
+        identity: UInt64, segmentLength: Int
+    ) -> HintImage {
+        // SAFETY: the caller checked that every record with its key lies inside `segment`.
+        func key(_ index: Int) -> UnsafeRawBufferPointer {
+            let start = records[index].offset + RecordHeader.byteCount
+            let end = start + records[index].header.keyLength
+            return unsafe UnsafeRawBufferPointer(rebasing: segment[start..<end])
+        }
+        var builder = HintBuilder(expectedCount: records.count)
+        var order: [SortKey] = []
+        order.reserveCapacity(records.count)
+        for index in records.indices {
+            let header = records[index].header
+            builder.count(sequence: header.sequence, kind: header.kind ?? .value)
+            unsafe order.append(SortKey(prefix: keyPrefix(key(index)), index: UInt32(index)))
+        }
+        order.sort { a, b in
+            if a.prefix != b.prefix { return a.prefix < b.prefix }
+            let order = unsafe compareKeys(key(Int(a.index)), key(Int(b.index)))
+            if order != 0 { return order < 0 }
+            let (left, right) = (records[Int(a.index)].header, records[Int(b.index)].header)
+            return left.sequence > right.sequence
+        }
+        var previous: Int?
+        for item in order {
+            let index = Int(item.index)
+            if let previous, unsafe compareKeys(key(previous), key(index)) == 0 { continue }
+            previous = index
+            let (offset, header) = records[index]
+            let kind = header.kind ?? .value
+            unsafe builder.append(HintEntry(header, kind: kind, offset: offset, key: key(index)))
+        }
+        return builder.finish(identity: identity, segmentLength: segmentLength)
+    }
+
+    private struct SortKey {
+        var prefix: UInt64
+        var index: UInt32
+    }
+}
+
+/// The first eight bytes of a key as a number that orders as the bytes do.
+package func keyPrefix(_ key: UnsafeRawBufferPointer) -> UInt64 {
+    // SAFETY: the load is guarded by the count.
+    if key.count >= 8 {
+        return unsafe UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+    }
+    var prefix: UInt64 = 0
+    for index in 0..<8 {
+        prefix = unsafe prefix << 8 | (index < key.count ? UInt64(key[index]) : 0)
+    }
+    return prefix
+}

@@ -1,0 +1,218 @@
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// One entry of a hint file: what it says about one key.
+///
+/// `key` points into the image it came from and is valid while that image lives.
+@safe package struct HintEntry {
+    package var sequence: UInt64
+    /// Where the record starts in its segment, in bytes.
+    package var offset: Int
+    package var valueLength: Int
+    package var kind: RecordKind
+    package var flags: UInt8
+    package var key: UnsafeRawBufferPointer
+
+    package init(_ header: RecordHeader, kind: RecordKind, offset: Int, key: UnsafeRawBufferPointer)
+    {
+        sequence = header.sequence
+        self.offset = offset
+        valueLength = header.valueLength
+        self.kind = kind
+        flags = header.flags
+        unsafe self.key = unsafe key
+    }
+
+    init(
+        sequence: UInt64, offset: Int, valueLength: Int, kind: RecordKind, flags: UInt8,
+        key: UnsafeRawBufferPointer
+    ) {
+        self.sequence = sequence
+        self.offset = offset
+        self.valueLength = valueLength
+        self.kind = kind
+        self.flags = flags
+        unsafe self.key = unsafe key
+    }
+
+    /// Bytes of the record on disk.
+    package var recordLength: Int {
+        unsafe RecordHeader.recordLength(key: key.count, value: valueLength)
+    }
+}
+
+/// A segment's newest entry for each of its keys, sorted by key: a hint file's bytes, mapped from a
+/// file or made in memory. Either way the same bytes, so that open, scan, compaction and verification
+/// read one thing.
+///
+///      header, 64 bytes
+///        0 STAVEHNT | 8 version | 12 flags | 16 segment identity | 24 segment length
+///        32 first sequence | 40 last sequence | 48 entries | 52 records | 56 tombstones | 60 zero
+///      entries, sorted by key (bytes, then length)
+///        0 sequence | 8 offset / 8 | 12 value length | 16 key length | 18 kind | 19 flags | 20 key
+///      offset of each entry, 4 bytes each
+///      XXH3-64 of everything before, bound to the segment's identity and length
+///
+/// A hint is only an optimisation, and only a whole one is used: `init(decoding:)` checks every entry.
+@safe package final class HintImage: @unchecked Sendable {
+    // @unchecked: the bytes never change after init, and `owner` keeps them alive.
+    static let magic: UInt64 = 0x544e_4845_5641_5453  // "STAVEHNT", little-endian
+    package static let headerLength = 64
+    static let entryHeaderLength = 20
+    static let footerLength = 8
+
+    package let bytes: UnsafeRawBufferPointer
+    private let owner: AnyObject
+    package let identity: UInt64
+    /// Bytes of the segment it describes.
+    package let segmentLength: Int
+    /// Lowest and highest sequence number of all the segment's records; nil where it has none.
+    package let sequences: ClosedRange<UInt64>?
+    /// Keys.
+    package let count: Int
+    /// Records in the segment, older versions included.
+    package let recordCount: Int
+    /// Tombstones among them.
+    package let tombstoneCount: Int
+    private let offsets: Int
+
+    /// Checks every field and takes the bytes over.
+    ///
+    /// - Parameters:
+    ///   - bytes: the whole file; valid while `owner` lives.
+    ///   - identity, segmentLength: of the segment it must describe; nil leaves the check out.
+    package init(
+        decoding bytes: UnsafeRawBufferPointer, keeping owner: AnyObject, identity: UInt64?,
+        segmentLength: Int?
+    ) throws(FormatError) {
+        // SAFETY: `owner` keeps `bytes` alive while this object lives; all loads are checked.
+        let span = unsafe bytes.bytes
+        guard span.byteCount >= Self.headerLength + Self.footerLength else {
+            throw FormatError("hint file is too short: \(span.byteCount) bytes", at: 0)
+        }
+        guard span.load(0) == Self.magic else {
+            throw FormatError("not a hint file: it does not begin with STAVEHNT", at: 0)
+        }
+        let version: UInt32 = span.load(8)
+        guard version == Format.version, span.load(12, as: UInt32.self) == 0 else {
+            throw FormatError(
+                "hint file has format version \(version)", at: 8, isNewerVersion: true)
+        }
+        let ownIdentity: UInt64 = span.load(16)
+        let ownLength: UInt64 = span.load(24)
+        guard let length = Int(exactly: ownLength) else {
+            throw FormatError("segment length is out of range", at: 24)
+        }
+        let covered = span.byteCount - Self.footerLength
+        let checksum =
+            Checksum.hash(span.extracting(0..<covered))
+            ^ Checksum.binding(identity: ownIdentity, offset: length)
+        guard span.load(covered) == checksum else {
+            throw FormatError(
+                "hint file checksum is wrong, should be \(hex(checksum))", at: covered)
+        }
+        guard identity == nil || identity == ownIdentity else {
+            throw FormatError("hint file belongs to another segment", at: 16)
+        }
+        guard segmentLength == nil || segmentLength == length else {
+            throw FormatError(
+                "hint file is stale: made for \(length) bytes, segment has \(segmentLength ?? 0)",
+                at: 24)
+        }
+        unsafe self.bytes = unsafe bytes
+        self.owner = owner
+        self.identity = ownIdentity
+        self.segmentLength = length
+        count = Int(span.load(48, as: UInt32.self))
+        recordCount = Int(span.load(52, as: UInt32.self))
+        tombstoneCount = Int(span.load(56, as: UInt32.self))
+        offsets = covered - count * 4
+        let (first, last): (UInt64, UInt64) = (span.load(32), span.load(40))
+        sequences = recordCount > 0 && first <= last ? first...last : nil
+        try checkEntries(span)
+    }
+
+    private func checkEntries(_ span: RawSpan) throws(FormatError) {
+        guard offsets >= Self.headerLength, recordCount >= count, tombstoneCount <= recordCount,
+            sequences != nil || count == 0
+        else { throw FormatError("hint file header is impossible", at: 48) }
+        var next = Self.headerLength
+        var previous = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        for index in 0..<count {
+            let offset = Int(span.load(offsets + index * 4, as: UInt32.self))
+            guard offset == next, offsets - offset >= Self.entryHeaderLength else {
+                throw FormatError("entry \(index) is misplaced", at: offset)
+            }
+            let keyLength = Int(span.load(offset + 16, as: UInt16.self))
+            guard keyLength > 0, keyLength <= offsets - offset - Self.entryHeaderLength,
+                RecordKind(rawValue: span.load(offset + 18)) != nil
+            else { throw FormatError("entry \(index) is impossible", at: offset) }
+            let entry = self[index]
+            // SAFETY: the key lies inside the image, as was just checked.
+            let key = unsafe entry.key
+            guard unsafe index == 0 || compareKeys(previous, key) < 0 else {
+                throw FormatError("entry \(index) is out of order", at: offset)
+            }
+            guard entry.offset >= SegmentHeader.byteCount,
+                entry.valueLength <= Format.maxValueLength,
+                entry.offset + entry.recordLength <= segmentLength
+            else { throw FormatError("entry \(index) points outside its segment", at: offset) }
+            unsafe previous = unsafe key
+            next = offset + Self.entryHeaderLength + keyLength
+        }
+        guard next == offsets else { throw FormatError("bytes after the last entry", at: next) }
+    }
+
+    /// The entry at `index`, in key order. 0 <= index < count.
+    @inline(__always)
+    package subscript(index: Int) -> HintEntry {
+        // SAFETY: `checkEntries` proved that every entry lies inside the image.
+        precondition(index >= 0 && index < count, "entry index out of range")
+        let span = unsafe bytes.bytes
+        let start = Int(span.load(offsets &+ index &* 4, as: UInt32.self))
+        let keyLength = Int(span.load(start &+ 16, as: UInt16.self))
+        let kind: RecordKind = span.load(start &+ 18, as: UInt8.self) == 1 ? .value : .tombstone
+        return unsafe HintEntry(
+            sequence: span.load(start),
+            offset: Int(span.load(start &+ 8, as: UInt32.self)) &* Format.alignment,
+            valueLength: Int(span.load(start &+ 12, as: UInt32.self)),
+            kind: kind, flags: span.load(start &+ 19),
+            key: UnsafeRawBufferPointer(
+                rebasing: bytes[(start &+ 20)..<(start &+ 20 &+ keyLength)]))
+    }
+
+    /// The index of the first entry whose key is not below `key`; `count` where there is none.
+    package func lowerBound(_ key: UnsafeRawBufferPointer) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if unsafe compareKeys(self[middle].key, key) < 0 {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
+    }
+
+    /// The entry for `key`, if the segment has one.
+    package func entry(for key: UnsafeRawBufferPointer) -> HintEntry? {
+        let index = unsafe lowerBound(key)
+        guard index < count else { return nil }
+        let entry = self[index]
+        return unsafe compareKeys(entry.key, key) == 0 ? entry : nil
+    }
+}
+
+/// The order of keys everywhere: by bytes, a prefix before what it begins. Negative, 0 or positive.
+@inline(__always)
+package func compareKeys(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+    let common = min(a.count, b.count)
+    if common > 0, let left = a.baseAddress, let right = b.baseAddress {
+        // SAFETY: both hold at least `common` bytes.
+        let order = unsafe memcmp(left, right, common)
+        if order != 0 { return Int(order) }
+    }
+    return a.count - b.count
+}

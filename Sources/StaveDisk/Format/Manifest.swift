@@ -1,0 +1,206 @@
+/// Which segments make up the store. The only commit point: rotation, sealing and compaction take
+/// effect when a new MANIFEST is renamed over the old one.
+///
+/// Text, a fact a line, closed by a checksum line over everything before it:
+///
+///     stave manifest 1
+///     store 6f1c0d5e8a3b4c2d9e0f112233445566
+///     revision 7
+///     next-sequence 4712
+///     next-segment 9
+///     segment 1 identity 9f86d081884c7d65 sealed length 268435408 sequences 1 4000
+///     segment 8 identity 0a1b2c3d4e5f6071 unsealed
+///     checksum 1f2e3d4c5b6a7988
+package struct Manifest: Equatable, Sendable {
+    package struct Segment: Equatable, Sendable {
+        package var number: UInt64
+        package var identity: UInt64
+        /// nil while records may still be appended.
+        package var seal: Seal?
+
+        package init(number: UInt64, identity: UInt64, seal: Seal? = nil) {
+            self.number = number
+            self.identity = identity
+            self.seal = seal
+        }
+    }
+
+    /// What is fixed when a segment is sealed.
+    package struct Seal: Equatable, Sendable {
+        /// Bytes of the file that belong to the segment.
+        package var length: Int
+        /// Sequence numbers of its records, lowest and highest.
+        package var sequences: ClosedRange<UInt64>
+
+        package init(length: Int, sequences: ClosedRange<UInt64>) {
+            self.length = length
+            self.sequences = sequences
+        }
+    }
+
+    package var storeID: StoreID
+    /// Counts the manifests of this store.
+    package var revision: UInt64
+    /// Above every sequence number in a sealed segment.
+    package var nextSequence: UInt64
+    /// Above every segment number ever used.
+    package var nextSegment: UInt64
+    /// Ascending by number; the unsealed ones come last, in the order in which they were written.
+    package var segments: [Segment]
+
+    /// A new store's.
+    package init(storeID: StoreID) {
+        self.storeID = storeID
+        revision = 1
+        nextSequence = 1
+        nextSegment = 1
+        segments = []
+    }
+
+    package func encoded() -> [UInt8] {
+        var text = """
+            stave manifest \(Format.version)
+            store \(hex(storeID.high))\(hex(storeID.low))
+            revision \(revision)
+            next-sequence \(nextSequence)
+            next-segment \(nextSegment)
+
+            """
+        for segment in segments {
+            text += "segment \(segment.number) identity \(hex(segment.identity)) "
+            if let seal = segment.seal {
+                let (first, last) = (seal.sequences.lowerBound, seal.sequences.upperBound)
+                text += "sealed length \(seal.length) sequences \(first) \(last)\n"
+            } else {
+                text += "unsealed\n"
+            }
+        }
+        var bytes = Array(text.utf8)
+        let checksum = unsafe Checksum.hash(bytes.span.bytes)
+        bytes += Array("checksum \(hex(checksum))\n".utf8)
+        return bytes
+    }
+}
+
+// MARK: - Decoding
+
+extension Manifest {
+    /// The longest MANIFEST that is read: more than 32,768 segments need.
+    package static let maxLength = 16 << 20
+
+    package init(decoding bytes: [UInt8]) throws(FormatError) {
+        let checksumLength = "checksum 0123456789abcdef\n".utf8.count
+        let covered = bytes.count - checksumLength
+        guard covered > 0 else {
+            throw FormatError("too short: \(bytes.count) bytes", at: 0)
+        }
+        let checksum = unsafe hex(Checksum.hash(bytes.span.bytes.extracting(0..<covered)))
+        let isWhole = bytes[covered...].elementsEqual("checksum \(checksum)\n".utf8)
+        var lines = ManifestLines(bytes[..<covered])
+        // The version comes first, so that a newer program's file is not called damaged.
+        let title = lines.next()
+        guard title.count == 3, title[0] == "stave", title[1] == "manifest" else {
+            throw FormatError("not a MANIFEST: it does not begin with \"stave manifest\"", at: 0)
+        }
+        guard isWhole || title[2] != String(Format.version) else {
+            throw FormatError("checksum is wrong, should be \(checksum)", at: covered)
+        }
+        guard title[2] == String(Format.version) else {
+            throw FormatError(
+                "format version \(title[2]), this program reads \(Format.version)", at: 0,
+                isNewerVersion: true)
+        }
+        self.init(storeID: try lines.storeID())
+        revision = try lines.number("revision")
+        nextSequence = try lines.number("next-sequence")
+        nextSegment = try lines.number("next-segment")
+        while !lines.isAtEnd { segments.append(try lines.segment()) }
+        try checkInvariants()
+    }
+
+    private func checkInvariants() throws(FormatError) {
+        var previous: UInt64 = 0
+        var sawUnsealed = false
+        for segment in segments {
+            guard segment.number > previous, segment.number < nextSegment else {
+                throw FormatError("segment numbers are out of order at \(segment.number)", at: 0)
+            }
+            previous = segment.number
+            if segment.seal == nil { sawUnsealed = true }
+            if let seal = segment.seal {
+                guard seal.sequences.upperBound < nextSequence else {
+                    throw FormatError("segment \(segment.number) is beyond next-sequence", at: 0)
+                }
+            }
+        }
+        _ = sawUnsealed
+        guard nextSegment <= FileName.largestNumber else {
+            throw FormatError("segment numbers are used up", at: 0)
+        }
+    }
+}
+
+/// Splits a MANIFEST into lines of words and takes the known ones.
+private struct ManifestLines {
+    private var rest: ArraySlice<UInt8>
+    private var lineStart = 0
+
+    init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    mutating func next() -> [String] {
+        lineStart = rest.startIndex
+        let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+        let line = rest[rest.startIndex..<end]
+        rest = rest[min(end + 1, rest.endIndex)...]
+        return line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    mutating func number(_ name: String) throws(FormatError) -> UInt64 {
+        let words = next()
+        guard words.count == 2, words[0] == name, let number = UInt64(words[1]) else {
+            throw unexpected("\(name) NUMBER")
+        }
+        return number
+    }
+
+    mutating func storeID() throws(FormatError) -> StoreID {
+        let words = next()
+        guard words.count == 2, words[0] == "store", words[1].utf8.count == 32,
+            let high = UInt64(words[1].prefix(16), radix: 16),
+            let low = UInt64(words[1].suffix(16), radix: 16)
+        else { throw unexpected("store and 32 hexadecimal digits") }
+        return StoreID(low: low, high: high)
+    }
+
+    mutating func segment() throws(FormatError) -> Manifest.Segment {
+        let words = next()
+        guard words.count >= 5, words[0] == "segment", let number = UInt64(words[1]), number > 0,
+            words[2] == "identity", words[3].utf8.count == 16,
+            let identity = UInt64(words[3], radix: 16)
+        else { throw unexpected("segment NUMBER identity HEX ...") }
+        if words.count == 5, words[4] == "unsealed" {
+            return Manifest.Segment(number: number, identity: identity)
+        }
+        guard words.count == 10, words[4] == "sealed", words[5] == "length",
+            let length = Int(words[6]), length >= SegmentHeader.byteCount,
+            length <= Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17),
+            words[7] == "sequences",
+            let first = UInt64(words[8]), let last = UInt64(words[9]), first <= last
+        else { throw unexpected("sealed length BYTES sequences FIRST LAST") }
+        let seal = Manifest.Seal(length: length, sequences: first...last)
+        return Manifest.Segment(number: number, identity: identity, seal: seal)
+    }
+
+    private func unexpected(_ wanted: String) -> FormatError {
+        FormatError("line not understood, expected: \(wanted)", at: lineStart)
+    }
+}
+
+/// `word` as 16 hexadecimal digits.
+package func hex(_ word: UInt64) -> String {
+    let digits = String(word, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+}

@@ -1,0 +1,160 @@
+/// What a record says about its key.
+package enum RecordKind: UInt8, Sendable {
+    /// The key has this value.
+    case value = 1
+    /// The key was deleted. A kind of its own: no value a user writes can delete a key.
+    case tombstone = 2
+}
+
+/// The fixed part of a record.
+///
+///      0        4        8               16       20       24  26 27 28
+///      | header | value  | sequence      | time   | value  |key|k |f | key ... | value ... | 0s |
+///      | check  | check  | number        | s      | length |len|  |  |
+///
+/// Rules:
+/// 1. The header checksum covers bytes 4 ..< 28 + key length; the value checksum covers the value. A
+///    damaged value therefore still names its key, and keys are read without touching values.
+/// 2. Both are bound to the segment's identity and the record's offset (`Checksum.binding`).
+/// 3. The padding up to the next multiple of 8 is zero.
+/// 4. A kind of 0 is not a record: zero-filled space never looks like one.
+/// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
+///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
+package struct RecordHeader: Equatable, Sendable {
+    package static let byteCount = 28
+    /// Flag bits this version understands among those that must be understood: none yet.
+    package static let knownFlags: UInt8 = 0
+    package static let mustKnowFlags: UInt8 = 0x0f
+
+    package var headerChecksum: UInt32
+    package var valueChecksum: UInt32
+    package var sequence: UInt64
+    /// Seconds since 1970, as the clock told them; never used to decide which record is newer.
+    package var time: UInt32
+    /// Bytes.
+    package var valueLength: Int
+    /// Bytes.
+    package var keyLength: Int
+    package var rawKind: UInt8
+    package var flags: UInt8
+
+    package init(
+        kind: RecordKind, sequence: UInt64, time: UInt32, keyLength: Int, valueLength: Int
+    ) {
+        precondition(
+            keyLength > 0 && keyLength <= Format.maxKeyLength, "a key has 1 to 65,535 bytes")
+        precondition(valueLength <= Format.maxValueLength, "a value has at most 1 GiB")
+        headerChecksum = 0
+        valueChecksum = 0
+        self.sequence = sequence
+        self.time = time
+        self.valueLength = valueLength
+        self.keyLength = keyLength
+        rawKind = kind.rawValue
+        flags = 0
+    }
+
+    /// Takes the fields as they stand, checked by nobody. `bytes` holds at least `byteCount` bytes.
+    package init(unchecked bytes: RawSpan) {
+        headerChecksum = bytes.load(0)
+        valueChecksum = bytes.load(4)
+        sequence = bytes.load(8)
+        time = bytes.load(16)
+        valueLength = Int(bytes.load(20, as: UInt32.self))
+        keyLength = Int(bytes.load(24, as: UInt16.self))
+        rawKind = bytes.load(26)
+        flags = bytes.load(27)
+    }
+
+    /// The kind, or nil where the byte is none of this version's.
+    package var kind: RecordKind? { RecordKind(rawValue: rawKind) }
+
+    /// Bytes of the whole record with its padding.
+    package var recordLength: Int { Self.recordLength(key: keyLength, value: valueLength) }
+
+    /// Bytes that a record takes on disk.
+    package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
+        Format.aligned(byteCount &+ keyLength &+ valueLength)
+    }
+
+    /// Could these fields be a record's? Cheap, and true of every whole record.
+    package var isPlausible: Bool {
+        kind != nil && keyLength > 0 && valueLength <= Format.maxValueLength
+            && (rawKind != RecordKind.tombstone.rawValue || valueLength == 0)
+    }
+
+    /// True where the record sets a flag that must be known and is not.
+    package var needsNewerVersion: Bool { flags & Self.mustKnowFlags & ~Self.knownFlags != 0 }
+}
+
+/// Encoding and checking whole records.
+package enum Record {
+    /// Writes the record to `target`, with its checksums and padding.
+    ///
+    /// - Parameters:
+    ///   - valueChecksum: the value's checksum at this place, where it is known already: compaction
+    ///     lets it travel instead of computing a new one over bytes that may have rotted meanwhile.
+    ///   - binding: `Checksum.binding` of the record's place.
+    ///   - target: at least `header.recordLength` writable bytes.
+    package static func encode(
+        _ header: RecordHeader, key: RawSpan, value: RawSpan, valueChecksum: UInt32? = nil,
+        binding: UInt64, into target: UnsafeMutableRawPointer
+    ) {
+        let valueStart = RecordHeader.byteCount &+ key.byteCount
+        let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
+        let checksum = valueChecksum ?? Self.valueChecksum(value, binding: binding)
+        // SAFETY: the caller brings `length` bytes. The last eight are zeroed first, so that what the
+        // key and value leave of them is the padding.
+        unsafe target.store(UInt64(0), at: length &- 8)
+        unsafe target.store(checksum, at: 4)
+        unsafe target.store(header.sequence, at: 8)
+        unsafe target.store(header.time, at: 16)
+        unsafe target.store(UInt32(truncatingIfNeeded: value.byteCount), at: 20)
+        unsafe target.store(UInt16(truncatingIfNeeded: key.byteCount), at: 24)
+        unsafe target.store(header.rawKind, at: 26)
+        unsafe target.store(header.flags, at: 27)
+        unsafe target.copy(key, to: RecordHeader.byteCount)
+        unsafe target.copy(value, to: valueStart)
+        let covered = unsafe UnsafeRawBufferPointer(start: target + 4, count: valueStart &- 4)
+        let hash = unsafe Checksum.hash(covered.bytes)
+        unsafe target.store(UInt32(truncatingIfNeeded: hash ^ binding), at: 0)
+    }
+
+    /// The header checksum that `bytes`, a record's start with its whole key, should carry.
+    package static func headerChecksum(_ bytes: RawSpan, keyLength: Int, binding: UInt64) -> UInt32
+    {
+        let covered = bytes.extracting(4..<(RecordHeader.byteCount &+ keyLength))
+        return UInt32(truncatingIfNeeded: Checksum.hash(covered) ^ binding)
+    }
+
+    /// The value checksum that `value` should carry.
+    package static func valueChecksum(_ value: RawSpan, binding: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: Checksum.hash(value) ^ binding)
+    }
+
+    /// The header at `offset` of a segment, if a whole record's header and key stand there.
+    ///
+    /// Checks that the record fits into `segment`, that its fields are possible and that its header
+    /// checksum is right. The value is not read.
+    package static func header(
+        in segment: RawSpan, at offset: Int, identity: UInt64
+    ) -> RecordHeader? {
+        guard offset >= 0, segment.byteCount &- offset >= RecordHeader.byteCount else { return nil }
+        let bytes = segment.extracting(droppingFirst: offset)
+        let header = RecordHeader(unchecked: bytes)
+        guard header.isPlausible, header.recordLength <= bytes.byteCount else { return nil }
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        let checksum = headerChecksum(bytes, keyLength: header.keyLength, binding: binding)
+        return checksum == header.headerChecksum ? header : nil
+    }
+
+    /// Is the value of the record at `offset` whole? `header` comes from `header(in:at:identity:)`.
+    package static func valueChecksOut(
+        _ header: RecordHeader, in segment: RawSpan, at offset: Int, identity: UInt64
+    ) -> Bool {
+        let start = offset &+ RecordHeader.byteCount &+ header.keyLength
+        let value = segment.extracting(start..<(start &+ header.valueLength))
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        return valueChecksum(value, binding: binding) == header.valueChecksum
+    }
+}

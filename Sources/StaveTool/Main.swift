@@ -1,0 +1,2 @@
+import ArgumentParser
+@main struct StaveCommand: ParsableCommand { mutating func run() throws { print("hi") } }
