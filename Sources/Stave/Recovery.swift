@@ -15,6 +15,10 @@ struct RecoveredStore {
     /// Unsealed segments behind a log that ended early.
     var dropped: [Manifest.Segment] = []
     var nextSequence: UInt64 = 1
+    /// Numbers were left out, for records that a power cut may have taken.
+    var skipsSequences = false
+    /// The number of the first record that is not known to be durable.
+    var firstUnsynced: UInt64?
     /// Damage that cannot be tied to a key.
     var uncertainties: [Uncertainty] = []
     /// What was found, a sentence each.
@@ -94,6 +98,7 @@ struct Recovery: ~Copyable {
                 try readSealed(entry, seal, in: directory)
             } else if logEnded {
                 result.dropped.append(entry)
+                skipSequences(ofDropped: entry)
                 result.notices.append(
                     "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
                         + " early; its unsynced records are left out")
@@ -205,6 +210,14 @@ struct Recovery: ~Copyable {
     private mutating func skipSequences(_ count: Int) {
         let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
         result.nextSequence = overflow ? .max : next
+        result.skipsSequences = true
+    }
+
+    /// Leaves out the numbers that a segment's records had, so that none is used twice.
+    private mutating func skipSequences(ofDropped entry: Manifest.Segment) {
+        if let seal = entry.seal { see(seal.sequences.upperBound) }
+        // How far an active segment got is only known to be less than this.
+        skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))
     }
 
     /// Are there more than zeros behind a sealed segment's end?
@@ -299,6 +312,9 @@ struct Recovery: ~Copyable {
         result.images.append(image)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
+        if let first = log.records.first(where: { $0.offset >= log.mark }) {
+            result.firstUnsynced = min(result.firstUnsynced ?? .max, first.header.sequence)
+        }
         if log.mark != size {
             // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
             // more than fit into the segment, so this many numbers are left out.
@@ -308,6 +324,8 @@ struct Recovery: ~Copyable {
             segment.keepsCutBytes = log.cutRecords > 0
             result.full.append(segment)
         } else {
+            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
+            if let older = result.active { result.full.append(older.segment) }
             result.active = RecoveredStore.Active(
                 segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
         }

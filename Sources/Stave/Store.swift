@@ -68,7 +68,8 @@ public final class Store: @unchecked Sendable {
         certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
         table = SegmentTable()
         keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
-        durableSequence = Atomic(recovered.nextSequence)
+        // What a killed process left in the page cache is not durable yet.
+        durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
         writer = WriterState(nextSequence: recovered.nextSequence)
         worker = Worker()
         if !isWriter {
