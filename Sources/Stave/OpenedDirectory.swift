@@ -149,9 +149,13 @@ extension Store {
             var size = active.fileSize
             if active.log.hasTornTail && active.log.cutRecords == 0 {
                 // Nothing whole is behind it. The cut is made durable before anything is appended.
-                try file.truncate(to: segment.end)
+                if try file.truncateUnlessShared(to: segment.end) {
+                    size = segment.end
+                } else {
+                    // A reader has it mapped: its pages stay.
+                    try file.zero(segment.end..<size)
+                }
                 try file.sync()
-                size = segment.end
             }
             let appender = Appender(
                 segment: segment, file: file, reserved: size, capacity: active.capacity,

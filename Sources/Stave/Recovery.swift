@@ -121,9 +121,7 @@ struct Recovery: ~Copyable {
             let file = try directory.open(name, asWriter ? .readWrite : .read)
             // Before its size is asked for: from here on the writer does not cut it.
             let isShared = !isWriter && entry.seal?.isDurable != true
-            if isShared, !file.shareLength() {
-                throw FileError("read", file.path, reason: "it is being cut right now; try again")
-            }
+            if isShared { try file.shareLength() }
             let size = try file.size()
             guard size > 0 else {
                 throw FileError("use", file.path, reason: "it is empty, but MANIFEST names it")
@@ -297,10 +295,20 @@ struct Recovery: ~Copyable {
     private mutating func readUnsealed(
         _ entry: Manifest.Segment, in directory: borrowing Directory
     ) throws(StoreError) -> Bool {
-        let (segment, size, header, problem) = try open(
-            entry, in: directory, asWriter: isWriter && entry.seal == nil)
+        let asWriter = isWriter && entry.seal == nil
+        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+        var mark = unsafe SegmentHeader.mark(
+            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
+        while !isWriter, mark ?? 0 > size,
+            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
+        {
+            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+            mark = unsafe SegmentHeader.mark(
+                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        }
         try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, seal: entry.seal)
+        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
         segment.end = log.end
         for record in log.records { segment.note(sequence: record.header.sequence) }
         // SAFETY: the log ends inside the mapped file, or at a mark behind its end where the store is
@@ -333,7 +341,7 @@ struct Recovery: ~Copyable {
     }
 
     private mutating func readLog(
-        of segment: Segment, size: Int, seal: Manifest.Seal?
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
     ) throws(StoreError) -> RecoveredLog {
         var log = RecoveredLog()
         let limit = min(size, seal?.length ?? size)
@@ -342,7 +350,7 @@ struct Recovery: ~Copyable {
         if size < SegmentHeader.byteCount {
             addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
         }
-        log.mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
+        log.mark = mark
         var offset = SegmentHeader.byteCount
         scan: while true {
             let step = unsafe SegmentScan.step(
