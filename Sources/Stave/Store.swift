@@ -103,6 +103,8 @@ public final class Store: @unchecked Sendable {
     public func close() throws(StoreError) {
         if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
         worker.stop()
+        // A compaction that runs ends first: nothing may be committed once the lock is let go.
+        defer { maintenanceLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
         var problem: StoreError?
         do throws(StoreError) {
@@ -112,7 +114,6 @@ public final class Store: @unchecked Sendable {
         } catch {
             problem = error
         }
-        storeLock?.release()
         if let problem { throw problem }
     }
 
