@@ -107,7 +107,7 @@ extension Manifest {
         guard title.count == 3, title[0] == "stave", title[1] == "manifest" else {
             throw FormatError("not a MANIFEST: it does not begin with \"stave manifest\"", at: 0)
         }
-        guard isWhole || title[2] != String(Format.version) else {
+        guard isWhole || UInt32(title[2]) ?? 0 > Format.version else {
             throw FormatError("checksum is wrong, should be \(checksum)", at: covered)
         }
         guard title[2] == String(Format.version) else {
