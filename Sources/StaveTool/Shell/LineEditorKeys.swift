@@ -9,19 +9,18 @@ extension LineEditor {
     private static let wakeKey: Int32 = 0x9F
 
     func addFunctions() {
-        let functions: [(String, KeyFunction)] = unsafe [
-            ("stave-complete", { handle, _ in unsafe LineEditor.of(handle).complete() }),
-            ("stave-space", { handle, _ in unsafe LineEditor.of(handle).insert(" ") }),
-            ("stave-end", { handle, _ in unsafe LineEditor.of(handle).endOrDelete() }),
-            ("stave-cancel", { handle, _ in unsafe LineEditor.of(handle).cancel() }),
-            ("stave-suspend", { handle, _ in unsafe LineEditor.of(handle).suspend() }),
-            ("stave-paste", { handle, _ in unsafe LineEditor.of(handle).paste() }),
-            ("stave-wake", { handle, _ in unsafe LineEditor.of(handle).redraw() }),
-        ]
-        for unsafe(name, function) in unsafe functions {
-            // SAFETY: libedit copies the name.
-            unsafe _ = stave_el_add_function(handle, name, function)
-        }
+        unsafe add("stave-complete") { handle, _ in unsafe LineEditor.of(handle).complete() }
+        unsafe add("stave-space") { handle, _ in unsafe LineEditor.of(handle).insert(" ") }
+        unsafe add("stave-end") { handle, _ in unsafe LineEditor.of(handle).endOrDelete() }
+        unsafe add("stave-cancel") { handle, _ in unsafe LineEditor.of(handle).cancel() }
+        unsafe add("stave-suspend") { handle, _ in unsafe LineEditor.of(handle).suspend() }
+        unsafe add("stave-paste") { handle, _ in unsafe LineEditor.of(handle).paste() }
+        unsafe add("stave-wake") { handle, _ in unsafe LineEditor.of(handle).redraw() }
+    }
+
+    private func add(_ name: String, _ function: KeyFunction) {
+        // SAFETY: libedit copies the name.
+        unsafe _ = stave_el_add_function(handle, name, function)
     }
 
     /// After ~/.editrc. In vi mode no key may begin with ESC, which would swallow the key behind it.

@@ -64,7 +64,7 @@ struct EntryPrinter {
         case .raw: unsafe output.write(bytes)
         case .csv: unsafe printField(bytes)
         case .hex:
-            for unsafebyte in unsafe bytes {
+            unsafe bytes.forEach { byte in
                 output.write(Byte.hexDigit(byte >> 4))
                 output.write(Byte.hexDigit(byte & 15))
             }
@@ -80,7 +80,7 @@ struct EntryPrinter {
             }
         guard needsQuotes else { return unsafe output.write(bytes) }
         output.write(Byte.double)
-        for unsafebyte in unsafe bytes {
+        unsafe bytes.forEach { byte in
             if byte == Byte.double { output.write(Byte.double) }
             output.write(byte)
         }
@@ -89,7 +89,7 @@ struct EntryPrinter {
 
     private func printObject(_ members: [(String, UnsafeRawBufferPointer)]) {
         output.write(UInt8(ascii: "{"))
-        for unsafe(index, member) in unsafe members.enumerated() {
+        unsafe members.enumerated().forEach { index, member in
             if index > 0 { output.write(Byte.comma) }
             unsafe JSON.writeMember(member.0, member.1) { output.write($0) }
         }
@@ -106,7 +106,7 @@ enum JSON {
         // SAFETY: the bytes are only read.
         let isText = unsafe UTF8Scan.isValid(bytes)
         for byte in "\"\(name)\(isText ? "" : "_hex")\":\"".utf8 { put(byte) }
-        for unsafebyte in unsafe bytes {
+        unsafe bytes.forEach { byte in
             if isText {
                 writeCharacter(byte, put)
             } else {
