@@ -108,4 +108,18 @@ package struct File: ~Copyable, Sendable {
     package func sync() throws(FileError) {
         _ = try retrying("sync", path) { fsync(descriptor) }
     }
+
+    /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose its
+    /// pages. Returns false where the file is being cut right now.
+    package func shareLength() -> Bool { flock(descriptor, LOCK_SH | LOCK_NB) == 0 }
+
+    /// Cuts the file, unless a reader shares its length.
+    ///
+    /// - Returns: whether it was cut.
+    package func truncateUnlessShared(to length: Int) throws(FileError) -> Bool {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+        defer { flock(descriptor, LOCK_UN) }
+        try truncate(to: length)
+        return true
+    }
 }

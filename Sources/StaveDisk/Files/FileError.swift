@@ -28,6 +28,7 @@ package struct FileError: Error, Equatable, Sendable {
     package var description: String { "cannot \(operation) \(path): \(reason)" }
 
     package var isNoSuchFile: Bool { code == ENOENT }
+    package var isNotADirectory: Bool { code == ENOTDIR }
     package var isNoSpace: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
     package var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
     /// The file system cannot reserve space ahead of writes.

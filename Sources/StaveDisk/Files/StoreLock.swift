@@ -38,5 +38,8 @@ package struct StoreLock: ~Copyable, Sendable {
         return Int(text.prefix { $0.isNumber })
     }
 
+    /// Lets the lock go while the value lives on.
+    package func release() { flock(file.descriptor, LOCK_UN) }
+
     private init(file: consuming File) { self.file = file }
 }

@@ -61,6 +61,13 @@
     package static let headerLength = 64
     static let entryHeaderLength = 20
     static let footerLength = 8
+    /// Bytes of a hint file without entries.
+    package static let emptyLength = headerLength + footerLength
+
+    /// Bytes that an entry adds to a hint file.
+    package static func length(ofEntry entry: HintEntry) -> Int {
+        unsafe entryHeaderLength + entry.key.count + 4
+    }
 
     package let bytes: UnsafeRawBufferPointer
     private let owner: AnyObject

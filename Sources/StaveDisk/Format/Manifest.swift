@@ -15,7 +15,7 @@ package struct Manifest: Equatable, Sendable {
     package struct Segment: Equatable, Sendable {
         package var number: UInt64
         package var identity: UInt64
-        /// nil while records may still be appended.
+        /// nil while records may still be appended: the active segment.
         package var seal: Seal?
 
         package init(number: UInt64, identity: UInt64, seal: Seal? = nil) {
@@ -27,12 +27,16 @@ package struct Manifest: Equatable, Sendable {
 
     /// What is fixed when a segment is sealed.
     package struct Seal: Equatable, Sendable {
+        /// False from the moment the segment is full until its bytes are known to be durable. What a
+        /// power cut may do to such a segment is what it may do to an active one.
+        package var isDurable: Bool
         /// Bytes of the file that belong to the segment.
         package var length: Int
         /// Sequence numbers of its records, lowest and highest.
         package var sequences: ClosedRange<UInt64>
 
-        package init(length: Int, sequences: ClosedRange<UInt64>) {
+        package init(length: Int, sequences: ClosedRange<UInt64>, isDurable: Bool = true) {
+            self.isDurable = isDurable
             self.length = length
             self.sequences = sequences
         }
@@ -70,7 +74,8 @@ package struct Manifest: Equatable, Sendable {
             text += "segment \(segment.number) identity \(hex(segment.identity)) "
             if let seal = segment.seal {
                 let (first, last) = (seal.sequences.lowerBound, seal.sequences.upperBound)
-                text += "sealed length \(seal.length) sequences \(first) \(last)\n"
+                let state = seal.isDurable ? "sealed" : "full"
+                text += "\(state) length \(seal.length) sequences \(first) \(last)\n"
             } else {
                 text += "unsealed\n"
             }
@@ -120,20 +125,17 @@ extension Manifest {
 
     private func checkInvariants() throws(FormatError) {
         var previous: UInt64 = 0
-        var sawUnsealed = false
         for segment in segments {
             guard segment.number > previous, segment.number < nextSegment else {
                 throw FormatError("segment numbers are out of order at \(segment.number)", at: 0)
             }
             previous = segment.number
-            if segment.seal == nil { sawUnsealed = true }
             if let seal = segment.seal {
                 guard seal.sequences.upperBound < nextSequence else {
                     throw FormatError("segment \(segment.number) is beyond next-sequence", at: 0)
                 }
             }
         }
-        _ = sawUnsealed
         guard nextSegment <= FileName.largestNumber else {
             throw FormatError("segment numbers are used up", at: 0)
         }
@@ -184,13 +186,14 @@ private struct ManifestLines {
         if words.count == 5, words[4] == "unsealed" {
             return Manifest.Segment(number: number, identity: identity)
         }
-        guard words.count == 10, words[4] == "sealed", words[5] == "length",
+        guard words.count == 10, words[4] == "sealed" || words[4] == "full", words[5] == "length",
             let length = Int(words[6]), length >= SegmentHeader.byteCount,
             length <= Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17),
             words[7] == "sequences",
             let first = UInt64(words[8]), let last = UInt64(words[9]), first <= last
-        else { throw unexpected("sealed length BYTES sequences FIRST LAST") }
-        let seal = Manifest.Seal(length: length, sequences: first...last)
+        else { throw unexpected("sealed or full, length BYTES sequences FIRST LAST") }
+        let seal = Manifest.Seal(
+            length: length, sequences: first...last, isDurable: words[4] == "sealed")
         return Manifest.Segment(number: number, identity: identity, seal: seal)
     }
 

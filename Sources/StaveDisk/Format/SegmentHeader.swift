@@ -9,7 +9,7 @@
 package struct SegmentHeader: Equatable, Sendable {
     package static let byteCount = 80
     static let magic: UInt64 = 0x4745_5345_5641_5453  // "STAVESEG", little-endian
-    static let markOffset = 64
+    package static let markOffset = 64
 
     /// Random; every checksum in the file is bound to it.
     package var identity: UInt64
@@ -64,10 +64,7 @@ package struct SegmentHeader: Equatable, Sendable {
         bytes.append(littleEndian: storeID.high)
         bytes.append(littleEndian: capacity)
         bytes.append(littleEndian: unsafe Checksum.hash(bytes.span.bytes))
-        let mark = Self.mark(Self.byteCount, identity: identity)
-        bytes.append(littleEndian: mark.length)
-        bytes.append(littleEndian: mark.checksum)
-        return bytes
+        return bytes + Self.encodedMark(Self.byteCount, identity: identity)
     }
 
     /// The two words of a synced mark: everything below `length` bytes is durable.
@@ -75,6 +72,15 @@ package struct SegmentHeader: Equatable, Sendable {
     {
         let word = UInt64(length)
         return (word, word ^ Checksum.binding(identity: identity, offset: length))
+    }
+
+    /// The 16 bytes of a synced mark.
+    package static func encodedMark(_ length: Int, identity: UInt64) -> [UInt8] {
+        let mark = mark(length, identity: identity)
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: mark.length)
+        bytes.append(littleEndian: mark.checksum)
+        return bytes
     }
 
     /// Writes the synced mark of the segment that starts at `segment`.

@@ -181,5 +181,8 @@ struct FileInspection {
 }
 
 extension Manifest.Segment {
-    var stateWord: String { seal == nil ? "active" : "sealed" }
+    var stateWord: String {
+        guard let seal else { return "active" }
+        return seal.isDurable ? "sealed" : "full"
+    }
 }

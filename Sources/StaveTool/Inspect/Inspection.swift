@@ -1,4 +1,3 @@
-internal import Glibc
 internal import StaveDisk
 
 /// One run of the inspector: finds out what the path is and prints what was asked for.
@@ -42,7 +41,7 @@ struct Inspection {
             }
             return survey
         } catch {
-            if error.code == ENOTDIR { return nil }
+            if error.isNotADirectory { return nil }
             throw .noInput(error.description)
         }
     }

@@ -65,6 +65,11 @@ extension SegmentSurvey {
             }
         }
         recordCount = records.count
+        if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
+            add(
+                .torn, end..<seal.length,
+                "the log ends here; the segment was full up to \(seal.length)")
+        }
         guard let image, let identity else {
             index = hint
             return

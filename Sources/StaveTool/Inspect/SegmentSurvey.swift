@@ -60,7 +60,9 @@ final class SegmentSurvey {
 
     var number: UInt64? { listed?.number ?? header?.number }
     var fileSize: Int { image?.fileSize ?? 0 }
-    var isSealed: Bool { listed?.seal != nil }
+    /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
+    /// what it may do to the active one.
+    var isSealed: Bool { listed?.seal?.isDurable == true }
     var state: String { listed?.stateWord ?? "alone" }
 
     var rule: SegmentWalk.Rule { listed == nil ? .alone : isSealed ? .sealed : .log }
@@ -110,7 +112,7 @@ final class SegmentSurvey {
         if let listed, let header, header.number != listed.number {
             add(.damage, 24..<32, "number is \(header.number), MANIFEST says \(listed.number)")
         }
-        if let seal = listed?.seal {
+        if isSealed, let seal = listed?.seal {
             if image.fileSize < seal.length {
                 add(
                     .damage, image.fileSize..<seal.length,

@@ -50,6 +50,7 @@ final class StoreSurvey {
             examine(segments[index], in: directory)
             segments[index] = lookAgain(segments[index], in: directory)
         }
+        noteDropped()
         try list(directory)
         Liveness(segments).tally()
     }
@@ -118,7 +119,9 @@ final class StoreSurvey {
         _ name: String, _ entry: Manifest.Segment?, in directory: borrowing Directory
     ) throws(FileError) -> FileImage {
         let file = try directory.open(name, .read)
-        if let seal = entry?.seal { return try FileImage(mapping: file, limit: seal.length) }
+        if let seal = entry?.seal, seal.isDurable {
+            return try FileImage(mapping: file, limit: seal.length)
+        }
         return try FileImage(copying: file)
     }
 
@@ -132,7 +135,7 @@ final class StoreSurvey {
             case .everything: true
             }
         var hint: HintImage?
-        if let seal = survey.listed?.seal {
+        if survey.isSealed, let seal = survey.listed?.seal {
             hint = readHint(number, seal, of: survey, in: directory)
         }
         if survey.image == nil || survey.identity == nil {
@@ -167,6 +170,17 @@ final class StoreSurvey {
             survey = next
         }
         return survey
+    }
+
+    /// The log is a prefix of the writes: where it ends early, open leaves out later segments of it.
+    private func noteDropped() {
+        let logs = segments.filter { !$0.isSealed && $0.listed != nil }
+        guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
+        for segment in logs[(ended + 1)...] {
+            segment.add(
+                .torn, SegmentHeader.byteCount..<segment.end,
+                "follows a log that ended early in \(logs[ended].name): open leaves it out")
+        }
     }
 
     private func readHint(

@@ -1,0 +1,159 @@
+internal import StaveDisk
+
+/// The writing end of the active segment: appends records to its mapped file.
+///
+/// Space is reserved ahead with fallocate(2), in steps that grow with the file, so that a full disk is
+/// an error of that call and never a fault of a store into the mapping. Where a file system cannot
+/// reserve, the same append goes through pwrite(2); only that one step differs.
+///
+/// Guarded by the store's writer lock, but for `sync`, which may run beside appends.
+final class Appender: @unchecked Sendable {
+    private static let firstStep = 64 << 10
+    private static let largestStep = 16 << 20
+    private static let populateStep = 256 << 10
+
+    let segment: Segment
+    private let file: File
+    /// Bytes that records may fill.
+    let capacity: Int
+    /// Size of the file.
+    private(set) var reserved: Int
+    /// Pages up to here are in memory, ready to be written.
+    private var populated: Int
+    private var canReserve = true
+    private let table: SegmentTable
+    /// Everything below is durable. Guarded by the store's sync lock.
+    private var synced: Int
+
+    /// - Parameters:
+    ///   - file: open for writing, `reserved` bytes long.
+    ///   - capacity: what the segment's mapping covers.
+    init(
+        segment: Segment, file: consuming File, reserved: Int, capacity: Int, table: SegmentTable,
+        synced: Int
+    ) {
+        self.synced = synced
+        self.segment = segment
+        self.file = file
+        self.reserved = reserved
+        self.capacity = capacity
+        self.table = table
+        populated = segment.end
+    }
+
+    /// Appends a record. Throws before anything is written.
+    ///
+    /// - Parameter unboundValueChecksum: the checksum that the value was first written with, without
+    ///   its binding; nil computes a new one.
+    /// - Returns: the offset at which it lies.
+    @inline(__always)
+    func append(
+        _ header: RecordHeader, key: RawSpan, value: RawSpan, unboundValueChecksum: UInt32? = nil
+    ) throws(StoreError) -> Int {
+        let offset = segment.end
+        let end = offset &+ RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
+        if end > populated { try makeRoom(end) }
+        let binding = Checksum.binding(identity: segment.identity, offset: offset)
+        let valueChecksum = unboundValueChecksum.map { $0 ^ UInt32(truncatingIfNeeded: binding) }
+        if canReserve {
+            // SAFETY: the file is reserved up to `end`, and the bytes behind the records are ours.
+            unsafe Record.encode(
+                header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
+                into: segment.mapping.base + offset)
+        } else {
+            try write(
+                header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
+                at: offset)
+        }
+        segment.end = end
+        return offset
+    }
+
+    /// Does the segment have room for a record of this length?
+    @inline(__always)
+    func hasRoom(_ recordLength: Int) -> Bool { capacity &- segment.end >= recordLength }
+
+    @inline(never)
+    private func makeRoom(_ end: Int) throws(StoreError) {
+        if end > reserved, canReserve { try reserve(end) }
+        if !canReserve {
+            populated = capacity
+            return
+        }
+        let wanted = min(reserved, max(end, populated + Self.populateStep))
+        segment.mapping.populateForWriting(populated..<wanted)
+        populated = wanted
+    }
+
+    private func reserve(_ end: Int) throws(StoreError) {
+        let step = min(max(reserved, Self.firstStep), Self.largestStep)
+        let pages = (end + 4095) & ~4095
+        var target = min(max(reserved + step, pages), max(capacity, pages))
+        while true {
+            do throws(FileError) {
+                try file.reserve(target - reserved, at: reserved)
+                break
+            } catch {
+                if error.isUnsupported {
+                    canReserve = false
+                    return
+                }
+                // Less may still fit on a disk that is nearly full.
+                guard error.isNoSpace, target > pages else { throw StoreError(error) }
+                target = pages
+            }
+        }
+        reserved = target
+        table.setLimit(reserved, of: segment)
+    }
+
+    private func write(
+        _ header: RecordHeader, key: RawSpan, value: RawSpan, valueChecksum: UInt32?,
+        binding: UInt64, at offset: Int
+    ) throws(StoreError) {
+        let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 8)
+        defer { unsafe buffer.deallocate() }
+        // SAFETY: the buffer holds the whole record.
+        unsafe Record.encode(
+            header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
+            into: buffer.baseAddress!)
+        do throws(FileError) {
+            unsafe try file.write(UnsafeRawBufferPointer(buffer).bytes, at: offset)
+        } catch {
+            throw StoreError(error)
+        }
+        reserved = max(reserved, offset + length)
+        table.setLimit(reserved, of: segment)
+    }
+
+    /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
+    /// that only one thread does this at a time.
+    func sync(upTo end: Int) throws(FileError) {
+        guard end > synced else { return }
+        try file.syncData()
+        try writeMark(end)
+        synced = end
+    }
+
+    private func writeMark(_ end: Int) throws(FileError) {
+        if canReserve {
+            // SAFETY: the header is mapped and its file range exists.
+            unsafe SegmentHeader.writeMark(
+                end, identity: segment.identity, into: segment.mapping.base)
+        } else {
+            let mark = SegmentHeader.encodedMark(end, identity: segment.identity)
+            unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset)
+        }
+    }
+
+    /// Ends the file behind its last record, durably.
+    func trim() throws(FileError) {
+        // A reader in another process may have mapped the reserved space: then it stays.
+        guard try file.truncateUnlessShared(to: segment.end) else { return }
+        reserved = segment.end
+        populated = min(populated, segment.end)
+        table.setLimit(segment.end, of: segment)
+        try file.sync()
+    }
+}

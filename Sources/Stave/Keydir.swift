@@ -1,0 +1,286 @@
+internal import CLinux
+internal import Synchronization
+
+/// The in-memory hash index: from a key's hash to where its newest record lies. It holds no keys; who
+/// looks up compares the key in the record itself, so that tag collisions cost time and never truth.
+///
+///     hash, 64 bits:   | shard 10 | tag 24 | not used 30 |
+///     slot, 64 bits:   | tag 24 | location 40 |            0 empty, 1 deleted
+///
+///     1,024 shards --> each a table of buckets --> a bucket is 8 slots, one cache line
+///
+/// Rules:
+/// 1. One writer at a time (the store's writer lock); any number of readers, which never wait.
+/// 2. A shard's bucket is `tag * buckets / 2^24`, so a slot holds all that growth needs: no record is
+///    read again. A full bucket overflows into the next one of the shard.
+/// 3. Slots of a bucket fill from the front; a search ends at the first empty slot. A bucket that was
+///    once full never has an empty slot again until the shard is rebuilt, so a search that must pass it
+///    does (`remove` keeps this).
+/// 4. A shard grows by a quarter when it is 85 % full: 9.4 to 11.8 bytes a key at any size, and no set
+///    ever moves more than a thousandth of the keys.
+/// 5. A rebuilt shard is published with one store of its descriptor. A reader that misses in the old
+///    table looks again if the descriptor has changed; one that hits read what was true after it began.
+@safe final class Keydir: @unchecked Sendable {
+    // @unchecked: rules 1 and 5; slots and descriptors are atomics.
+    typealias Slot = UnsafeMutablePointer<Atomic<UInt64>>
+
+    static let shardBits: UInt64 = 10
+    static let shardCount = 1 << 10
+    static let slotsPerBucket = 8
+    private static let deleted: UInt64 = 1
+
+    /// One a shard: address / 64 in the upper 42 bits, number of buckets in the lower 22.
+    private let descriptors: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Slots that are not empty, deleted ones included. Writer only.
+    private let usedSlots: UnsafeMutablePointer<Int32>
+    private let liveSlots: UnsafeMutablePointer<Int32>
+    private var memory = KeydirMemory()
+    private let liveCount = Atomic<Int>(0)
+
+    /// Makes room for `expectedCount` keys.
+    init(expectedCount: Int = 0) {
+        unsafe descriptors = .allocate(capacity: Self.shardCount)
+        unsafe usedSlots = .allocate(capacity: Self.shardCount)
+        unsafe liveSlots = .allocate(capacity: Self.shardCount)
+        unsafe usedSlots.initialize(repeating: 0, count: Self.shardCount)
+        unsafe liveSlots.initialize(repeating: 0, count: Self.shardCount)
+        let buckets = Self.buckets(forLive: expectedCount / Self.shardCount)
+        memory.expect(bytes: buckets * Self.shardCount * 64)
+        for shard in 0..<Self.shardCount {
+            let table = unsafe memory.allocate(buckets: buckets)
+            unsafe (descriptors + shard).initialize(to: Atomic(Self.descriptor(table, buckets)))
+        }
+    }
+
+    deinit {
+        unsafe descriptors.deinitialize(count: Self.shardCount)
+        unsafe descriptors.deallocate()
+        unsafe usedSlots.deallocate()
+        unsafe liveSlots.deallocate()
+        memory.unmapAll()
+    }
+
+    /// Keys.
+    var count: Int { liveCount.load(ordering: .relaxed) }
+    /// Bytes of all tables.
+    var byteCount: Int { memory.liveBytes }
+
+    // MARK: Searching
+
+    /// Walks the slots whose tag fits a hash. A reader is inside an epoch while it uses one.
+    @safe struct Search {
+        private let table: Slot
+        private let buckets: Int
+        private let tag: UInt64
+        private var bucket: Int
+        private var index = 0
+        private var unseenBuckets: Int
+
+        @inline(__always)
+        fileprivate init(descriptor: UInt64, hash: UInt64) {
+            unsafe table = Keydir.table(descriptor)
+            buckets = Keydir.buckets(descriptor)
+            tag = Keydir.tag(hash)
+            bucket = Keydir.bucket(tag: tag, of: buckets)
+            unseenBuckets = buckets
+        }
+
+        /// The next candidate; nil at the end of the search.
+        @inline(__always)
+        mutating func next() -> (slot: Slot, location: Location)? {
+            while true {
+                let line = unsafe table + bucket &* Keydir.slotsPerBucket
+                while index < Keydir.slotsPerBucket {
+                    let slot = unsafe line + index
+                    index &+= 1
+                    // Acquiring: the record's bytes were written before the slot was published.
+                    let word = unsafe slot.pointee.load(ordering: .acquiring)
+                    if word == 0 { return nil }
+                    if word >> Location.bits == tag, word != Keydir.deleted {
+                        return unsafe (slot, Location(bits: word & (1 << Location.bits - 1)))
+                    }
+                }
+                index = 0
+                bucket = bucket &+ 1 == buckets ? 0 : bucket &+ 1
+                unseenBuckets &-= 1
+                if unseenBuckets == 0 { return nil }
+            }
+        }
+    }
+
+    /// What a search depends on; if it is the same after a miss, the miss is certain (rule 5).
+    @inline(__always)
+    func descriptor(_ hash: UInt64) -> UInt64 {
+        unsafe (descriptors + Self.shard(hash)).pointee.load(ordering: .acquiring)
+    }
+
+    @inline(__always)
+    func search(_ hash: UInt64, descriptor: UInt64) -> Search {
+        Search(descriptor: descriptor, hash: hash)
+    }
+
+    /// Asks for the cache line where a search for `hash` begins.
+    @inline(__always)
+    func prefetch(_ hash: UInt64) {
+        let descriptor = descriptor(hash)
+        let bucket = Self.bucket(tag: Self.tag(hash), of: Self.buckets(descriptor))
+        unsafe stave_prefetch(Self.table(descriptor) + bucket &* Self.slotsPerBucket)
+    }
+
+    // MARK: Changing (the writer)
+
+    /// Points an existing slot of this hash at a newer record.
+    @inline(__always)
+    func replace(_ slot: Slot, hash: UInt64, with location: Location) {
+        // Releasing: the record's bytes come first.
+        unsafe slot.pointee.store(Self.word(hash, location), ordering: .releasing)
+    }
+
+    /// Adds a key that is not there.
+    func insert(_ hash: UInt64, _ location: Location) {
+        let shard = Self.shard(hash)
+        let descriptor = descriptor(hash)
+        let capacity = Self.buckets(descriptor) &* Self.slotsPerBucket
+        if unsafe Int(usedSlots[shard] &+ 1) &* 100 > capacity &* 85 { rebuild(shard) }
+        let used = Self.place(Self.word(hash, location), in: self.descriptor(hash))
+        unsafe usedSlots[shard] &+= used
+        unsafe liveSlots[shard] &+= 1
+        liveCount.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    /// Removes the key in `slot`.
+    func remove(_ slot: Slot, hash: UInt64) {
+        let shard = Self.shard(hash)
+        let table = unsafe Self.table(descriptor(hash))
+        // Rule 3: only the last slot in use of a bucket that was never full may become empty.
+        var index = unsafe (slot - table) % Self.slotsPerBucket
+        let isLast =
+            unsafe index < Self.slotsPerBucket - 1
+            && (slot + 1).pointee.load(ordering: .relaxed) == 0
+        unsafe slot.pointee.store(isLast ? 0 : Self.deleted, ordering: .releasing)
+        if isLast {
+            unsafe usedSlots[shard] &-= 1
+            var before = unsafe slot
+            while index > 0 {
+                unsafe before -= 1
+                index -= 1
+                guard unsafe before.pointee.load(ordering: .relaxed) == Self.deleted else { break }
+                unsafe before.pointee.store(0, ordering: .releasing)
+                unsafe usedSlots[shard] &-= 1
+            }
+        }
+        unsafe liveSlots[shard] &-= 1
+        liveCount.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// The slot that names exactly `location`, if the key still lies there.
+    func slot(_ hash: UInt64, at location: Location) -> Slot? {
+        var search = search(hash, descriptor: descriptor(hash))
+        while let candidate = unsafe search.next() {
+            if unsafe candidate.location == location { return unsafe candidate.slot }
+        }
+        return nil
+    }
+
+    // MARK: Tables
+
+    /// Rebuilds a shard without its deleted slots, with room for a quarter more keys (rule 4).
+    @inline(never)
+    private func rebuild(_ shard: Int) {
+        memory.collect()
+        let old = unsafe descriptors[shard].load(ordering: .relaxed)
+        let live = unsafe Int(liveSlots[shard]) + 1
+        let buckets = Self.buckets(forLive: live)
+        let table = unsafe memory.allocate(buckets: buckets)
+        let new = unsafe Self.descriptor(table, buckets)
+        var used: Int32 = 0
+        let source = unsafe Self.table(old)
+        let sourceBuckets = Self.buckets(old)
+        for index in 0..<(sourceBuckets * Self.slotsPerBucket) {
+            let word = unsafe source[index].load(ordering: .relaxed)
+            if word > Self.deleted { used &+= Self.place(word, in: new) }
+        }
+        unsafe usedSlots[shard] = used
+        unsafe descriptors[shard].store(new, ordering: .releasing)
+        unsafe memory.free(source, buckets: sourceBuckets)
+    }
+
+    /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
+    private static func place(_ word: UInt64, in descriptor: UInt64) -> Int32 {
+        let table = unsafe table(descriptor)
+        let end = buckets(descriptor) * slotsPerBucket
+        var index = bucket(tag: word >> Location.bits, of: buckets(descriptor)) * slotsPerBucket
+        while true {
+            let slot = unsafe table + index
+            let old = unsafe slot.pointee.load(ordering: .relaxed)
+            if old <= deleted {
+                unsafe slot.pointee.store(word, ordering: .releasing)
+                return old == 0 ? 1 : 0
+            }
+            index += 1
+            if index == end { index = 0 }
+        }
+    }
+
+    private static func buckets(forLive live: Int) -> Int {
+        max(1, (live * 100 + 68 * slotsPerBucket - 1) / (68 * slotsPerBucket))
+    }
+
+    private static func descriptor(_ table: UnsafeMutableRawPointer, _ buckets: Int) -> UInt64 {
+        precondition(buckets < 1 << 22, "a shard has at most 4 million buckets")
+        return (UInt64(UInt(bitPattern: table)) / 64) << 22 | UInt64(buckets)
+    }
+
+    @inline(__always)
+    private static func table(_ descriptor: UInt64) -> Slot {
+        // SAFETY: made by `descriptor(_:_:)` from an address that is a multiple of 64; the memory
+        // stays mapped while a reader may be inside an epoch that began before it was freed.
+        unsafe Slot(bitPattern: UInt(descriptor >> 22) &* 64).unsafelyUnwrapped
+    }
+
+    @inline(__always)
+    private static func buckets(_ descriptor: UInt64) -> Int { Int(descriptor & (1 << 22 - 1)) }
+
+    @inline(__always)
+    private static func shard(_ hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: hash >> (64 - shardBits))
+    }
+
+    @inline(__always)
+    private static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }
+
+    @inline(__always)
+    private static func bucket(tag: UInt64, of buckets: Int) -> Int {
+        Int(truncatingIfNeeded: (tag &* UInt64(truncatingIfNeeded: buckets)) >> 24)
+    }
+
+    @inline(__always)
+    private static func word(_ hash: UInt64, _ location: Location) -> UInt64 {
+        tag(hash) << Location.bits | location.bits
+    }
+}
+
+extension Keydir {
+    /// Recounts every shard and checks rule 3. For tests.
+    func checkInvariants() {
+        var live = 0
+        for shard in 0..<Self.shardCount {
+            let descriptor = unsafe descriptors[shard].load(ordering: .relaxed)
+            var (used, alive): (Int32, Int32) = (0, 0)
+            for bucket in 0..<Self.buckets(descriptor) {
+                var sawEmpty = false
+                for index in 0..<Self.slotsPerBucket {
+                    let at = bucket * Self.slotsPerBucket + index
+                    let word = unsafe Self.table(descriptor)[at].load(ordering: .relaxed)
+                    if word == 0 { sawEmpty = true } else { used += 1 }
+                    if word > Self.deleted { alive += 1 }
+                    precondition(word == 0 || !sawEmpty, "a slot in use follows an empty one")
+                }
+            }
+            unsafe precondition(used == usedSlots[shard], "used slots are miscounted")
+            unsafe precondition(alive == liveSlots[shard], "live slots are miscounted")
+            live += Int(alive)
+        }
+        precondition(live == count, "keys are miscounted")
+    }
+}

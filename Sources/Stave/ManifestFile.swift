@@ -1,0 +1,72 @@
+internal import StaveDisk
+
+/// The MANIFEST of an open store: the one place where its set of segments changes.
+final class ManifestFile: @unchecked Sendable {
+    // @unchecked: all state is guarded by `lock`.
+
+    /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
+    private let lock = Lock()
+    private var manifest: Manifest
+
+    init(_ manifest: Manifest) { self.manifest = manifest }
+
+    var current: Manifest { lock.withLock { manifest } }
+
+    /// A segment number that was never used.
+    func takeSegmentNumber() -> UInt64 {
+        lock.withLock {
+            defer { manifest.nextSegment += 1 }
+            return manifest.nextSegment
+        }
+    }
+
+    /// Replaces MANIFEST with a changed version, durably. Where this throws, the old version stands,
+    /// on disk and here; but see `StoreError.syncFailed`.
+    func commit(
+        in directory: borrowing Directory, _ change: (inout Manifest) -> Void
+    ) throws(StoreError) {
+        lock.lock()
+        defer { lock.unlock() }
+        var changed = manifest
+        change(&changed)
+        changed.revision += 1
+        changed.segments.sort { $0.number < $1.number }
+        let highest = changed.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
+        changed.nextSequence = max(changed.nextSequence, highest + 1)
+        try Self.write(changed, in: directory)
+        manifest = changed
+    }
+
+    /// Writes a MANIFEST and makes it durable.
+    static func write(_ manifest: Manifest, in directory: borrowing Directory) throws(StoreError) {
+        let bytes = manifest.encoded()
+        do throws(FileError) {
+            unsafe try directory.replace(.manifest, with: bytes.span.bytes)
+        } catch {
+            throw StoreError(error)
+        }
+        do throws(FileError) {
+            try directory.sync()
+        } catch {
+            // Renamed, but whether a power cut takes the name back is not known.
+            throw .syncFailed(file: error.path, reason: error.reason)
+        }
+    }
+
+    /// Reads MANIFEST. Returns nil where there is none.
+    static func read(in directory: borrowing Directory) throws(StoreError) -> Manifest? {
+        let bytes: [UInt8]
+        do throws(FileError) {
+            let file = try directory.open(FileName.manifestName, .read)
+            bytes = try file.contents(limit: Manifest.maxLength)
+        } catch {
+            if error.isNoSuchFile { return nil }
+            throw StoreError(error)
+        }
+        do throws(FormatError) {
+            return try Manifest(decoding: bytes)
+        } catch {
+            throw StoreError(error, file: directory.path(of: FileName.manifestName))
+        }
+    }
+}

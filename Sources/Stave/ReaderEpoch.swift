@@ -1,0 +1,145 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// Lets readers hold on to memory without a lock, and lets the writer find out when none of them can
+/// hold what it took out of reach (epoch-based reclamation: K. Fraser, Practical lock-freedom, 5.2.3).
+///
+/// Rules:
+/// 1. A reader enters before it loads anything shared, and leaves when it is done with it.
+/// 2. What is to be freed is first made unreachable, then retired with the next epoch's number.
+/// 3. It may be freed once every reader inside entered at that epoch or later.
+/// 4. A reader's store of its epoch must not be overtaken by its later loads. Readers do not pay for a
+///    fence: the reclaimer makes every running thread execute one with membarrier(2) before it looks.
+///    Where the kernel has no membarrier, readers fence themselves.
+@safe struct ReaderEpoch {
+    private let reader: UnsafeMutablePointer<Reader>
+
+    /// Enters; the caller leaves. May be nested.
+    @inline(__always)
+    static func enter() -> ReaderEpoch { ReaderEpoch() }
+
+    @inline(__always)
+    private init() {
+        let slot = unsafe stave_thread_slot()
+        unsafe reader =
+            unsafe slot.map { unsafe $0.assumingMemoryBound(to: Reader.self) } ?? Reader.register()
+        // Only this thread writes `depth`.
+        unsafe reader.pointee.depth &+= 1
+        if unsafe reader.pointee.depth == 1 {
+            let epoch = Readers.epoch.load(ordering: .relaxed)
+            unsafe reader.pointee.epoch.store(epoch, ordering: .relaxed)
+            if Readers.needsFence {
+                atomicMemoryFence(ordering: .sequentiallyConsistent)
+            } else {
+                // Keeps the compiler from moving loads up; the processor is rule 4's business.
+                atomicMemoryFence(ordering: .acquiring)
+            }
+        }
+    }
+
+    @inline(__always)
+    func leave() {
+        unsafe reader.pointee.depth &-= 1
+        if unsafe reader.pointee.depth == 0 {
+            // Releasing: what the reader read happened before a reclaimer that sees 0.
+            unsafe reader.pointee.epoch.store(0, ordering: .releasing)
+        }
+    }
+}
+
+/// One thread's place in the list of readers. Never freed; taken over by a later thread.
+@safe struct Reader: ~Copyable {
+    /// The epoch at which the thread entered; 0 outside.
+    let epoch = Atomic<UInt64>(0)
+    let isTaken = Atomic<Bool>(true)
+    var depth = 0
+    var next: UnsafeMutablePointer<Reader>?
+
+    @inline(never)
+    static func register() -> UnsafeMutablePointer<Reader> {
+        let reader = unsafe Readers.lock.withLock { () -> UnsafeMutablePointer<Reader> in
+            var candidate = unsafe Readers.first
+            while let free = unsafe candidate {
+                if unsafe !free.pointee.isTaken.load(ordering: .acquiring) {
+                    unsafe free.pointee.isTaken.store(true, ordering: .relaxed)
+                    return unsafe free
+                }
+                unsafe candidate = free.pointee.next
+            }
+            let made = UnsafeMutablePointer<Reader>.allocate(capacity: 1)
+            unsafe made.initialize(to: Reader())
+            unsafe made.pointee.next = Readers.first
+            unsafe Readers.first = unsafe made
+            return unsafe made
+        }
+        unsafe stave_set_thread_slot(reader) { slot in
+            guard let slot = unsafe slot else { return }
+            let reader = unsafe slot.assumingMemoryBound(to: Reader.self)
+            unsafe reader.pointee.isTaken.store(false, ordering: .releasing)
+        }
+        return unsafe reader
+    }
+}
+
+/// What all threads of the process share.
+enum Readers {
+    static let epoch = Atomic<UInt64>(1)
+    static let lock = Lock()
+    /// Guarded by `lock`.
+    nonisolated(unsafe) static var first: UnsafeMutablePointer<Reader>?
+    static let needsFence = stave_membarrier_register() != 0
+
+    /// Begins a new epoch; what was made unreachable before may be freed when `haveLeft(epoch)`.
+    static func advance() -> UInt64 {
+        epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+    }
+
+    /// Has every reader left that entered before `epoch` began?
+    static func haveLeft(_ epoch: UInt64) -> Bool {
+        if needsFence {
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+        } else {
+            _ = stave_membarrier()
+        }
+        return lock.withLock {
+            var reader = unsafe first
+            while let current = unsafe reader {
+                let entered = unsafe current.pointee.epoch.load(ordering: .acquiring)
+                if entered != 0 && entered < epoch { return false }
+                unsafe reader = current.pointee.next
+            }
+            return true
+        }
+    }
+}
+
+/// Things that wait until no reader can hold them. Guarded by the lock of who owns it.
+struct Limbo {
+    private var waiting: [(epoch: UInt64, release: () -> Void)] = []
+
+    /// Takes something that no new reader can reach any more.
+    mutating func retire(_ release: @escaping () -> Void) {
+        waiting.append((Readers.advance(), release))
+    }
+
+    /// Releases what no reader can hold. Never waits.
+    mutating func collect() {
+        guard let newest = waiting.last?.epoch else { return }
+        if Readers.haveLeft(newest) {
+            for item in waiting { item.release() }
+            waiting.removeAll()
+        } else {
+            while let first = waiting.first, Readers.haveLeft(first.epoch) {
+                first.release()
+                waiting.removeFirst()
+            }
+        }
+    }
+
+    /// Releases everything, when the owner goes and no reader is left.
+    mutating func releaseAll() {
+        for item in waiting { item.release() }
+        waiting.removeAll()
+    }
+}

@@ -1,0 +1,62 @@
+internal import Glibc
+internal import StaveDisk
+
+/// A record where it lies in a mapped segment. Nothing of it is believed before it is checked: the
+/// file may rot under the mapping at any time.
+@safe struct RecordPointer {
+    let segment: UnsafeRawPointer
+    let offset: Int
+    /// Bytes of the segment that may be read.
+    let limit: Int
+    let identity: UInt64
+
+    /// Does the record carry this key? False also where the record does not fit into its segment.
+    @inline(__always)
+    func hasKey(_ key: RawSpan) -> Bool {
+        let start = RecordHeader.byteCount
+        guard limit &- offset >= start &+ key.byteCount else { return false }
+        // SAFETY: header and key lie inside the segment.
+        let record = unsafe segment + offset
+        let length = unsafe record.loadUnaligned(fromByteOffset: 24, as: UInt16.self)
+        guard Int(UInt16(littleEndian: length)) == key.byteCount else { return false }
+        return unsafe key.withUnsafeBytes {
+            unsafe memcmp($0.baseAddress!, record + start, $0.count) == 0
+        }
+    }
+
+    /// The header's fields, unchecked; nil where there is no room for them.
+    @inline(__always)
+    var header: RecordHeader? {
+        guard limit &- offset >= RecordHeader.byteCount else { return nil }
+        // SAFETY: the header lies inside the segment.
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: segment + offset, count: RecordHeader.byteCount)
+        return unsafe RecordHeader(unchecked: bytes.bytes)
+    }
+
+    /// Do header and key check out?
+    @inline(never)
+    func headerChecksOut() -> Bool {
+        // SAFETY: `limit` bytes of the segment are mapped.
+        let bytes = unsafe UnsafeRawBufferPointer(start: segment, count: limit)
+        return unsafe Record.header(in: bytes.bytes, at: offset, identity: identity) != nil
+    }
+
+    /// The value's bytes, checked; nil where the record is no whole value.
+    @inline(__always)
+    func value(isVerified: Bool) -> UnsafeRawBufferPointer? {
+        guard let header, header.rawKind == RecordKind.value.rawValue, !header.needsNewerVersion,
+            header.valueLength <= Format.maxValueLength,
+            limit &- offset >= RecordHeader.byteCount &+ header.keyLength &+ header.valueLength
+        else { return nil }
+        // SAFETY: the value lies inside the segment.
+        let start = unsafe segment + offset + RecordHeader.byteCount + header.keyLength
+        let value = unsafe UnsafeRawBufferPointer(start: start, count: header.valueLength)
+        if isVerified {
+            let binding = Checksum.binding(identity: identity, offset: offset)
+            let checksum = unsafe Record.valueChecksum(value.bytes, binding: binding)
+            guard checksum == header.valueChecksum else { return nil }
+        }
+        return unsafe value
+    }
+}

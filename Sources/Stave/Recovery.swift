@@ -1,0 +1,379 @@
+internal import StaveDisk
+
+/// What opening a store finds on disk.
+struct RecoveredStore {
+    /// In the manifest's order.
+    var segments: [Segment] = []
+    /// Each segment's entries, in the same order.
+    var images: [HintImage] = []
+    /// Sealed segments whose hint file is missing or bad.
+    var withoutHint: [Segment] = []
+    /// The active segment, if the store has one.
+    var active: Active?
+    /// Segments that the manifest calls full: not known to be durable.
+    var full: [Segment] = []
+    /// Unsealed segments behind a log that ended early.
+    var dropped: [Manifest.Segment] = []
+    var nextSequence: UInt64 = 1
+    /// Damage that cannot be tied to a key.
+    var uncertainties: [Uncertainty] = []
+    /// What was found, a sentence each.
+    var notices: [String] = []
+
+    struct Active {
+        var segment: Segment
+        var capacity: Int
+        var fileSize: Int
+        var log: RecoveredLog
+    }
+}
+
+/// A stretch of a segment that cannot be read, and whose key nothing tells.
+struct Uncertainty: Equatable {
+    var file: String
+    var offset: Int
+    var length: Int
+    /// The lost records have lower sequence numbers, so whatever has a higher one is newer.
+    var sequence: UInt64
+
+    var error: StoreError { .uncertain(file: file, offset: offset) }
+}
+
+/// What reading an unsealed segment, record by record, comes to.
+struct RecoveredLog {
+    /// Where the log ends.
+    var end = SegmentHeader.byteCount
+    var records: [(offset: Int, header: RecordHeader)] = []
+    /// Synced, in bytes; 0 where the mark does not check out.
+    var mark = 0
+    /// Bytes behind `end` that are not just reserved space.
+    var hasTornTail = false
+    /// Whole records among them.
+    var cutRecords = 0
+    var highestSequence: UInt64 = 0
+    /// The log stops before its segment was complete.
+    var endsEarly = false
+}
+
+/// Opening, step by step:
+///
+/// 1. Read MANIFEST. It alone says which segments there are.
+/// 2. Open and map each segment; a missing one is an error that names it.
+/// 3. Sealed segments: take the hint file if it checks out, else read the segment's records.
+/// 4. Unsealed segments: read the records. Below the synced mark a bad record is damage; at or above
+///    it, the log ends there, and unsealed segments behind it are dropped: what survives is a prefix
+///    of the writes.
+/// 5. Damage whose key nothing tells is an uncertainty: the store opens read-only.
+///
+/// Nothing is changed on disk here; `Store` does that when it may write.
+struct Recovery: ~Copyable {
+    private let path: String
+    private let manifest: Manifest
+    private let isWriter: Bool
+    private var result = RecoveredStore()
+
+    static func run(
+        in directory: borrowing Directory, manifest: Manifest, isWriter: Bool
+    ) throws(StoreError) -> RecoveredStore {
+        var recovery = Recovery(path: directory.path, manifest: manifest, isWriter: isWriter)
+        try recovery.readSegments(in: directory)
+        return recovery.result
+    }
+
+    private init(path: String, manifest: Manifest, isWriter: Bool) {
+        self.path = path
+        self.manifest = manifest
+        self.isWriter = isWriter
+    }
+
+    private mutating func readSegments(in directory: borrowing Directory) throws(StoreError) {
+        result.nextSequence = manifest.nextSequence
+        var logEnded = false
+        for entry in manifest.segments {
+            if let seal = entry.seal, seal.isDurable {
+                try readSealed(entry, seal, in: directory)
+            } else if logEnded {
+                result.dropped.append(entry)
+                result.notices.append(
+                    "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
+                        + " early; its unsynced records are left out")
+            } else {
+                logEnded = try readUnsealed(entry, in: directory)
+            }
+        }
+    }
+
+    // MARK: Files
+
+    /// Step 2. Maps `length` bytes, or the whole file where that is nil.
+    private func open(
+        _ entry: Manifest.Segment, in directory: borrowing Directory, asWriter: Bool
+    ) throws(StoreError) -> (
+        segment: Segment, size: Int, header: SegmentHeader?, problem: FormatError?
+    ) {
+        let name = FileName.segment(entry.number).name
+        do throws(FileError) {
+            let file = try directory.open(name, asWriter ? .readWrite : .read)
+            // Before its size is asked for: from here on the writer does not cut it.
+            let isShared = !isWriter && entry.seal?.isDurable != true
+            if isShared, !file.shareLength() {
+                throw FileError("read", file.path, reason: "it is being cut right now; try again")
+            }
+            let size = try file.size()
+            guard size > 0 else {
+                throw FileError("use", file.path, reason: "it is empty, but MANIFEST names it")
+            }
+            // Read the header before mapping: its capacity decides how much is mapped.
+            // (A mapping of its own, because a file can shrink only while nobody shares it.)
+            let small = try Mapping(
+                file, count: min(size, SegmentHeader.byteCount), isWritable: false)
+            var header: SegmentHeader?
+            var problem: FormatError?
+            do throws(FormatError) {
+                header = unsafe try SegmentHeader(decoding: small.bytes.bytes)
+            } catch {
+                problem = error
+            }
+            if let found = header,
+                found.identity != entry.identity || found.number != entry.number
+                    || found.storeID != manifest.storeID
+            {
+                problem = FormatError("this segment belongs to another store or place", at: 16)
+                header = nil
+            }
+            let capacity = Int(clamping: header?.capacity ?? 0)
+            let largest =
+                Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17)
+            let mapped = asWriter && capacity <= largest ? max(size, capacity) : size
+            let mapping = try Mapping(file, count: mapped, isWritable: asWriter)
+            let path = file.path
+            let segment = Segment(
+                number: entry.number, identity: entry.identity, mapping: mapping, path: path,
+                end: size, fileSize: asWriter ? .max : size,
+                sharedFile: isShared ? consume file : nil)
+            return (segment, size, header, problem)
+        } catch {
+            if error.isNoSuchFile { throw .missingSegment(file: directory.path(of: name)) }
+            throw StoreError(error)
+        }
+    }
+
+    private mutating func report(_ problem: FormatError?, in segment: Segment) throws(StoreError) {
+        guard let problem else { return }
+        if problem.isNewerVersion { throw StoreError(problem, file: segment.path) }
+        result.notices.append(
+            "\(segment.path) is damaged at offset \(problem.offset): \(problem.reason);"
+                + " its records are read all the same")
+    }
+
+    // MARK: Sealed segments (step 3)
+
+    private mutating func readSealed(
+        _ entry: Manifest.Segment, _ seal: Manifest.Seal, in directory: borrowing Directory
+    ) throws(StoreError) {
+        let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
+        try report(problem, in: segment)
+        segment.isSealed = true
+        segment.end = seal.length
+        segment.sequences = seal.sequences
+        segment.keepsCutBytes = size > seal.length
+        if size < seal.length {
+            result.notices.append(
+                "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
+        }
+        if let hint = hint(of: segment, in: directory) {
+            segment.remember(hint)
+            result.images.append(hint)
+        } else {
+            result.withoutHint.append(segment)
+            readRecords(of: segment, size: min(size, seal.length), above: seal.sequences.upperBound)
+            if size < seal.length {
+                addUncertainty(
+                    in: segment, size..<seal.length, above: seal.sequences.upperBound)
+            }
+        }
+        result.segments.append(segment)
+        result.nextSequence = max(result.nextSequence, seal.sequences.upperBound + 1)
+    }
+
+    private mutating func hint(
+        of segment: Segment, in directory: borrowing Directory
+    ) -> HintImage? {
+        let name = FileName.hint(segment.number).name
+        do throws(FileError) {
+            let file = try directory.open(name, .read)
+            let size = try file.size()
+            guard size > 0 else { throw FileError("use", file.path, reason: "it is empty") }
+            let mapping = try Mapping(file, count: size, isWritable: false)
+            do throws(FormatError) {
+                return unsafe try HintImage(
+                    decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
+                    segmentLength: segment.end)
+            } catch {
+                result.notices.append(
+                    "\(file.path) is not used (\(error.reason)); its segment is read instead")
+            }
+        } catch {
+            if !error.isNoSuchFile {
+                result.notices.append("\(error.description); its segment is read instead")
+            }
+        }
+        return nil
+    }
+
+    /// Indexes a sealed segment from its records.
+    private mutating func readRecords(of segment: Segment, size: Int, above sequence: UInt64) {
+        var records: [(offset: Int, header: RecordHeader)] = []
+        // SAFETY: `size` bytes of the file are mapped.
+        let bytes = unsafe segment.bytes(upTo: size)
+        var offset = SegmentHeader.byteCount
+        while offset < size {
+            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
+            {
+            case .record(let header):
+                records.append((offset, header))
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                addUncertainty(in: segment, offset..<until, above: sequence)
+                offset = until
+            case .zeros, .end:
+                addUncertainty(in: segment, offset..<size, above: sequence)
+                offset = size
+            }
+        }
+        let image = unsafe HintImage.indexing(
+            records, of: bytes, identity: segment.identity, segmentLength: segment.end)
+        segment.remember(image)
+        result.images.append(image)
+    }
+
+    private mutating func addUncertainty(
+        in segment: Segment, _ range: Range<Int>, above sequence: UInt64
+    ) {
+        result.uncertainties.append(
+            Uncertainty(
+                file: segment.path, offset: range.lowerBound, length: range.count,
+                sequence: sequence == .max ? .max : sequence + 1))
+        result.notices.append(
+            "\(segment.path) is damaged at offset \(range.lowerBound) (\(range.count) bytes),"
+                + " and nothing tells which key was there")
+    }
+
+    // MARK: Unsealed segments (step 4)
+
+    /// Returns true where the log ends here, before the segment was complete.
+    private mutating func readUnsealed(
+        _ entry: Manifest.Segment, in directory: borrowing Directory
+    ) throws(StoreError) -> Bool {
+        let (segment, size, header, problem) = try open(
+            entry, in: directory, asWriter: isWriter && entry.seal == nil)
+        try report(problem, in: segment)
+        let log = try readLog(of: segment, size: size, seal: entry.seal)
+        segment.end = log.end
+        for record in log.records { segment.note(sequence: record.header.sequence) }
+        // SAFETY: the log ends inside the mapped file, or at a mark behind its end where the store is
+        // read-only and nothing is read there.
+        let bytes = unsafe segment.bytes(upTo: min(size, log.end))
+        let image = unsafe HintImage.indexing(
+            log.records, of: bytes, identity: segment.identity, segmentLength: log.end)
+        result.segments.append(segment)
+        result.images.append(image)
+        let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
+        result.nextSequence = max(result.nextSequence, log.highestSequence + 1)
+        if log.mark != size {
+            // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
+            // more than fit into the segment, so this many numbers are left out.
+            result.nextSequence += UInt64(capacity / Format.aligned(RecordHeader.byteCount + 1))
+        }
+        if entry.seal != nil {
+            result.full.append(segment)
+        } else {
+            result.active = RecoveredStore.Active(
+                segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
+        }
+        return log.endsEarly
+    }
+
+    private mutating func readLog(
+        of segment: Segment, size: Int, seal: Manifest.Seal?
+    ) throws(StoreError) -> RecoveredLog {
+        var log = RecoveredLog()
+        let limit = min(size, seal?.length ?? size)
+        // SAFETY: `limit` bytes of the file are mapped.
+        let bytes = unsafe segment.bytes(upTo: limit)
+        log.mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
+        var offset = SegmentHeader.byteCount
+        scan: while true {
+            let step = unsafe SegmentScan.step(
+                in: bytes.bytes, at: offset, identity: segment.identity)
+            switch step {
+            case .record(let header):
+                guard !header.needsNewerVersion else {
+                    throw .newerVersion(
+                        file: segment.path, reason: "record at offset \(offset) has unknown flags")
+                }
+                let isWhole =
+                    unsafe offset < log.mark
+                    || Record.valueChecksOut(
+                        header, in: bytes.bytes, at: offset, identity: segment.identity)
+                guard isWhole else {
+                    log.hasTornTail = true
+                    break scan
+                }
+                log.records.append((offset, header))
+                log.highestSequence = max(log.highestSequence, header.sequence)
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                guard offset < log.mark else {
+                    log.hasTornTail = true
+                    break scan
+                }
+                // The next record's number bounds the lost ones: the log is written in order.
+                var bound = UInt64.max
+                if let next = unsafe Record.header(
+                    in: bytes.bytes, at: until, identity: segment.identity)
+                {
+                    bound = next.sequence - 1
+                }
+                addUncertainty(in: segment, offset..<until, above: bound)
+                offset = until
+            case .zeros, .end:
+                break scan
+            }
+        }
+        log.end = offset
+        if offset < log.mark {
+            addUncertainty(in: segment, offset..<log.mark, above: .max)
+            log.end = Format.aligned(log.mark)
+        }
+        if log.hasTornTail { unsafe countCutRecords(of: segment, bytes, &log) }
+        log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
+        return log
+    }
+
+    private mutating func countCutRecords(
+        of segment: Segment, _ bytes: UnsafeRawBufferPointer, _ log: inout RecoveredLog
+    ) {
+        var offset = log.end
+        while offset < bytes.count {
+            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
+            {
+            case .record(let header):
+                if unsafe Record.valueChecksOut(
+                    header, in: bytes.bytes, at: offset, identity: segment.identity)
+                {
+                    log.cutRecords += 1
+                    log.highestSequence = max(log.highestSequence, header.sequence)
+                }
+                offset += header.recordLength
+            case .unreadable(let until, _): offset = until
+            case .zeros, .end: offset = bytes.count
+            }
+        }
+        guard isWriter else { return }
+        let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
+        result.notices.append(
+            "\(segment.path) ends in a torn record at offset \(log.end)\(rest);"
+                + " what was never synced behind it is left out")
+    }
+}

@@ -1,0 +1,49 @@
+internal import StaveDisk
+internal import Synchronization
+
+extension Store {
+    /// Makes every write that has returned durable, whatever the store's durability.
+    ///
+    /// - Throws: `StoreError.syncFailed`; no more writes are taken then, because the kernel may have
+    ///   dropped what it could not write, and a second try would claim otherwise.
+    public func sync() throws(StoreError) {
+        try requireOpen()
+        if isReadOnly { return }
+        try syncNow()
+    }
+
+    func syncNow() throws(StoreError) {
+        let newest = writerLock.withLock { writer.nextSequence }
+        try makeDurable(newest - 1)
+    }
+
+    /// Returns once the write with this sequence number is durable.
+    ///
+    /// Writers that arrive while a sync runs wait for the lock; the first of them then syncs for all.
+    func makeDurable(_ sequence: UInt64) throws(StoreError) {
+        if durableSequence.load(ordering: .acquiring) > sequence { return }
+        syncLock.lock()
+        defer { syncLock.unlock() }
+        if durableSequence.load(ordering: .acquiring) > sequence { return }
+        let (next, ends, failure) = writerLock.withLock {
+            () -> (UInt64, [(Appender, Int)], StoreError?) in
+            let open = writer.full + (writer.appender.map { [$0] } ?? [])
+            return (writer.nextSequence, open.map { ($0, $0.segment.end) }, writer.failure)
+        }
+        if let failure { throw failure }
+        // Oldest first: a segment is never durable further than the ones before it.
+        for (appender, end) in ends { try sync(appender, upTo: end) }
+        durableSequence.store(next, ordering: .releasing)
+    }
+
+    /// Under the sync lock.
+    func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
+        do throws(FileError) {
+            try appender.sync(upTo: end)
+        } catch {
+            let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
+            writerLock.withLock { writer.failure = failure }
+            throw failure
+        }
+    }
+}

@@ -1,0 +1,142 @@
+internal import CLinux
+internal import StaveDisk
+
+extension Store {
+    /// Looks a key up and lends its value where it lies, without a copy.
+    ///
+    /// - Parameter body: gets the value; not called where the key is absent. The bytes are valid only
+    ///   inside it.
+    /// - Returns: what `body` returned, or nil where the key is absent.
+    /// - Throws: `StoreError.damaged` where the key's newest record is not whole.
+    public func withValue<Result>(
+        forKey key: RawSpan, _ body: (RawSpan) -> Result
+    ) throws(StoreError) -> Result? {
+        try requireOpen()
+        let hash = Checksum.hash(key, seed: hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        guard let record = try locate(key, hash: hash) else { return nil }
+        return body(unsafe try value(of: record).bytes)
+    }
+
+    /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
+    /// key's memory is on its way, the others' is asked for.
+    ///
+    /// - Parameter body: called once a key, in order, with the key's index and its value, or nil where
+    ///   it is absent. The bytes are valid only inside it.
+    /// - Throws: at the first key whose record is damaged; those before it were answered.
+    public func withValues(
+        forKeys keys: [[UInt8]], _ body: (_ index: Int, _ value: RawSpan?) -> Void
+    ) throws(StoreError) {
+        try requireOpen()
+        let batch = 16
+        var hashes = InlineArray<16, UInt64>(repeating: 0)
+        var start = 0
+        while start < keys.count {
+            let end = min(start + batch, keys.count)
+            let epoch = ReaderEpoch.enter()
+            defer { epoch.leave() }
+            for index in start..<end {
+                let key = keys[index]
+                let hash = unsafe Checksum.hash(key.span.bytes, seed: hashSeed)
+                hashes[index - start] = hash
+                keydir.prefetch(hash)
+            }
+            for index in start..<end { prefetchRecord(hashes[index - start]) }
+            for index in start..<end {
+                let key = keys[index]
+                let record = unsafe try locate(key.span.bytes, hash: hashes[index - start])
+                if let record {
+                    unsafe body(index, try value(of: record).bytes)
+                } else {
+                    body(index, nil)
+                }
+            }
+            start = end
+        }
+    }
+
+    /// Is there a value for this key?
+    public func contains(key: RawSpan) throws(StoreError) -> Bool {
+        try requireOpen()
+        let hash = Checksum.hash(key, seed: hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        return try locate(key, hash: hash) != nil
+    }
+
+    // MARK: Inside an epoch
+
+    /// The newest record of a key, by comparing the key in each record whose tag fits.
+    @inline(__always)
+    private func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
+        while true {
+            let descriptor = keydir.descriptor(hash)
+            var search = keydir.search(hash, descriptor: descriptor)
+            var suspect: Location?
+            while let candidate = unsafe search.next() {
+                let location = unsafe candidate.location
+                let record = table.record(at: location)
+                if record.hasKey(key) {
+                    if certainFrom > 0 { try requireCertain(record.header?.sequence ?? 0) }
+                    return record
+                }
+                // Another key with this tag, or this key with a damaged record?
+                if !record.headerChecksOut() { suspect = location }
+            }
+            if let suspect { try requireOther(key, at: suspect) }
+            // A miss is certain if no growth moved the shard's entries meanwhile.
+            if keydir.descriptor(hash) == descriptor {
+                if certainFrom > 0 { try requireCertain(0) }
+                return nil
+            }
+        }
+    }
+
+    @inline(__always)
+    private func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+        if let value = unsafe record.value(isVerified: options.verifiesReads) {
+            return unsafe value
+        }
+        throw damage(at: record)
+    }
+
+    @inline(never)
+    private func damage(at record: RecordPointer) -> StoreError {
+        let segment = writerLock.withLock {
+            table.segments.lazy.compactMap { $0 }.first { $0.identity == record.identity }
+        }
+        let length = record.header?.recordLength ?? 0
+        return .damaged(
+            file: segment?.path ?? path, offset: record.offset, length: length,
+            reason: "the value's checksum is wrong")
+    }
+
+    @inline(__always)
+    private func prefetchRecord(_ hash: UInt64) {
+        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+        guard let candidate = unsafe search.next() else { return }
+        let record = unsafe table.record(at: candidate.location)
+        unsafe stave_prefetch(record.segment + record.offset)
+        unsafe stave_prefetch(record.segment + record.offset + 64)
+    }
+
+    /// Throws unless the damaged record at `location` is known to be another key's.
+    @inline(never)
+    private func requireOther(_ key: RawSpan, at location: Location) throws(StoreError) {
+        let (segment, isKeys) = writerLock.withLock {
+            (table.segments[location.slot], hintNames(key, at: location))
+        }
+        if isKeys == false { return }
+        throw .damaged(
+            file: segment?.path ?? path, offset: location.offset, length: 0,
+            reason: "the record's header checksum is wrong")
+    }
+
+    /// Throws where a lost record may be newer than `sequence`.
+    private func requireCertain(_ sequence: UInt64) throws(StoreError) {
+        for uncertainty in uncertainties where sequence < uncertainty.sequence {
+            throw uncertainty.error
+        }
+    }
+}

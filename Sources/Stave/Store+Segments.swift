@@ -1,0 +1,154 @@
+internal import StaveDisk
+internal import Synchronization
+
+// The life of a segment: active (it grows) - full (nothing more is appended) - sealed (durable, with a
+// hint file beside it).
+//
+//     who                 under                 active -> full -> sealed
+//     the writer          writer lock           beginSegment: a new file, MANIFEST names both
+//     worker or writer    maintenance lock      sealFull: sync, trim, MANIFEST, hint
+
+extension Store {
+    /// Begins a new active segment with room for a record; the old one is full now. Under the writer
+    /// lock.
+    ///
+    /// The new file's header and name are durable before MANIFEST names it, and MANIFEST names it
+    /// before anything is appended.
+    @inline(never)
+    func beginSegment(_ recordLength: Int) throws(StoreError) -> Appender {
+        let capacity = capacity(forRecord: recordLength)
+        let appender = try createSegment(capacity: capacity)
+        let segment = appender.segment
+        do throws(StoreError) {
+            try table.add(segment, limit: SegmentHeader.byteCount)
+            let old = writer.appender?.segment
+            try manifest.commit(in: directory) { manifest in
+                if let old { manifest.setSeal(old.seal(isDurable: false), of: old.number) }
+                manifest.segments.append(segment.manifestEntry)
+            }
+        } catch {
+            if segment.slot >= 0 { table.remove(segment) }
+            try? directory.remove(FileName.segment(segment.number).name)
+            if case .syncFailed = error { writer.failure = error }
+            throw error
+        }
+        if let old = writer.appender { writer.full.append(old) }
+        writer.appender = appender
+        return appender
+    }
+
+    /// Bytes of a new segment that a record of this length must fit into.
+    func capacity(forRecord recordLength: Int) -> Int {
+        max(options.segmentSize, SegmentHeader.byteCount + recordLength)
+    }
+
+    /// Makes the file of a new segment, durable in header and name; MANIFEST does not name it yet.
+    func createSegment(capacity: Int) throws(StoreError) -> Appender {
+        let number = manifest.takeSegmentNumber()
+        let identity = UInt64.random(in: .min ... .max)
+        let header = SegmentHeader(
+            identity: identity, number: number, storeID: manifest.current.storeID,
+            capacity: UInt64(capacity))
+        let name = FileName.segment(number).name
+        do throws(FileError) {
+            let file = try directory.open(name, .create)
+            unsafe try file.write(header.encoded().span.bytes, at: 0)
+            try file.sync()
+            try directory.sync()
+            let mapping = try Mapping(file, count: capacity, isWritable: true)
+            let segment = Segment(
+                number: number, identity: identity, mapping: mapping,
+                path: directory.path(of: name),
+                end: SegmentHeader.byteCount)
+            return Appender(
+                segment: segment, file: file, reserved: SegmentHeader.byteCount,
+                capacity: capacity, table: table, synced: SegmentHeader.byteCount)
+        } catch {
+            try? directory.remove(name)
+            throw StoreError(error)
+        }
+    }
+
+    /// Lets the background seal what is full; does it here where too much has piled up, so that a
+    /// writer cannot outrun the disk.
+    func relieve() throws(StoreError) {
+        if writerLock.withLock({ writer.full.count }) > 2 {
+            try sealFull()
+        } else {
+            worker.wake()
+        }
+    }
+
+    /// Seals all full segments, oldest first.
+    func sealFull() throws(StoreError) {
+        maintenanceLock.lock()
+        defer { maintenanceLock.unlock() }
+        while let appender = writerLock.withLock({ writer.full.first }) {
+            try seal(appender)
+            _ = writerLock.withLock { writer.full.removeFirst() }
+        }
+    }
+
+    /// Under the maintenance lock.
+    private func seal(_ appender: Appender) throws(StoreError) {
+        let segment = appender.segment
+        try syncLock.withLock { () throws(StoreError) in
+            try sync(appender, upTo: segment.end)
+        }
+        do throws(FileError) {
+            if !segment.keepsCutBytes { try appender.trim() }
+        } catch {
+            throw StoreError(error)
+        }
+        try manifest.commit(in: directory) { manifest in
+            manifest.setSeal(segment.seal(isDurable: true), of: segment.number)
+        }
+        writerLock.withLock { segment.isSealed = true }
+        // Only an optimisation: without it, the next open reads the segment.
+        try? writeHint(of: segment)
+    }
+
+    /// Writes a sealed segment's hint file and reads through it from now on.
+    func writeHint(of segment: Segment) throws(FileError) {
+        let image = segment.image(upTo: segment.end)
+        let file = FileName.hint(segment.number)
+        unsafe try directory.replace(file, with: image.bytes.bytes)
+        let written = try directory.open(file.name, .read)
+        let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
+        let mapped = unsafe try? HintImage(
+            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
+            segmentLength: segment.end)
+        if let mapped { segment.remember(mapped) }
+    }
+
+    func startWorker() {
+        if worker.isStarted.load(ordering: .relaxed) { return }
+        worker.start { [weak self] in self?.workInBackground() }
+    }
+
+    private func workInBackground() {
+        if isClosing { return }
+        // Errors here are met again by the next write, sync or close.
+        if durability == .interval { try? syncNow() }
+        try? sealFull()
+        writerLock.withLock { writer.limbo.collect() }
+    }
+}
+
+extension Segment {
+    /// What MANIFEST says of it while it grows.
+    var manifestEntry: Manifest.Segment { Manifest.Segment(number: number, identity: identity) }
+
+    /// What MANIFEST says of it once nothing is appended any more.
+    func seal(isDurable: Bool) -> Manifest.Seal {
+        Manifest.Seal(length: end, sequences: sequences ?? 0...0, isDurable: isDurable)
+    }
+}
+
+extension Manifest {
+    mutating func setSeal(_ seal: Seal, of number: UInt64) {
+        for index in segments.indices where segments[index].number == number {
+            segments[index].seal = seal
+        }
+    }
+}

@@ -1,0 +1,184 @@
+internal import StaveDisk
+internal import Synchronization
+
+extension Store {
+    /// Sets the value of a key, new or not.
+    ///
+    /// - Parameters:
+    ///   - value: up to 1 GiB; may be empty.
+    ///   - key: 1 to 65,535 bytes.
+    ///   - deferringSync: at `Durability.always`, return before the write is durable; `sync()` then
+    ///     makes all such writes durable at once. Of no effect at the other levels.
+    /// - Throws: `StoreError`; the key then has its old value, but for `syncFailed`, after which it is
+    ///   not known what a power cut leaves.
+    public func set(
+        _ value: RawSpan, forKey key: RawSpan, deferringSync: Bool = false
+    ) throws(StoreError) {
+        try requireKey(key)
+        guard value.byteCount <= Format.maxValueLength else {
+            throw .valueTooLong(length: value.byteCount)
+        }
+        let hash = Checksum.hash(key, seed: hashSeed)
+        keydir.prefetch(hash)
+        writerLock.lock()
+        let sequence: UInt64
+        let isFull: Bool
+        do throws(StoreError) {
+            (sequence, isFull) = try append(value, forKey: key, hash: hash)
+        } catch {
+            writerLock.unlock()
+            throw error
+        }
+        writerLock.unlock()
+        try finishWrite(sequence, isFull: isFull, deferringSync: deferringSync)
+    }
+
+    /// Deletes a key.
+    ///
+    /// - Returns: whether it was there. If not, nothing is written.
+    @discardableResult
+    public func removeValue(
+        forKey key: RawSpan, deferringSync: Bool = false
+    ) throws(StoreError) -> Bool {
+        try requireKey(key)
+        let hash = Checksum.hash(key, seed: hashSeed)
+        writerLock.lock()
+        let written: (sequence: UInt64, isFull: Bool)?
+        do throws(StoreError) {
+            written = try appendTombstone(forKey: key, hash: hash)
+        } catch {
+            writerLock.unlock()
+            throw error
+        }
+        writerLock.unlock()
+        guard let written else { return false }
+        try finishWrite(written.sequence, isFull: written.isFull, deferringSync: deferringSync)
+        return true
+    }
+
+    // MARK: Under the writer lock
+
+    /// Check, append, point the keydir: all that a set is.
+    private func append(
+        _ value: RawSpan, forKey key: RawSpan, hash: UInt64
+    ) throws(StoreError) -> (sequence: UInt64, isFull: Bool) {
+        let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
+        let (appender, isFull) = try requireRoom(length)
+        let sequence = writer.nextSequence
+        let header = RecordHeader(
+            kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
+            valueLength: value.byteCount)
+        let offset = try appender.append(header, key: key, value: value)
+        written(sequence, length, in: appender.segment)
+        let location = Location(slot: appender.segment.slot, offset: offset)
+        if let old = unsafe existing(key, hash: hash) {
+            forget(unsafe old.location)
+            unsafe keydir.replace(old.slot, hash: hash, with: location)
+        } else {
+            keydir.insert(hash, location)
+        }
+        appender.segment.liveBytes &+= length
+        return (sequence, isFull)
+    }
+
+    private func appendTombstone(
+        forKey key: RawSpan, hash: UInt64
+    ) throws(StoreError) -> (sequence: UInt64, isFull: Bool)? {
+        try requireWritable()
+        guard let old = unsafe existing(key, hash: hash) else { return nil }
+        let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
+        let (appender, isFull) = try requireRoom(length)
+        let sequence = writer.nextSequence
+        let header = RecordHeader(
+            kind: .tombstone, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
+            valueLength: 0)
+        _ = try appender.append(header, key: key, value: key.extracting(0..<0))
+        written(sequence, length, in: appender.segment)
+        forget(unsafe old.location)
+        unsafe keydir.remove(old.slot, hash: hash)
+        appender.segment.tombstoneBytes &+= length
+        return (sequence, isFull)
+    }
+
+    @inline(__always)
+    private func written(_ sequence: UInt64, _ length: Int, in segment: Segment) {
+        writer.nextSequence = sequence &+ 1
+        writer.counters.writtenBytes &+= length
+        segment.note(sequence: sequence)
+    }
+
+    /// The slot of `key`, if it has one. A damaged record counts as the key's where its segment's hint
+    /// says so: a key can be set or deleted out of its damage.
+    @inline(__always)
+    private func existing(_ key: RawSpan, hash: UInt64) -> (slot: Keydir.Slot, location: Location)?
+    {
+        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+        while let candidate = unsafe search.next() {
+            let location = unsafe candidate.location
+            if table.record(at: location).hasKey(key) || isDamagedRecord(of: key, at: location) {
+                return unsafe candidate
+            }
+        }
+        return nil
+    }
+
+    @inline(never)
+    private func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
+        if table.record(at: location).headerChecksOut() { return false }
+        return hintNames(key, at: location) == true
+    }
+
+    /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint.
+    func hintNames(_ key: RawSpan, at location: Location) -> Bool? {
+        guard let hint = table.segments[location.slot]?.hint else { return nil }
+        return unsafe key.withUnsafeBytes { key in
+            guard let entry = unsafe hint.entry(for: key) else { return false }
+            return entry.offset == location.offset
+        }
+    }
+
+    /// Takes a record that is superseded out of its segment's live bytes.
+    private func forget(_ location: Location) {
+        guard let segment = table.segments[location.slot],
+            let header = table.record(at: location).header
+        else { return }
+        // The header is not checked here; a damaged one may make the figure wrong, not negative.
+        segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
+    }
+
+    // MARK: Around the writer lock
+
+    private func requireKey(_ key: RawSpan) throws(StoreError) {
+        if key.isEmpty { throw .emptyKey }
+        if key.byteCount > Format.maxKeyLength { throw .keyTooLong(length: key.byteCount) }
+    }
+
+    func requireWritable() throws(StoreError) {
+        try requireOpen()
+        if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
+        if let failure = writer.failure { throw failure }
+    }
+
+    /// The active segment, with room for a record; a new one where the old one is full.
+    @inline(__always)
+    private func requireRoom(
+        _ recordLength: Int
+    ) throws(StoreError) -> (appender: Appender, isFull: Bool) {
+        try requireWritable()
+        if let appender = writer.appender, appender.hasRoom(recordLength) {
+            return (appender, false)
+        }
+        return (try beginSegment(recordLength), writer.full.isEmpty == false)
+    }
+
+    private func finishWrite(
+        _ sequence: UInt64, isFull: Bool, deferringSync: Bool
+    ) throws(StoreError) {
+        if durability == .always {
+            if !deferringSync { try makeDurable(sequence) }
+        } else if durability == .interval || isFull {
+            startWorker()
+        }
+        if isFull { try relieve() }
+    }
+}

@@ -1,0 +1,150 @@
+internal import StaveDisk
+internal import Synchronization
+
+/// A key-value store in one directory: an append-only log of segments and a hash index in memory.
+///
+///     let store = try Store(path: "data", options: options)
+///     try store.set("Ada", forKey: "user:1")
+///     try store.value(forKey: "user:1")
+///
+/// Keys are 1 to 65,535 bytes, values up to 1 GiB, both any bytes. One process writes; its threads may
+/// all use the same store at the same time. Readers never wait. Other processes open it read-only.
+///
+/// What is acknowledged is not lost: not when the process dies, and, as `Durability` says, not when the
+/// power fails. What is read was checked: damage is an error, never a wrong value.
+public final class Store: @unchecked Sendable {
+    // @unchecked: constants, atomics, and what the four locks guard as their comments say.
+
+    public let path: String
+    public let durability: Durability
+    /// What opening found worth telling, a sentence each: a torn tail that was cut, damage, a hint
+    /// file that had to be made again. Empty for a store that was closed cleanly.
+    public internal(set) var notices: [String] = []
+
+    let options: StoreOptions
+    let directory: Directory
+    let storeLock: StoreLock?
+    let manifest: ManifestFile
+    let keydir: Keydir
+    let table: SegmentTable
+    /// The keydir's hash is keyed by the store's id, so that nobody can choose keys that collide.
+    let hashSeed: UInt64
+    let uncertainties: [Uncertainty]
+    /// Entries older than this may not be the newest; see `Uncertainty`. 0 where all is certain.
+    let certainFrom: UInt64
+    /// Why a store that was opened to be written may not be; nil where it may.
+    let readOnlyReason: String?
+    private let isClosed = Atomic<Bool>(false)
+    let durableSequence: Atomic<UInt64>
+    let worker: Worker
+
+    // The locks, outermost first. Nobody takes an earlier one while holding a later one.
+    /// Guards the shape of the log: one sealing or compaction at a time.
+    let maintenanceLock = Lock()
+    /// Guards syncing: one at a time, so that those who wait share the next one.
+    let syncLock = Lock()
+    /// Guards `writer` and all that is written to the keydir and the segment table.
+    let writerLock = Lock()
+    var writer: WriterState
+
+    /// Opens the store in the directory `path`.
+    ///
+    /// - Throws: `StoreError`, as its first group says; nothing is changed on disk then.
+    public init(path: String, options: StoreOptions = StoreOptions()) throws(StoreError) {
+        let isWriter = options.access == .readWrite
+        let opened = try OpenedDirectory(path: path, options: options)
+        let manifest = opened.manifest
+        let recovered = opened.recovered
+        self.path = path
+        var options = options
+        options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
+        self.options = options
+        durability = options.durability
+        directory = opened.directory.take()!
+        storeLock = opened.lock.take()
+        hashSeed = manifest.storeID.low
+        self.manifest = ManifestFile(manifest)
+        uncertainties = recovered.uncertainties
+        certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
+        table = SegmentTable()
+        keydir = Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+        durableSequence = Atomic(recovered.nextSequence)
+        writer = WriterState(nextSequence: recovered.nextSequence)
+        worker = Worker()
+        if !isWriter {
+            readOnlyReason = "it was opened with --read-only"
+        } else if let first = recovered.uncertainties.first {
+            readOnlyReason =
+                "\(first.file) is damaged at offset \(first.offset), and nothing tells which key was there"
+        } else {
+            readOnlyReason = nil
+        }
+        notices = recovered.notices
+        try fillKeydir(recovered)
+        if readOnlyReason == nil { try settle(recovered) }
+    }
+
+    deinit { try? close() }
+
+    public var isReadOnly: Bool { readOnlyReason != nil }
+
+    /// Keys with a value.
+    public var count: Int { keydir.count }
+
+    var isClosing: Bool { isClosed.load(ordering: .relaxed) }
+
+    func requireOpen() throws(StoreError) {
+        if isClosed.load(ordering: .relaxed) { throw .closed }
+    }
+
+    /// Makes everything durable, trims the active segment and lets the lock go. Later calls do nothing;
+    /// other uses of a closed store throw `StoreError.closed`.
+    public func close() throws(StoreError) {
+        if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
+        worker.stop()
+        guard !isReadOnly else { return }
+        var problem: StoreError?
+        do throws(StoreError) {
+            try syncNow()
+            try sealFull()
+            try trimActive()
+        } catch {
+            problem = error
+        }
+        storeLock?.release()
+        if let problem { throw problem }
+    }
+
+    /// Ends the active segment's file behind its last record: what a clean close looks like.
+    private func trimActive() throws(StoreError) {
+        guard let appender = writerLock.withLock({ writer.appender }) else { return }
+        do throws(FileError) {
+            try appender.trim()
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func addNotice(_ notice: String) { writerLock.withLock { notices.append(notice) } }
+}
+
+/// What the writer lock guards, besides the keydir and the segment table.
+struct WriterState {
+    /// The active segment; nil until the first write needs one.
+    var appender: Appender?
+    /// Full segments that are not sealed yet, oldest first.
+    var full: [Appender] = []
+    var nextSequence: UInt64
+    /// Why no more writes are taken, once a sync has failed.
+    var failure: StoreError?
+    /// Segments that a compaction replaced, until no reader can be inside.
+    var limbo = Limbo()
+    var counters = Counters()
+
+    struct Counters {
+        var compactionCount = 0
+        var copiedBytes = 0
+        var freedBytes = 0
+        var writtenBytes = 0
+    }
+}
