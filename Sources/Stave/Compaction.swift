@@ -38,8 +38,12 @@ final class Compaction {
             try copyRecords()
             try commit()
         } catch {
-            // Nothing happened: MANIFEST names the inputs.
-            for output in outputs { output.discard() }
+            if case .syncFailed = error {
+                // MANIFEST may name the outputs by now: both they and the inputs stay.
+                store.writerLock.withLock { store.writer.failure = error }
+            } else {
+                for output in outputs { output.discard() }
+            }
             throw error
         }
         switchReaders()
@@ -183,7 +187,7 @@ final class Compaction {
             for output in outputs { store.table.show(output.segment) }
             for input in inputs {
                 store.table.hide(input)
-                store.writer.limbo.retire { store.table.remove(input) }
+                store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
             store.writer.limbo.collect()
             store.writer.counters.compactionCount += 1

@@ -123,6 +123,7 @@ extension Store {
             // SAFETY: the image behind the entry lives in `recovered`.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
             let offset = entry.offset
+            try keydir.makeRoom(hash)
             keydir.insert(hash, Location(slot: segment.slot, offset: offset))
         }
     }
@@ -177,6 +178,10 @@ extension Store {
             for segment in ended {
                 let file = try directory.open(FileName.segment(segment.number).name, .readWrite)
                 try file.syncData()
+                if !segment.keepsCutBytes {
+                    _ = try file.truncateUnlessShared(to: segment.end)
+                    try file.sync()
+                }
             }
         } catch {
             throw StoreError(error)

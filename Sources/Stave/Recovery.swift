@@ -176,7 +176,7 @@ struct Recovery: ~Copyable {
         segment.isSealed = true
         segment.end = seal.length
         segment.sequences = seal.sequences
-        segment.keepsCutBytes = size > seal.length
+        segment.keepsCutBytes = hasCutBytes(segment, size: size)
         if size < seal.length {
             result.notices.append(
                 "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
@@ -193,7 +193,26 @@ struct Recovery: ~Copyable {
             }
         }
         result.segments.append(segment)
-        result.nextSequence = max(result.nextSequence, seal.sequences.upperBound + 1)
+        see(seal.sequences.upperBound)
+    }
+
+    /// Next numbers are above every one that was seen. Those near the end of the range, which only a
+    /// made-up file can hold, end it: then no more writes are taken.
+    private mutating func see(_ sequence: UInt64) {
+        result.nextSequence = max(result.nextSequence, sequence == .max ? .max : sequence + 1)
+    }
+
+    private mutating func skipSequences(_ count: Int) {
+        let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
+        result.nextSequence = overflow ? .max : next
+    }
+
+    /// Are there more than zeros behind a sealed segment's end?
+    private func hasCutBytes(_ segment: Segment, size: Int) -> Bool {
+        guard size > segment.end else { return false }
+        // SAFETY: `size` bytes of the file are mapped.
+        let rest = unsafe segment.bytes(upTo: size)[segment.end...]
+        return unsafe rest.contains { $0 != 0 }
     }
 
     private mutating func hint(
@@ -279,13 +298,14 @@ struct Recovery: ~Copyable {
         result.segments.append(segment)
         result.images.append(image)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
-        result.nextSequence = max(result.nextSequence, log.highestSequence + 1)
+        see(log.highestSequence)
         if log.mark != size {
             // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
             // more than fit into the segment, so this many numbers are left out.
-            result.nextSequence += UInt64(capacity / Format.aligned(RecordHeader.byteCount + 1))
+            skipSequences(capacity / Format.aligned(RecordHeader.byteCount + 1))
         }
         if entry.seal != nil {
+            segment.keepsCutBytes = log.cutRecords > 0
             result.full.append(segment)
         } else {
             result.active = RecoveredStore.Active(
@@ -301,6 +321,9 @@ struct Recovery: ~Copyable {
         let limit = min(size, seal?.length ?? size)
         // SAFETY: `limit` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: limit)
+        if size < SegmentHeader.byteCount {
+            addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
+        }
         log.mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
         var offset = SegmentHeader.byteCount
         scan: while true {
@@ -333,7 +356,7 @@ struct Recovery: ~Copyable {
                 if let next = unsafe Record.header(
                     in: bytes.bytes, at: until, identity: segment.identity)
                 {
-                    bound = next.sequence - 1
+                    bound = next.sequence &- 1
                 }
                 addUncertainty(in: segment, offset..<until, above: bound)
                 offset = until

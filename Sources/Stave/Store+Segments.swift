@@ -28,8 +28,12 @@ extension Store {
             }
         } catch {
             if segment.slot >= 0 { table.remove(segment) }
-            try? directory.remove(FileName.segment(segment.number).name)
-            if case .syncFailed = error { writer.failure = error }
+            if case .syncFailed = error {
+                // MANIFEST may name the new file: it stays.
+                writer.failure = error
+            } else {
+                try? directory.remove(FileName.segment(segment.number).name)
+            }
             throw error
         }
         if let old = writer.appender { writer.full.append(old) }

@@ -64,6 +64,8 @@ extension Store {
     ) throws(StoreError) -> (sequence: UInt64, isFull: Bool) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
         let (appender, isFull) = try requireRoom(length)
+        // Now, because after the append nothing may fail any more.
+        try keydir.makeRoom(hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
@@ -157,6 +159,10 @@ extension Store {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
         if let failure = writer.failure { throw failure }
+        // 2^64 writes are never made; a made-up file may claim that they were.
+        if writer.nextSequence >= .max - 1 {
+            throw .readOnly(path: path, reason: "its sequence numbers are used up")
+        }
     }
 
     /// The active segment, with room for a record; a new one where the old one is full.

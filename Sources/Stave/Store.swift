@@ -67,7 +67,7 @@ public final class Store: @unchecked Sendable {
         uncertainties = recovered.uncertainties
         certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
         table = SegmentTable()
-        keydir = Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+        keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
         durableSequence = Atomic(recovered.nextSequence)
         writer = WriterState(nextSequence: recovered.nextSequence)
         worker = Worker()

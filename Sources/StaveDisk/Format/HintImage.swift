@@ -164,6 +164,7 @@
                 throw FormatError("entry \(index) is out of order", at: offset)
             }
             guard entry.offset >= SegmentHeader.byteCount,
+                entry.offset < Format.maxSegmentLength,
                 entry.valueLength <= Format.maxValueLength,
                 entry.offset + entry.recordLength <= segmentLength
             else { throw FormatError("entry \(index) points outside its segment", at: offset) }
