@@ -83,7 +83,11 @@ package struct SegmentMaker {
         }
     }
 
-    package var hint: [UInt8] { unsafe Array(image.bytes) }
+    package var hint: [UInt8] {
+        let image = image
+        // SAFETY: the image keeps its bytes while it lives.
+        return withExtendedLifetime(image) { unsafe Array(image.bytes) }
+    }
 
     package var unsealed: Manifest.Segment {
         Manifest.Segment(number: header.number, identity: header.identity)

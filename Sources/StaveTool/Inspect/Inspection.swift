@@ -80,7 +80,7 @@ struct Inspection {
                 var listing = RecordListing(
                     segment: segment, liveness: liveness, filter: filter, remaining: remaining,
                     json: json, showsSegment: segments.count > 1, output: output)
-                listing.print()
+                listing.print(title: segment === segments.first)
                 remaining = listing.remaining
             }
         }

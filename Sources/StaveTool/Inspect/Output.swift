@@ -1,15 +1,22 @@
 internal import Glibc
 
-/// Standard output, written in large pieces.
+/// Standard output, written in large pieces; or kept, for tests.
 final class Output {
     private var buffer: [UInt8] = []
+    private let isKept: Bool
 
-    init() { buffer.reserveCapacity(1 << 16) }
+    init(isKept: Bool = false) {
+        self.isKept = isKept
+        buffer.reserveCapacity(1 << 16)
+    }
+
+    /// What was printed and not written yet.
+    var text: String { String(decoding: buffer, as: UTF8.self) }
 
     func line(_ text: String = "") {
         buffer.append(contentsOf: text.utf8)
         buffer.append(UInt8(ascii: "\n"))
-        if buffer.count >= 1 << 16 { flush() }
+        if buffer.count >= 1 << 16, !isKept { flush() }
     }
 
     /// Rows as columns two spaces apart; `right` names the columns that are set flush right.

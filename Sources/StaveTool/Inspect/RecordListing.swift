@@ -13,9 +13,10 @@ struct RecordListing {
     let showsSegment: Bool
     let output: Output
 
-    mutating func print() {
+    /// - Parameter title: print what the columns are first.
+    mutating func print(title printsTitle: Bool) {
         let widths = Widths(segment)
-        if !json {
+        if !json, printsTitle {
             var title = showsSegment ? [Printable.padded("segment", to: 10)] : []
             title += widths.cells("offset", "length", "sequence")
             title += [
@@ -52,8 +53,12 @@ struct RecordListing {
         // Enough for a preview; a value may have a gigabyte.
         let wanted = filter.values == .full ? header.valueLength : min(header.valueLength, 64)
         let shown = bytes.array(valueStart..<(valueStart + wanted))
+        // Equal values have equal fingerprints, wherever they lie.
+        let whole = bytes.extracting(valueStart..<(valueStart + header.valueLength))
+        let fingerprint = filter.values == .none ? hex(Checksum.hash(whole)) : ""
         if json {
-            showJSON(header, at: offset, value, key: key, shown: shown, state)
+            showJSON(
+                header, at: offset, value, key: key, shown: shown, fingerprint: fingerprint, state)
             return
         }
         var cells = showsSegment ? [String(segment.name.prefix(10))] : []
@@ -61,7 +66,8 @@ struct RecordListing {
         cells += [
             Printable.time(header.time), Printable.padded(Self.kindName(header), to: 9),
             Printable.padded(Self.checkText(header, value), to: 8),
-            Printable.quoted(key, limit: 256) + valueText(header, shown) + "  (\(state.text))",
+            Printable.quoted(key, limit: 256) + valueText(header, shown, fingerprint: fingerprint)
+                + "  (\(state.text))",
         ]
         output.line(cells.joined(separator: "  "))
     }
@@ -76,13 +82,14 @@ struct RecordListing {
         return "BAD stored=\(stored) computed=\(Printable.hex32(computed))"
     }
 
-    private func valueText(_ header: RecordHeader, _ shown: [UInt8]) -> String {
+    private func valueText(
+        _ header: RecordHeader, _ shown: [UInt8], fingerprint: String
+    ) -> String {
         if header.kind == .tombstone { return "" }
         switch filter.values {
         case .full: return " = " + Printable.quoted(shown)
         case .none:
-            // A fingerprint: equal values at different places show equal ones.
-            return " = (\(header.valueLength) bytes)"
+            return " = (\(header.valueLength) bytes, fingerprint \(fingerprint))"
         case .preview:
             let limit = 40
             let word = Printable.quoted(Array(shown.prefix(limit)))
@@ -93,7 +100,7 @@ struct RecordListing {
 
     private func showJSON(
         _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck, key: [UInt8],
-        shown: [UInt8], _ state: Liveness.State
+        shown: [UInt8], fingerprint: String, _ state: Liveness.State
     ) {
         var members: [(String, JSON)] = [
             ("type", .string("record")), ("file", .string(segment.name)),
@@ -107,6 +114,7 @@ struct RecordListing {
             members.append(JSON.bytes("value", shown))
             if shown.count < header.valueLength { members.append(("valueCut", .bool(true))) }
         }
+        if !fingerprint.isEmpty { members.append(("fingerprint", .string(fingerprint))) }
         members.append(("checksum", .string(Self.checkText(header, value))))
         members.append(("state", .string(state.word)))
         if case .dead(let place) = state { members.append(("supersededBy", .string(place))) }

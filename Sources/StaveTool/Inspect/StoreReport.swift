@@ -23,7 +23,7 @@ struct StoreReport {
             output.line("MANIFEST cannot be read: segments are shown as they stand")
             return
         }
-        output.line("id    \(hex(manifest.storeID.high))\(hex(manifest.storeID.low))")
+        output.line("id \(hex(manifest.storeID.high))\(hex(manifest.storeID.low))")
         output.line(
             "MANIFEST revision \(manifest.revision),"
                 + " \(Printable.count(manifest.segments.count, "segment")),"
