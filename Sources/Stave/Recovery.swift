@@ -309,11 +309,14 @@ struct Recovery: ~Copyable {
         }
         try report(problem, in: segment)
         let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        if asWriter, log.end > size {
+            // The file was cut: nothing will be written, and nothing behind its end may be touched.
+            segment = try open(entry, in: directory, asWriter: false).segment
+        }
         segment.end = log.end
         for record in log.records { segment.note(sequence: record.header.sequence) }
-        // SAFETY: the log ends inside the mapped file, or at a mark behind its end where the store is
-        // read-only and nothing is read there.
-        let bytes = unsafe segment.bytes(upTo: min(size, log.end))
+        // SAFETY: all of `log.records` lie inside the mapped file.
+        let bytes = unsafe segment.bytes(upTo: log.end)
         let image = unsafe HintImage.indexing(
             log.records, of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)

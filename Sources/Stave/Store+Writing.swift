@@ -26,6 +26,7 @@ extension Store {
         do throws(StoreError) {
             (sequence, isFull) = try append(value, forKey: key, hash: hash)
         } catch {
+            if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
             throw error
         }
@@ -47,6 +48,7 @@ extension Store {
         do throws(StoreError) {
             written = try appendTombstone(forKey: key, hash: hash)
         } catch {
+            if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
             throw error
         }
