@@ -95,7 +95,7 @@ struct PromptTests {
         for _ in 0..<3 { try terminal.expect("OK") }
         try terminal.expect("store> ")
         terminal.type("ge\tus\t")
-        try terminal.expect("get user:")
+        try terminal.expect("user:")
         terminal.type("\t")
         try terminal.expect("user:alpha  user:beta")
         terminal.type("a\t\r")
@@ -106,7 +106,7 @@ struct PromptTests {
         try terminal.expect("\r\n3\r\n")
         try terminal.expect("store> ")
         terminal.type("keys --l\t1\r")
-        try terminal.expect("keys --limit 1")
+        try terminal.expect("--limit 1")
         try terminal.expect("\r\n\"two words\"\r\n")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
