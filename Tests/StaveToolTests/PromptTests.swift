@@ -84,6 +84,7 @@ struct PromptTests {
         try terminal.expect("store> ")
         terminal.type("get a\r")
         try terminal.expect("\"one\\ntwo\"")
+        try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
     }
@@ -95,7 +96,7 @@ struct PromptTests {
         for _ in 0..<3 { try terminal.expect("OK") }
         try terminal.expect("store> ")
         terminal.type("ge\tus\t")
-        try terminal.expect("get user:")
+        try terminal.expect("user:")
         terminal.type("\t")
         try terminal.expect("user:alpha  user:beta")
         terminal.type("a\t\r")
@@ -106,8 +107,9 @@ struct PromptTests {
         try terminal.expect("\r\n3\r\n")
         try terminal.expect("store> ")
         terminal.type("keys --l\t1\r")
-        try terminal.expect("keys --limit 1")
+        try terminal.expect("--limit 1")
         try terminal.expect("\r\n\"two words\"\r\n")
+        try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
     }
@@ -124,6 +126,7 @@ struct PromptTests {
         try terminal.expect("store> ")
         terminal.type("\u{1B}[200~set a 1\nset b 2\n\u{1B}[201~\r")
         try terminal.expect("OK\r\nOK\r\n")
+        try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
     }
@@ -148,6 +151,7 @@ struct PromptTests {
         try second.expect("store> ")
         second.type("history\r")
         try second.expect("\r\nset needle 42\r\nhistory\r\n")
+        try second.expect("> ")
         second.type("\u{04}")
         #expect(second.waitForExit() == 0)
     }
@@ -159,6 +163,7 @@ struct PromptTests {
         try terminal.expect("store (read-only)> ")
         terminal.type("set a 2\r")
         try terminal.expect("read-only")
+        try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
     }
@@ -181,6 +186,7 @@ struct PromptTests {
         terminal.resize(columns: 40, rows: 10)
         terminal.type("def\r")
         try terminal.expect("\r\nabcdef\r\n")
+        try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
     }

@@ -5,7 +5,10 @@ internal import Synchronization
 package final class Terminal {
     private let master: Int32
     private let id: pid_t
+    /// What came, without what only moves the cursor or sets colors: control sequences, and returns
+    /// that no newline follows.
     private var received: [UInt8] = []
+    private var unfinished: [UInt8] = []
     /// What was matched so far lies before it.
     private var mark = 0
     private var status: Int32?
@@ -64,7 +67,7 @@ package final class Terminal {
 
     /// Waits until `text` appears behind the last match. Throws with what was seen instead where the
     /// child ends or a long time passes.
-    package func expect(_ text: String, timeout: Double = 60) throws {
+    package func expect(_ text: String, timeout: Double = 30) throws {
         let wanted = Array(text.utf8)
         let end = monotonicSeconds() + timeout
         while true {
@@ -78,10 +81,13 @@ package final class Terminal {
         }
     }
 
-    /// The exit status, or 128 and the number of the signal.
-    package func waitForExit() -> Int32 {
+    /// The exit status, or 128 and the number of the signal. A child that does not end is killed.
+    package func waitForExit(timeout: Double = 30) -> Int32 {
         if let status { return status }
-        while readMore() {}
+        let end = monotonicSeconds() + timeout
+        while readMore() {
+            if monotonicSeconds() > end { kill(id, SIGKILL) }
+        }
         let result = awaitExit(of: id)
         status = result
         return result
@@ -101,8 +107,26 @@ package final class Terminal {
         // SAFETY: reads into the array.
         let count = unsafe read(master, &buffer, buffer.count)
         guard count > 0 else { return false }
-        received += buffer[..<count]
+        unfinished += buffer[..<count]
+        while let (length, isText) = firstUnit() {
+            if isText { received += unfinished[..<length] }
+            unfinished.removeFirst(length)
+        }
         return true
+    }
+
+    /// The length of the first character or control sequence; nil where it has not come in full.
+    private func firstUnit() -> (length: Int, isText: Bool)? {
+        guard let first = unfinished.first else { return nil }
+        if first == 0x0D {
+            guard unfinished.count > 1 else { return nil }
+            return unfinished[1] == 0x0A ? (2, true) : (1, false)
+        }
+        guard first == 0x1B else { return (1, true) }
+        guard unfinished.count > 1 else { return nil }
+        guard unfinished[1] == UInt8(ascii: "[") else { return (2, false) }
+        let final = unfinished.dropFirst(2).firstIndex { (0x40...0x7E).contains($0) }
+        return final.map { ($0 + 1, false) }
     }
 
     private func find(_ wanted: [UInt8]) -> Int? {
