@@ -1,2 +1,67 @@
-import ArgumentParser
-@main struct StaveCommand: ParsableCommand { mutating func run() throws { print("hi") } }
+internal import ArgumentParser
+internal import CLinux
+internal import Glibc
+
+@main
+enum Stave {
+    static func main() {
+        stave_ignore_file_size_signal()
+        Dispatch.run(CommandLine.arguments)
+    }
+}
+
+/// Decides between the shell and the inspector.
+enum Dispatch {
+    /// The first argument says it; a directory of that name is written ./inspect.
+    static func run(_ arguments: [String]) {
+        switch arguments.dropFirst().first {
+        case "inspect": InspectCommand.main(Array(arguments.dropFirst(2)))
+        case "help":
+            StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
+        default:
+            let split = ArgumentSplit(arguments)
+            StaveCommand.main(split.options + (split.words.isEmpty ? [] : ["--"] + split.words))
+        }
+    }
+}
+
+/// The process's arguments cut in two: options of stave, and what must not be taken for any: DIR,
+/// the command and its words. Options may stand before or behind DIR.
+struct ArgumentSplit {
+    var options: [String] = []
+    var words: [String] = []
+    /// Where the command's name stands among all arguments; nil where there is none.
+    var commandIndex: Int?
+
+    /// - Parameter arguments: with the name of the program first.
+    init(_ arguments: [String]) {
+        var index = 1
+        while index < arguments.count, words.count < 2 {
+            let argument = arguments[index]
+            if argument == "--" {
+                index += 1
+                if words.isEmpty, index < arguments.count {
+                    words.append(arguments[index])
+                    index += 1
+                }
+                if index < arguments.count {
+                    commandIndex = index
+                    words += arguments[index...]
+                }
+                return
+            }
+            if argument.hasPrefix("-"), argument.count > 1 {
+                options.append(argument)
+                if StaveCommand.optionsWithValue.contains(argument), index + 1 < arguments.count {
+                    index += 1
+                    options.append(arguments[index])
+                }
+            } else {
+                words.append(argument)
+                if words.count == 2 { commandIndex = index }
+            }
+            index += 1
+        }
+        words += arguments[index...]
+    }
+}

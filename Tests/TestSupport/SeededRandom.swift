@@ -1,10 +1,18 @@
 internal import Foundation
 
-/// SplitMix64: the same numbers for the same seed, everywhere.
+/// Random numbers that can be had again: SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom
+/// Number Generators, 2014).
 package struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     package init(seed: UInt64) { state = seed }
+
+    /// With the seed of `Seeds`, printed under the test's name.
+    package static func forTest(_ name: String = #function) -> SeededRandom {
+        let seed = Seeds.some(1)[0]
+        print("\(name): STAVE_SEED=\(seed)")
+        return SeededRandom(seed: seed)
+    }
 
     package mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15

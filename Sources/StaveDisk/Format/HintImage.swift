@@ -102,9 +102,11 @@
             throw FormatError("not a hint file: it does not begin with STAVEHNT", at: 0)
         }
         let version: UInt32 = span.load(8)
-        guard version == Format.version, span.load(12, as: UInt32.self) == 0 else {
+        let flags: UInt32 = span.load(12)
+        guard version == Format.version, flags == 0 else {
             throw FormatError(
-                "hint file has format version \(version)", at: 8, isNewerVersion: true)
+                "hint file has format version \(version) and flags \(flags), this program reads"
+                    + " \(Format.version) and 0", at: 8, isNewerVersion: true)
         }
         let ownIdentity: UInt64 = span.load(16)
         let ownLength: UInt64 = span.load(24)
@@ -166,6 +168,9 @@
                 entry.valueLength <= Format.maxValueLength,
                 entry.offset + entry.recordLength <= segmentLength
             else { throw FormatError("entry \(index) points outside its segment", at: offset) }
+            guard sequences?.contains(entry.sequence) == true,
+                entry.kind == .value || entry.valueLength == 0
+            else { throw FormatError("entry \(index) is no record's", at: offset) }
             unsafe previous = unsafe key
             next = offset + Self.entryHeaderLength + keyLength
         }

@@ -1,0 +1,86 @@
+internal import Glibc
+
+/// Lines from a descriptor, without a copy and without a String: the memory grows to the longest
+/// line and is reused.
+@safe final class ByteReader {
+    /// A line longer than this is refused: the largest value with every byte written as \xHH, and
+    /// room for its key.
+    static let longestLine = (4 << 30) + (1 << 20)
+
+    private let descriptor: Int32
+    private var memory = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 256 << 10, alignment: 1)
+    /// Unread bytes are `start..<end`; before `searched` there is no newline.
+    private var start = 0
+    private var searched = 0
+    private var end = 0
+    private(set) var isAtEnd = false
+    /// Lines handed out so far; so the number of the last one, counted from 1.
+    private(set) var lineNumber = 0
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { unsafe memory.deallocate() }
+
+    /// The next line that is already in memory, without its newline; nil where `fill` must come first
+    /// or the input has ended. Valid until the next `fill`.
+    func nextLine() -> UnsafeRawBufferPointer? {
+        // SAFETY: start <= searched <= end <= memory.count.
+        let base = unsafe UnsafeRawPointer(memory.baseAddress!)
+        if let newline = unsafe memchr(base + searched, 10, end - searched) {
+            let count = unsafe UnsafeRawPointer(newline) - (base + start)
+            defer { (start, searched) = (start + count + 1, start + count + 1) }
+            lineNumber += 1
+            return unsafe UnsafeRawBufferPointer(start: base + start, count: count)
+        }
+        searched = end
+        guard isAtEnd, start < end else { return nil }
+        defer { start = end }
+        lineNumber += 1
+        return unsafe UnsafeRawBufferPointer(start: base + start, count: end - start)
+    }
+
+    /// Reads more, and waits for it if need be; sets `isAtEnd` where there is none. A signal that is
+    /// handled may end the wait without anything read.
+    func fill() throws(SystemError) {
+        if unsafe end == memory.count { makeRoom() }
+        guard end - start < Self.longestLine else {
+            throw SystemError(message: "line \(lineNumber + 1) is longer than any command can be")
+        }
+        // SAFETY: reads into the free end of the memory.
+        let count = unsafe read(descriptor, memory.baseAddress! + end, memory.count - end)
+        if count > 0 { end += count }
+        if count == 0 { isAtEnd = true }
+        if count < 0, errno != EINTR, errno != EAGAIN { throw SystemError("read", "stdin", errno) }
+    }
+
+    private func makeRoom() {
+        let count = end - start
+        if unsafe count > memory.count / 2 {
+            let larger = unsafe UnsafeMutableRawBufferPointer.allocate(
+                byteCount: memory.count * 2, alignment: 1)
+            // SAFETY: the larger memory holds all of the smaller.
+            unsafe memcpy(larger.baseAddress!, memory.baseAddress! + start, count)
+            unsafe memory.deallocate()
+            unsafe memory = larger
+        } else {
+            // SAFETY: both ends lie in the memory; memmove may overlap.
+            unsafe memmove(memory.baseAddress!, memory.baseAddress! + start, count)
+        }
+        (start, searched, end) = (0, searched - start, count)
+    }
+}
+
+/// What the operating system refused, in words for people.
+struct SystemError: Error, Equatable {
+    var message: String
+    var code: Int32 = 0
+
+    init(message: String) { self.message = message }
+
+    init(_ operation: String, _ file: String, _ code: Int32) {
+        // SAFETY: strerror returns a C string; one thread uses it.
+        message = unsafe "cannot \(operation) \(file): \(String(cString: strerror(code)))"
+        self.code = code
+    }
+}

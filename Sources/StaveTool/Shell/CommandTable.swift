@@ -1,0 +1,198 @@
+internal import Stave
+
+/// A command of the shell. Parsing, help, completion and the hint at the prompt all read this.
+final class Command: Sendable {
+    struct Option: Sendable {
+        let name: String
+        /// What its value is called; nil where it takes none.
+        var value: String?
+        let help: String
+    }
+
+    /// What a command needs of the store.
+    enum Access: Sendable { case nothing, read, write }
+
+    let name: String
+    let aliases: [String]
+    /// What follows the name, as help shows it.
+    let arguments: String
+    /// How many words follow the name, options aside.
+    let wordCount: ClosedRange<Int>
+    let access: Access
+    let summary: String
+    let details: [String]
+    let options: [Option]
+    let examples: [String]
+    let run: @Sendable (Session, Invocation) throws(CommandError) -> Void
+
+    init(
+        _ name: String, aliases: [String] = [], _ arguments: String,
+        words wordCount: ClosedRange<Int> = 0...0, _ access: Access, _ summary: String,
+        details: [String] = [], options: [Option] = [], examples: [String],
+        run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
+    ) {
+        self.name = name
+        self.aliases = aliases
+        self.arguments = arguments
+        self.wordCount = wordCount
+        self.access = access
+        self.summary = summary
+        self.details = details
+        self.options = options
+        self.examples = examples
+        self.run = run
+    }
+
+    var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+}
+
+/// A command with the words that were given to it.
+struct Invocation {
+    let command: Command
+    /// The command's name first, then its arguments without the options.
+    let words: [Word]
+    private var options: [(name: String, value: Word?)] = []
+
+    /// Sorts options from words and counts the words.
+    init(_ command: Command, _ words: [Word]) throws(CommandError) {
+        self.command = command
+        if !command.options.isEmpty && words.contains(where: \.mayBeOption) {
+            var rest: [Word] = []
+            try Self.split(command, words, &rest, &options)
+            self.words = rest
+        } else {
+            self.words = words
+        }
+        let count = self.words.count - 1
+        if count < command.wordCount.lowerBound {
+            throw CommandError("too few words; usage: \(command.usage)", at: words.last)
+        }
+        if count > command.wordCount.upperBound {
+            throw CommandError(
+                "one word too many; usage: \(command.usage)",
+                at: self.words[command.wordCount.upperBound + 1])
+        }
+    }
+
+    private static func split(
+        _ command: Command, _ words: [Word], _ rest: inout [Word],
+        _ options: inout [(name: String, value: Word?)]
+    ) throws(CommandError) {
+        var index = 0
+        while index < words.count {
+            let word = words[index]
+            index += 1
+            guard word.mayBeOption else {
+                rest.append(word)
+                continue
+            }
+            if word.equals("--") {
+                rest += words[index...]
+                return
+            }
+            let name = word.string
+            guard let option = command.options.first(where: { $0.name == name }) else {
+                throw CommandError(
+                    "\(command.name) has no option \(Quoting.text(word.array));"
+                        + " a word that begins with -- is put in quotes or behind --", at: word)
+            }
+            guard option.value != nil else {
+                options.append((name, nil))
+                continue
+            }
+            guard index < words.count else {
+                throw CommandError("\(name) needs a value", at: word)
+            }
+            options.append((name, words[index]))
+            index += 1
+        }
+    }
+
+    func has(_ option: String) -> Bool { options.contains { $0.name == option } }
+
+    /// The value of a numeric option; nil where it was not given.
+    func number(_ option: String) throws(CommandError) -> Int? {
+        guard let word = options.last(where: { $0.name == option })?.value else { return nil }
+        guard let number = Int(word.string), number >= 0 else {
+            throw CommandError("\(option) needs a whole number, not negative", at: word)
+        }
+        return number
+    }
+}
+
+/// Why a command was not carried out.
+struct CommandError: Error {
+    var message: String
+    /// Byte offset in the line of the word that is to blame.
+    var offset: Int?
+
+    init(message: String, offset: Int?) {
+        self.message = message
+        self.offset = offset
+    }
+
+    init(_ message: String, at word: Word? = nil) {
+        self.message = message
+        offset = word?.offset
+    }
+
+    init(_ error: StoreError, at word: Word? = nil) {
+        self.init(error.description, at: word)
+    }
+}
+
+/// All commands, in the order in which help shows them.
+enum CommandTable {
+    static let all: [Command] = keyCommands + rangeCommands + storeCommands + shellCommands
+
+    static let names: [String] = all.flatMap { [$0.name] + $0.aliases }
+
+    static func command(named name: String) -> Command? {
+        all.first { $0.name == name || $0.aliases.contains(name) }
+    }
+
+    /// Names have at most eight bytes, so that one comparison of integers tells two apart.
+    private static let packed: [(name: UInt64, command: Command)] = all.flatMap { command in
+        ([command.name] + command.aliases).map { (pack($0.utf8)!, command) }
+    }
+
+    static func command(for word: Word) -> Command? {
+        // SAFETY: the word's bytes are only read.
+        guard let name = unsafe pack(word.bytes) else { return nil }
+        return packed.first { $0.name == name }?.command
+    }
+
+    private static func pack(_ bytes: some Collection<UInt8>) -> UInt64? {
+        guard bytes.count <= 8 else { return nil }
+        return bytes.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The command name that is nearest to what was typed; nil where none is near.
+    static func suggestion(for typed: String) -> String? {
+        let limit = max(1, typed.count / 3 + (typed.count > 3 ? 1 : 0))
+        let ranked = names.map { (name: $0, distance: editDistance(typed.lowercased(), $0)) }
+        let best = ranked.min { $0.distance < $1.distance }
+        if let best, best.distance <= limit { return best.name }
+        return typed.count >= 2 ? names.first { $0.hasPrefix(typed) } : nil
+    }
+
+    /// Insertions, deletions, replacements and swaps of neighbours that lead from `a` to `b`
+    /// (optimal string alignment distance).
+    static func editDistance(_ a: String, _ b: String) -> Int {
+        let (a, b) = (Array(a), Array(b))
+        var rows = [[Int](0...b.count)]
+        for i in a.indices {
+            var row = [i + 1]
+            for j in b.indices {
+                var least = min(
+                    rows[i][j + 1] + 1, row[j] + 1, rows[i][j] + (a[i] == b[j] ? 0 : 1))
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+                    least = min(least, rows[i - 1][j - 1] + 1)
+                }
+                row.append(least)
+            }
+            rows.append(row)
+        }
+        return rows[a.count][b.count]
+    }
+}

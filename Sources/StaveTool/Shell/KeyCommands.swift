@@ -1,0 +1,172 @@
+internal import Glibc
+internal import Stave
+internal import StaveDisk
+
+extension CommandTable {
+    /// Commands about single keys.
+    static let keyCommands: [Command] = [
+        Command(
+            "get", "KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "print the value of each key",
+            details: [
+                "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format."
+            ],
+            examples: ["get user:1", "get photo > cat.jpg"]
+        ) { session, invocation throws(CommandError) in try session.get(invocation) },
+        Command(
+            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...3, .write,
+            "store a value under a key",
+            details: ["`set KEY < FILE` stores the bytes of FILE."],
+            examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
+        ) { session, invocation throws(CommandError) in try session.set(invocation) },
+        Command(
+            "delete", aliases: ["del", "rm"], "KEY...", words: 1...Int.max - 1, .write,
+            "remove keys; prints how many were there",
+            examples: ["delete user:1", "rm a b c"]
+        ) { session, invocation throws(CommandError) in try session.delete(invocation) },
+        Command(
+            "exists", "KEY...", words: 1...Int.max - 1, .read,
+            "print how many of the keys are there",
+            examples: ["exists user:1", "exists a b c"]
+        ) { session, invocation throws(CommandError) in try session.exists(invocation) },
+    ]
+}
+
+extension Session {
+    func get(_ invocation: Invocation) throws(CommandError) {
+        let words = invocation.words
+        if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
+        for word in words.dropFirst() {
+            do throws(StoreError) {
+                let printer = printer
+                // SAFETY: the word and the value are used inside the call only.
+                let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
+                    unsafe value.withUnsafeBytes { value in
+                        unsafe printer.printValue(value, forKey: word.bytes)
+                    }
+                }
+                if found == nil { unsafe reportMissing(word.bytes) }
+            } catch {
+                try stepOver(CommandError(error, at: word))
+            }
+        }
+    }
+
+    func set(_ invocation: Invocation) throws(CommandError) {
+        let words = invocation.words
+        if let file = try redirection(words, "<") {
+            try set(words[1], toContentsOf: file)
+        } else if words.count > 3 {
+            throw CommandError("one word too many; usage: set KEY VALUE", at: words[3])
+        } else {
+            do throws(StoreError) {
+                // SAFETY: both words live until the next line is parsed.
+                unsafe try store.set(
+                    words[2].bytes.bytes, forKey: words[1].bytes.bytes, deferringSync: defersSync)
+            } catch {
+                throw CommandError(error, at: words[1])
+            }
+        }
+        didWrite()
+        acknowledge("OK")
+    }
+
+    func delete(_ invocation: Invocation) throws(CommandError) {
+        var count = 0
+        for word in invocation.words.dropFirst() {
+            do throws(StoreError) {
+                // SAFETY: the word lives until the next line is parsed.
+                let key = unsafe word.bytes.bytes
+                if try store.removeValue(forKey: key, deferringSync: defersSync) { count += 1 }
+                didWrite()
+            } catch {
+                throw CommandError(error, at: word)
+            }
+        }
+        acknowledge("\(count)")
+    }
+
+    func exists(_ invocation: Invocation) throws(CommandError) {
+        var count = 0
+        for word in invocation.words.dropFirst() {
+            do throws(StoreError) {
+                // SAFETY: the word lives until the next line is parsed.
+                if unsafe try store.contains(key: word.bytes.bytes) { count += 1 }
+            } catch {
+                throw CommandError(error, at: word)
+            }
+        }
+        missCount += invocation.words.count - 1 - count
+        reply("\(count)")
+    }
+
+    // MARK: Files
+
+    /// The file of `COMMAND KEY < FILE`; nil where the words hold no such sign.
+    private func redirection(_ words: [Word], _ sign: StaticString) throws(CommandError) -> Word? {
+        for other in ["<", ">"] as [StaticString] {
+            guard let index = words.firstIndex(where: { $0.isBare(other) }) else { continue }
+            guard index == 2, words.count == 4, words[2].isBare(sign) else {
+                throw CommandError(
+                    "\(other) does not fit here; quote it if it is meant as a word",
+                    at: words[index])
+            }
+            return words[3]
+        }
+        return nil
+    }
+
+    private func set(_ key: Word, toContentsOf file: Word) throws(CommandError) {
+        let value: [UInt8]
+        do throws(FileError) {
+            value = try File.opening(file.string).contents(limit: 1 << 30)
+        } catch {
+            throw CommandError("cannot \(error.operation) \(error.path): \(error.reason)", at: file)
+        }
+        do throws(StoreError) {
+            // SAFETY: both live through the call.
+            unsafe try store.set(
+                value.span.bytes, forKey: key.bytes.bytes, deferringSync: defersSync)
+        } catch {
+            throw CommandError(error, at: key)
+        }
+    }
+
+    /// An absent key leaves the file alone.
+    private func get(_ key: Word, intoFile file: Word) throws(CommandError) {
+        let path = file.string
+        if let confirm, !settings.assumesYes, unsafe access(path, F_OK) == 0,
+            !confirm("overwrite \(Quoting.text(file.array))?")
+        {
+            return
+        }
+        let failure: SystemError??
+        do throws(StoreError) {
+            // SAFETY: the word and the value are used inside the call only.
+            failure = unsafe try store.withValue(forKey: key.bytes.bytes) { value in
+                unsafe value.withUnsafeBytes { unsafe Self.write($0, toFile: path) }
+            }
+        } catch {
+            throw CommandError(error, at: key)
+        }
+        switch failure {
+        case .none: unsafe reportMissing(key.bytes)
+        case .some(.some(let failure)): throw CommandError(failure.message, at: file)
+        case .some(.none): break
+        }
+    }
+
+    /// Makes or empties the file and fills it; returns what went wrong.
+    private static func write(_ bytes: UnsafeRawBufferPointer, toFile path: String)
+        -> SystemError?
+    {
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { return SystemError("open", path, errno) }
+        let file = OutputWriter(descriptor: descriptor, name: path)
+        // SAFETY: the bytes are only read.
+        unsafe file.write(bytes)
+        file.flush()
+        let closed = close(descriptor)
+        return file.failure ?? (closed == 0 ? nil : SystemError("write to", path, errno))
+    }
+}

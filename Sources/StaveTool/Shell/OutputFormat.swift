@@ -1,0 +1,141 @@
+/// How keys and values are written.
+enum OutputFormat: String, CaseIterable, Sendable {
+    /// As a word that pastes back into `set`.
+    case quoted
+    /// The bytes themselves.
+    case raw
+    /// One object a line; see `JSON`.
+    case json
+    /// RFC 4180 with LF; bytes pass through.
+    case csv
+    case hex
+}
+
+/// Keys and values in the format that is set, each reply with its newline.
+struct EntryPrinter {
+    let output: OutputWriter
+    var format: OutputFormat
+
+    /// `scan`: a key and its value.
+    func printEntry(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+        // SAFETY: the bytes are only read.
+        switch format {
+        case .json: unsafe printObject([("key", key), ("value", value)])
+        case .csv:
+            unsafe printField(key)
+            output.write(Byte.comma)
+            unsafe printField(value)
+        case .quoted, .hex:
+            unsafe print(key)
+            output.write(Byte.space)
+            unsafe print(value)
+        case .raw:
+            unsafe print(key)
+            output.write(Byte.tab)
+            unsafe print(value)
+        }
+        output.write(Byte.newline)
+    }
+
+    /// `get`: the value; JSON names the key too.
+    func printValue(_ value: UnsafeRawBufferPointer, forKey key: UnsafeRawBufferPointer) {
+        // SAFETY: the bytes are only read.
+        switch format {
+        case .json: unsafe printObject([("key", key), ("value", value)])
+        default: unsafe print(value)
+        }
+        output.write(Byte.newline)
+    }
+
+    /// `keys`: the key.
+    func printKey(_ key: UnsafeRawBufferPointer) {
+        // SAFETY: the bytes are only read.
+        switch format {
+        case .json: unsafe printObject([("key", key)])
+        default: unsafe print(key)
+        }
+        output.write(Byte.newline)
+    }
+
+    private func print(_ bytes: UnsafeRawBufferPointer) {
+        // SAFETY: the bytes are only read.
+        switch format {
+        case .quoted, .json: unsafe Quoting.write(bytes) { output.write($0) }
+        case .raw: unsafe output.write(bytes)
+        case .csv: unsafe printField(bytes)
+        case .hex:
+            unsafe bytes.forEach { byte in
+                output.write(Byte.hexDigit(byte >> 4))
+                output.write(Byte.hexDigit(byte & 15))
+            }
+        }
+    }
+
+    /// An empty field is quoted too, since an empty line is no record at all.
+    private func printField(_ bytes: UnsafeRawBufferPointer) {
+        let needsQuotes =
+            unsafe bytes.isEmpty
+            || bytes.contains {
+                $0 == Byte.double || $0 == Byte.comma || $0 == Byte.newline || $0 == Byte.return
+            }
+        guard needsQuotes else { return unsafe output.write(bytes) }
+        output.write(Byte.double)
+        unsafe bytes.forEach { byte in
+            if byte == Byte.double { output.write(Byte.double) }
+            output.write(byte)
+        }
+        output.write(Byte.double)
+    }
+
+    private func printObject(_ members: [(String, UnsafeRawBufferPointer)]) {
+        output.write(UInt8(ascii: "{"))
+        unsafe members.enumerated().forEach { index, member in
+            if index > 0 { output.write(Byte.comma) }
+            unsafe JSONText.writeMember(member.0, member.1) { output.write($0) }
+        }
+        output.write(UInt8(ascii: "}"))
+    }
+}
+
+/// JSON by hand: it is small, and Foundation would cost half of the start-up time.
+enum JSONText {
+    /// `"name":"text"`; bytes that are not UTF-8 become `"name_hex":"ff00"`, so that nothing is lost.
+    static func writeMember(
+        _ name: String, _ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void
+    ) {
+        // SAFETY: the bytes are only read.
+        let isText = unsafe UTF8Scan.isValid(bytes)
+        for byte in "\"\(name)\(isText ? "" : "_hex")\":\"".utf8 { put(byte) }
+        unsafe bytes.forEach { byte in
+            if isText {
+                writeCharacter(byte, put)
+            } else {
+                put(Byte.hexDigit(byte >> 4))
+                put(Byte.hexDigit(byte & 15))
+            }
+        }
+        put(Byte.double)
+    }
+
+    static func string(_ text: String) -> String {
+        var result: [UInt8] = [Byte.double]
+        for byte in text.utf8 { writeCharacter(byte) { result.append($0) } }
+        return String(decoding: result + [Byte.double], as: UTF8.self)
+    }
+
+    private static func writeCharacter(_ byte: UInt8, _ put: (UInt8) -> Void) {
+        switch byte {
+        case Byte.double, Byte.backslash:
+            put(Byte.backslash)
+            put(byte)
+        case Byte.newline:
+            put(Byte.backslash)
+            put(UInt8(ascii: "n"))
+        case 0..<0x20, 0x7F:
+            for digit in "\\u00".utf8 { put(digit) }
+            put(Byte.hexDigit(byte >> 4))
+            put(Byte.hexDigit(byte & 15))
+        default: put(byte)
+        }
+    }
+}

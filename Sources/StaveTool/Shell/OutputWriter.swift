@@ -1,0 +1,99 @@
+internal import Glibc
+
+/// Replies on their way to a descriptor, gathered and written in large pieces.
+///
+/// Rule 1: what is written here is an acknowledgement, so `beforeWrite` runs ahead of every write(2);
+/// the script loop makes the commands that are being acknowledged durable there. Where it throws,
+/// the gathered replies are dropped, never written.
+@safe final class OutputWriter {
+    private let descriptor: Int32
+    private let name: String
+    private let capacity: Int
+    private var memory: UnsafeMutableRawPointer
+    private var count = 0
+    var beforeWrite: () throws(SystemError) -> Void = {}
+    /// What went wrong; from then on everything is dropped.
+    private(set) var failure: SystemError?
+    /// The reader of the pipe has gone.
+    var isBrokenPipe: Bool { failure?.code == EPIPE }
+
+    init(descriptor: Int32, name: String, capacity: Int = 64 << 10) {
+        self.descriptor = descriptor
+        self.name = name
+        self.capacity = capacity
+        unsafe memory = .allocate(byteCount: capacity, alignment: 1)
+    }
+
+    deinit { unsafe memory.deallocate() }
+
+    @inline(__always)
+    func write(_ byte: UInt8) {
+        if count == capacity { flush() }
+        // SAFETY: count < capacity after the line above.
+        unsafe memory.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count &+= 1
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) {
+        guard let source = bytes.baseAddress, bytes.count > 0 else { return }
+        if bytes.count > capacity - count { flush() }
+        guard bytes.count <= capacity else {
+            // SAFETY: the caller's bytes are only read.
+            if isReady() { unsafe writeAll(source, bytes.count) }
+            return
+        }
+        // SAFETY: they fit, as was just checked.
+        unsafe (memory + count).copyMemory(from: source, byteCount: bytes.count)
+        count &+= bytes.count
+    }
+
+    func write(_ bytes: [UInt8]) {
+        // SAFETY: the array outlives the call.
+        unsafe bytes.withUnsafeBytes { unsafe write($0) }
+    }
+
+    func write(_ text: String) {
+        for byte in text.utf8 { write(byte) }
+    }
+
+    func write(line text: String) {
+        write(text)
+        write(Byte.newline)
+    }
+
+    /// Writes what was gathered. After a failure it does nothing; see `failure`.
+    func flush() {
+        let pending = count
+        count = 0
+        guard pending > 0, isReady() else { return }
+        // SAFETY: the first `pending` bytes of the memory are set.
+        unsafe writeAll(memory, pending)
+    }
+
+    private func isReady() -> Bool {
+        guard failure == nil else { return false }
+        do throws(SystemError) {
+            try beforeWrite()
+        } catch {
+            failure = error
+        }
+        return failure == nil
+    }
+
+    private func writeAll(_ start: UnsafeRawPointer, _ count: Int) {
+        var done = 0
+        while done < count {
+            // SAFETY: stays inside the caller's bytes.
+            let written = unsafe Glibc.write(descriptor, start + done, count - done)
+            if written > 0 {
+                done += written
+            } else if written < 0, errno == EAGAIN {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                unsafe _ = poll(&wait, 1, -1)
+            } else if written == 0 || errno != EINTR {
+                failure = SystemError("write to", name, errno)
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+internal import CEditline
+internal import Glibc
+internal import Stave
+
+/// The shell at a terminal: reads a line, carries out its commands, prints, until the person leaves.
+final class Prompt {
+    private let session: Session
+    private let history: History
+    private let parser = WordParser()
+    private var editor: LineEditor?
+
+    init(_ session: Session) {
+        self.session = session
+        history = History(path: History.defaultPath)
+        session.historyLines = { [history] in history.lines }
+        session.confirm = { [unowned self] question in confirm(question) }
+    }
+
+    /// Returns the exit status.
+    func run() -> Int32 {
+        guard let editor = LineEditor(history: history, hasColor: session.settings.hasColor) else {
+            session.note("stave: cannot start the line editor")
+            return 2
+        }
+        self.editor = editor
+        editor.completion = Completion(session.store).candidates(for:)
+        editor.hint = { Completion.hint(for: $0) }
+        if let problem = history.problem { session.note("note: \(problem)") }
+        while !session.isDone, Signals.endingSignal == nil {
+            guard let text = readCommand(editor) else { break }
+            if history.add(text) { editor.remember(text) }
+            executeAll(text)
+            if let failure = session.output.failure {
+                session.note("stave: \(failure.message)")
+                return 2
+            }
+        }
+        history.save()
+        return 0
+    }
+
+    /// A whole command: lines are joined as long as a quote is open. nil at the end of input.
+    private func readCommand(_ editor: LineEditor) -> String? {
+        var text = ""
+        while true {
+            let quote = text.isEmpty ? nil : openQuote(in: text)
+            switch editor.readLine(prompt: prompt(quote)) {
+            case .line(let line):
+                text += (quote == nil ? "" : "\n") + line
+                if openQuote(in: text) == nil { return text }
+            case .cancelled: text = ""
+            case .end:
+                // Ctrl-D inside an open quote gives the command up, like Ctrl-C.
+                guard quote != nil, Signals.endingSignal == nil else { return nil }
+                text = ""
+            }
+        }
+    }
+
+    private func prompt(_ quote: UInt8?) -> String {
+        if let quote { return String(Character(Unicode.Scalar(quote))) + "> " }
+        let name = Self.name(ofPath: session.store.path)
+        let mark = session.store.isReadOnly ? " (read-only)" : ""
+        guard session.settings.hasColor else { return name + mark + "> " }
+        return LineEditor.styled(name, "1;32") + LineEditor.styled(mark, "2") + "> "
+    }
+
+    /// The last part of the path that says something, without what a terminal must not get.
+    static func name(ofPath path: String) -> String {
+        var name = path.split(separator: "/").last.map(String.init) ?? path
+        if name == "." || name == "..", let full = unsafe realpath(path, nil) {
+            // SAFETY: realpath's result is ours to free.
+            name = unsafe String(cString: full).split(separator: "/").last.map(String.init) ?? "/"
+            unsafe free(full)
+        }
+        return String(String.UnicodeScalarView(name.unicodeScalars.filter(UTF8Scan.isPrintable)))
+    }
+
+    /// The quote that `text` leaves open; nil where it is whole or wrong in another way.
+    private func openQuote(in text: String) -> UInt8? {
+        var bytes = Array(text.utf8)
+        // SAFETY: the array lives through the call, and the words are not used behind it.
+        return unsafe bytes.withUnsafeMutableBytes { buffer in
+            let line = UnsafeRawBufferPointer(buffer)
+            var index = 0
+            do throws(SyntaxError) {
+                while index < line.count {
+                    index = unsafe try parser.parse(line, from: index, multiline: true)
+                }
+                return nil
+            } catch {
+                return error.openQuote
+            }
+        }
+    }
+
+    /// Carries out the commands of a text, which has several lines where it was pasted; an error
+    /// stops it.
+    private func executeAll(_ text: String) {
+        let bytes = Array(text.utf8)
+        Signals.clearInterruption()
+        // SAFETY: the array lives through the call.
+        unsafe bytes.withUnsafeBytes { line in
+            var index = 0
+            while index < line.count, !session.isDone, !Signals.isInterrupted {
+                do throws(CommandError) {
+                    index = unsafe try executeOne(line, index)
+                } catch {
+                    session.output.flush()
+                    session.note("error: \(error.message)")
+                    break
+                }
+                session.flush()
+            }
+        }
+        session.flush()
+        Signals.clearInterruption()
+    }
+
+    private func executeOne(_ line: UnsafeRawBufferPointer, _ index: Int) throws(CommandError)
+        -> Int
+    {
+        let next: Int
+        do throws(SyntaxError) {
+            // SAFETY: the caller's line outlives the words.
+            next = unsafe try parser.parse(line, from: index, multiline: true)
+        } catch {
+            let column = unsafe LineReport.columnCount(.init(rebasing: line[..<error.offset])) + 1
+            throw CommandError(message: "column \(column): \(error.message)", offset: error.offset)
+        }
+        try session.execute(parser.words)
+        return next
+    }
+
+    private func confirm(_ question: String) -> Bool {
+        session.flush()
+        guard case .line(let answer)? = editor?.readLine(prompt: question + " [y/N] ") else {
+            return false
+        }
+        return ["y", "yes"].contains(answer.lowercased())
+    }
+}

@@ -1,0 +1,198 @@
+internal import Glibc
+internal import Stave
+
+/// Reads commands from stdin and carries them out, for people's scripts and for programs that drive
+/// the shell through pipes.
+///
+/// Rule 1: replies come in the order of the commands.
+/// Rule 2: all replies are written before a read that would wait, so a program that waits for a reply
+/// before it goes on gets it.
+/// Rule 3: gets that stand together in memory are looked up as one batch. Any other command answers
+/// the batch first.
+final class ScriptRunner {
+    private let session: Session
+    private let reader: ByteReader
+    private let parser = WordParser()
+    private var batch = GetBatch()
+    private var succeeded = 0
+    private var failed = 0
+    private var isStopped = false
+
+    init(_ session: Session, reader: ByteReader) {
+        self.session = session
+        self.reader = reader
+    }
+
+    /// Runs to the end of the input, `quit`, an error that stops the script, or a signal.
+    /// Returns the exit status; all replies are written.
+    func run() -> Int32 {
+        while !isFinished {
+            if let line = unsafe reader.nextLine() {
+                unsafe execute(line)
+                continue
+            }
+            answerBatch()
+            if isFinished || reader.isAtEnd { break }
+            waitForInput()
+        }
+        answerBatch()
+        return finish()
+    }
+
+    private var isFinished: Bool {
+        isStopped || session.isDone || session.output.failure != nil
+            || Signals.isInterrupted
+    }
+
+    private func waitForInput() {
+        if !Signals.waitToRead(STDIN_FILENO, blocking: false) {
+            settle()
+            guard !isFinished, Signals.waitToRead(STDIN_FILENO) else { return }
+        }
+        do throws(SystemError) {
+            try reader.fill()
+        } catch {
+            session.note("stave: \(error.message)")
+            failed += 1
+            isStopped = true
+        }
+    }
+
+    /// Everything so far is durable as promised, and answered.
+    private func settle() {
+        session.flush()
+        do throws(SystemError) {
+            try session.makeDurable()
+        } catch {
+            session.note("stave: \(error.message)")
+            failed += 1
+            isStopped = true
+        }
+    }
+
+    private func execute(_ line: UnsafeRawBufferPointer) {
+        do throws(SyntaxError) {
+            // SAFETY: the line is valid until the reader fills again, which is after this command.
+            unsafe _ = try parser.parse(line)
+        } catch {
+            answerBatch()
+            unsafe report(
+                CommandError(message: error.message, offset: error.offset), line, reader.lineNumber)
+            return
+        }
+        let words = parser.words
+        guard let first = words.first else { return }
+        if first.equals("get"), words.count > 1, !words.contains(where: { $0.isBare(">") }) {
+            unsafe batch.add(words, line: line, number: reader.lineNumber)
+            if batch.isFull { answerBatch() }
+            return
+        }
+        answerBatch()
+        guard !isFinished else { return }
+        do throws(CommandError) {
+            try session.execute(words)
+            succeeded += 1
+        } catch {
+            unsafe report(error, line, reader.lineNumber)
+        }
+    }
+
+    private func answerBatch() {
+        guard !batch.isEmpty else { return }
+        let number = batch.commandCount
+        var failures = 0
+        unsafe batch.answer(session) { error, line, lineNumber in
+            failures += 1
+            unsafe report(error, line, lineNumber)
+            return session.settings.keepGoing
+        }
+        succeeded += max(0, number - failures)
+    }
+
+    private func report(_ error: CommandError, _ line: UnsafeRawBufferPointer, _ number: Int) {
+        failed += 1
+        session.flush()
+        session.errors.write(
+            unsafe LineReport.text(
+                error.message, line: line, number: number, offset: error.offset))
+        session.errors.flush()
+        if !session.settings.keepGoing { isStopped = true }
+    }
+
+    private func finish() -> Int32 {
+        settle()
+        let output = session.output
+        if output.isBrokenPipe { return 128 + SIGPIPE }
+        if let failure = output.failure { session.note("stave: \(failure.message)") }
+        if failed > 0 {
+            let commands = succeeded == 1 ? "command" : "commands"
+            session.note(
+                session.settings.keepGoing
+                    ? "stdin: \(failed) failed, \(succeeded) \(commands) succeeded"
+                    : "stdin: stopped after \(succeeded) \(commands) succeeded")
+        }
+        return failed > 0 || output.failure != nil || session.reportedErrorCount > 0 ? 2 : 0
+    }
+}
+
+/// Gets that wait in memory, to be looked up together.
+@safe struct GetBatch {
+    private static let limit = 256
+
+    @safe private struct Place {
+        let line: UnsafeRawBufferPointer
+        let number: Int
+        let offset: Int
+    }
+
+    private var keys: [[UInt8]] = []
+    private var places: [Place] = []
+    private(set) var commandCount = 0
+
+    var isEmpty: Bool { keys.isEmpty }
+    var isFull: Bool { keys.count >= Self.limit }
+
+    /// - Parameter line: stays valid until the batch is answered.
+    mutating func add(_ words: [Word], line: UnsafeRawBufferPointer, number: Int) {
+        commandCount += 1
+        for word in words.dropFirst() {
+            keys.append(word.array)
+            // SAFETY: see the parameter.
+            unsafe places.append(Place(line: line, number: number, offset: word.offset))
+        }
+    }
+
+    /// Prints what was found and empties the batch. `onError` says whether to go on behind a key that
+    /// could not be read.
+    mutating func answer(
+        _ session: Session,
+        onError: (CommandError, UnsafeRawBufferPointer, Int) -> Bool
+    ) {
+        var next = 0
+        let printer = session.printer
+        while next < keys.count {
+            let first = next
+            let rest = first == 0 ? keys : Array(keys[first...])
+            do throws(StoreError) {
+                try session.store.withValues(forKeys: rest) { index, value in
+                    next = first + index + 1
+                    // SAFETY: key and value are used inside the call only.
+                    unsafe rest[index].withUnsafeBytes { key in
+                        guard let value else { return unsafe session.reportMissing(key) }
+                        unsafe value.withUnsafeBytes {
+                            unsafe printer.printValue($0, forKey: key)
+                        }
+                    }
+                }
+            } catch {
+                let place = places[next]
+                let failure = CommandError(message: error.description, offset: place.offset)
+                guard unsafe onError(failure, place.line, place.number) else { break }
+                next += 1
+            }
+        }
+        keys.removeAll(keepingCapacity: true)
+        places.removeAll(keepingCapacity: true)
+        commandCount = 0
+    }
+}

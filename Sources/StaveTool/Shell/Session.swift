@@ -1,0 +1,149 @@
+internal import Glibc
+internal import Stave
+
+/// What the user can set, by an option or while the shell runs.
+struct SessionSettings {
+    var format: OutputFormat = .raw
+    /// Leaves out OK and the counts of set and delete.
+    var quiet = false
+    /// Goes on after an error in a script, and after damage in a scan.
+    var keepGoing = false
+    /// Answers yes to every question.
+    var assumesYes = false
+    var showsTiming = false
+    var hasColor = false
+}
+
+/// A store with the state of one conversation about it. Executes commands; knows nothing of where
+/// their words come from.
+final class Session {
+    enum Place {
+        /// A terminal with a person.
+        case prompt
+        case script
+        /// One command from the process's arguments.
+        case oneShot
+    }
+
+    let place: Place
+    let output: OutputWriter
+    let errors: OutputWriter
+    var settings: SessionSettings
+    /// Set by `quit`.
+    var isDone = false
+    /// Keys that were asked for and not there.
+    var missCount = 0
+    /// Errors that did not end their command, such as damage that a scan stepped over.
+    var reportedErrorCount = 0
+    /// Asks the person; absent where there is none.
+    var confirm: ((String) -> Bool)?
+    /// Lines entered so far, oldest first.
+    var historyLines: () -> [String] = { [] }
+
+    private let openedStore: Store?
+    private var hasUnsyncedWrites = false
+
+    init(_ store: Store?, place: Place, settings: SessionSettings) {
+        openedStore = store
+        self.place = place
+        self.settings = settings
+        output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
+        errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+        output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
+    }
+
+    var store: Store {
+        guard let openedStore else {
+            preconditionFailure("a command with access .nothing asked for the store")
+        }
+        return openedStore
+    }
+
+    /// Carries out one command. Its replies are in `output`, not necessarily written yet.
+    func execute(_ words: [Word]) throws(CommandError) {
+        guard let first = words.first else { return }
+        let command = try command(for: first)
+        let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
+        try command.run(self, Invocation(command, words))
+        if let started { reportTime(since: started) }
+    }
+
+    /// The command that a line begins with; an error with a suggestion where there is none.
+    func command(for word: Word) throws(CommandError) -> Command {
+        if let command = CommandTable.command(for: word) { return command }
+        let suggestion = CommandTable.suggestion(for: word.string)
+        throw CommandError(
+            "unknown command \(Quoting.text(word.array)); "
+                + (suggestion.map { "did you mean \($0)?" } ?? "help lists them"), at: word)
+    }
+
+    private func reportTime(since start: ContinuousClock.Instant) {
+        let duration = ContinuousClock.now - start
+        if settings.showsTiming || duration > .seconds(1) {
+            output.flush()
+            note("(\(Units.duration(duration)))")
+        }
+    }
+
+    // MARK: Replies
+
+    var printer: EntryPrinter { EntryPrinter(output: output, format: settings.format) }
+
+    func reply(_ line: String) { output.write(line: line) }
+
+    /// A reply that --quiet leaves out.
+    func acknowledge(_ line: String) {
+        if !settings.quiet { output.write(line: line) }
+    }
+
+    func reportMissing(_ key: UnsafeRawBufferPointer) {
+        missCount += 1
+        if place == .prompt { return reply("(not found)") }
+        // SAFETY: the key's bytes are only read.
+        if !settings.quiet { unsafe errors.write(line: "not found: \(Quoting.text([UInt8](key)))") }
+    }
+
+    /// A line on stderr that is neither a result nor an error.
+    func note(_ line: String) {
+        errors.write(line: line)
+        errors.flush()
+    }
+
+    /// Reports an error and goes on with the command, where the settings allow that.
+    func stepOver(_ error: CommandError) throws(CommandError) {
+        guard settings.keepGoing || place == .prompt else { throw error }
+        reportedErrorCount += 1
+        output.flush()
+        note("error: \(error.message)")
+    }
+
+    // MARK: Durability
+
+    /// Whether a write may leave its sync to `makeDurable`: in a script under `always`, so that
+    /// commands already waiting in the pipe share one.
+    var defersSync: Bool { place == .script && store.durability == .always }
+
+    /// To be called after each write that was told `defersSync`.
+    func didWrite() {
+        if defersSync { hasUnsyncedWrites = true }
+    }
+
+    /// Gives every write so far the durability that was promised. Runs before replies are written.
+    func makeDurable() throws(SystemError) {
+        guard hasUnsyncedWrites else { return }
+        hasUnsyncedWrites = false
+        do throws(StoreError) {
+            try store.sync()
+        } catch {
+            throw SystemError(message: error.description)
+        }
+    }
+
+    /// Writes out all replies; false where that failed.
+    @discardableResult
+    func flush() -> Bool {
+        output.flush()
+        errors.flush()
+        return output.failure == nil
+    }
+}

@@ -1,0 +1,108 @@
+extension CommandTable {
+    /// Commands about the shell itself.
+    static let shellCommands: [Command] = [
+        Command(
+            "echo", "WORD...", words: 0...Int.max - 1, .nothing, "print the words",
+            details: ["A program that drives the shell can tell by it how far it has come."],
+            examples: ["echo done", "echo \"two words\""]
+        ) { session, invocation throws(CommandError) in session.echo(invocation) },
+        Command(
+            "format", "[MODE]", words: 0...1, .nothing,
+            "show or set how keys and values are printed",
+            details: ["Modes: \(OutputFormat.allCases.map(\.rawValue).joined(separator: ", "))."],
+            examples: ["format json", "format raw"]
+        ) { session, invocation throws(CommandError) in try session.format(invocation) },
+        Command(
+            "timing", "[on|off]", words: 0...1, .nothing, "print how long each command takes",
+            examples: ["timing on", "timing off"]
+        ) { session, invocation throws(CommandError) in try session.timing(invocation) },
+        Command(
+            "history", "", .nothing, "print the lines entered so far",
+            examples: ["history", "history  # Ctrl-R searches it"]
+        ) { session, _ throws(CommandError) in
+            for line in session.historyLines() { session.reply(line) }
+        },
+        Command(
+            "help", "[COMMAND]", words: 0...1, .nothing, "list the commands, or explain one",
+            examples: ["help", "help scan"]
+        ) { session, invocation throws(CommandError) in try session.help(invocation) },
+        Command(
+            "quit", aliases: ["exit"], "", .nothing, "leave the shell (also Ctrl-D)",
+            examples: ["quit", "exit"]
+        ) { session, _ throws(CommandError) in session.isDone = true },
+    ]
+}
+
+extension Session {
+    /// Words as they are; at a terminal without control characters.
+    func echo(_ invocation: Invocation) {
+        for (index, word) in invocation.words.dropFirst().enumerated() {
+            if index > 0 { output.write(Byte.space) }
+            // SAFETY: the word lives until the next line is parsed.
+            if place == .prompt {
+                unsafe Quoting.writeEscaped(word.bytes) { output.write($0) }
+            } else {
+                unsafe output.write(word.bytes)
+            }
+        }
+        output.write(Byte.newline)
+    }
+
+    func format(_ invocation: Invocation) throws(CommandError) {
+        guard invocation.words.count > 1 else { return reply(settings.format.rawValue) }
+        guard let format = OutputFormat(rawValue: invocation.words[1].string) else {
+            let modes = OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandError("no such format; there are \(modes)", at: invocation.words[1])
+        }
+        settings.format = format
+    }
+
+    func timing(_ invocation: Invocation) throws(CommandError) {
+        guard invocation.words.count > 1 else {
+            return reply(settings.showsTiming ? "on" : "off")
+        }
+        switch invocation.words[1].string {
+        case "on": settings.showsTiming = true
+        case "off": settings.showsTiming = false
+        default: throw CommandError("timing is on or off", at: invocation.words[1])
+        }
+    }
+
+    func help(_ invocation: Invocation) throws(CommandError) {
+        guard invocation.words.count > 1 else { return output.write(Help.overview) }
+        let word = invocation.words[1]
+        output.write(Help.text(for: try command(for: word)))
+    }
+}
+
+/// Help, made from the table.
+enum Help {
+    static var overview: String {
+        let width = CommandTable.all.map { title($0).count }.max()! + 2
+        let lines = CommandTable.all.map { Units.padded(title($0), width) + $0.summary }
+        return lines.joined(separator: "\n")
+            + "\n\nhelp COMMAND says more. Words with blanks are put in quotes.\n"
+    }
+
+    private static func title(_ command: Command) -> String {
+        ([command.name] + command.aliases).joined(separator: ", ")
+    }
+
+    static func text(for command: Command) -> String {
+        var text = "usage: \(command.usage)\n\n  \(command.summary)\n"
+        for line in command.details { text += "  \(line)\n" }
+        if !command.aliases.isEmpty {
+            text += "  Also written: \(command.aliases.joined(separator: ", ")).\n"
+        }
+        if !command.options.isEmpty {
+            text += "\noptions:\n"
+            for option in command.options {
+                let name = option.name + (option.value.map { " " + $0 } ?? "")
+                text += "  \(Units.padded(name, 14))\(option.help)\n"
+            }
+        }
+        text += "\nexamples:\n"
+        for example in command.examples { text += "  \(example)\n" }
+        return text
+    }
+}

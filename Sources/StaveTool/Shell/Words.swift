@@ -1,0 +1,283 @@
+/// One word of a command: its bytes, and where it stood in the line for messages.
+///
+/// The bytes lie in the line, or in its parser's memory where escapes were decoded, or among the
+/// process's arguments; they are valid until the next line is parsed or read.
+@safe struct Word {
+    enum Kind {
+        /// Written without quotes in a line.
+        case bare
+        case quoted
+        /// An argument of the process: may be an option, never a redirection.
+        case argument
+    }
+
+    let bytes: UnsafeRawBufferPointer
+    let kind: Kind
+    /// Byte offset in the line.
+    let offset: Int
+
+    // SAFETY: see above for how long the bytes live.
+    var array: [UInt8] { unsafe [UInt8](bytes) }
+    var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
+    var mayBeOption: Bool { unsafe kind != .quoted && bytes.starts(with: "--".utf8) }
+
+    /// True for a bare word that is exactly this.
+    func isBare(_ text: StaticString) -> Bool { kind == .bare && equals(text) }
+
+    func equals(_ text: StaticString) -> Bool {
+        unsafe bytes.count == text.utf8CodeUnitCount
+            && bytes.elementsEqual(
+                UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+}
+
+/// Why a line could not be cut into words.
+struct SyntaxError: Error, Equatable {
+    var message: String
+    /// Byte offset in the line.
+    var offset: Int
+    /// The quote that was left open, where that is what is wrong.
+    var openQuote: UInt8?
+}
+
+/// Cuts lines into words. The grammar:
+///
+///     line    = { blank } [ word { blank+ word } ] { blank } [ comment ]
+///     word    = bare | "'" any byte but ' "'" | '"' { byte | escape } '"'
+///     bare    = bytes but blanks and quotes; does not begin with #, and with < or > only alone
+///     escape  = \n \t \r \0 \\ \" \' \xHH \u{1 to 6 hex digits}
+///     comment = # to the end of the line
+///
+/// Blanks are space and tab. A word that is quoted ends with its closing quote. Anything that could
+/// be meant in two ways is an error rather than a guess.
+@safe final class WordParser {
+    private(set) var words: [Word] = []
+    /// Decoded bytes; as long as the longest line so far, since decoding never makes a word longer.
+    private var decoded = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
+    private var decodedCount = 0
+
+    deinit { unsafe decoded.deallocate() }
+
+    /// Parses one command from `start` on into `words`, and returns where the next one begins: the
+    /// end of `line`, or behind a newline that stands outside quotes.
+    ///
+    /// - Parameter multiline: whether a quoted word may hold newlines.
+    func parse(_ line: UnsafeRawBufferPointer, from start: Int = 0, multiline: Bool = false)
+        throws(SyntaxError) -> Int
+    {
+        words.removeAll(keepingCapacity: true)
+        decodedCount = 0
+        // SAFETY: every index below is checked against the count first.
+        if unsafe decoded.count < line.count { grow(to: line.count) }
+        var index = start
+        let count = line.count
+        while index < count {
+            let byte = unsafe line[index]
+            switch byte {
+            case Byte.space, Byte.tab: index &+= 1
+            case Byte.newline: return index + 1
+            case Byte.return where unsafe endsLine(line, index + 1): index &+= 1
+            case Byte.hash:
+                while index < count, unsafe line[index] != Byte.newline { index &+= 1 }
+            case Byte.single: index = unsafe try parseSingle(line, index, multiline)
+            case Byte.double: index = unsafe try parseDouble(line, index, multiline)
+            default: index = unsafe try parseBare(line, index)
+            }
+        }
+        return count
+    }
+
+    private func grow(to count: Int) {
+        unsafe decoded.deallocate()
+        unsafe decoded = .allocate(byteCount: count + count / 2, alignment: 1)
+    }
+
+    private func endsLine(_ line: UnsafeRawBufferPointer, _ index: Int) -> Bool {
+        unsafe index >= line.count || line[index] == Byte.newline
+    }
+
+    private func isBlank(_ line: UnsafeRawBufferPointer, _ index: Int) -> Bool {
+        guard index < line.count else { return true }
+        let byte = unsafe line[index]
+        return unsafe byte == Byte.space || byte == Byte.tab || byte == Byte.newline
+            || (byte == Byte.return && endsLine(line, index + 1))
+    }
+
+    private func parseBare(_ line: UnsafeRawBufferPointer, _ start: Int) throws(SyntaxError) -> Int
+    {
+        var index = start
+        while unsafe !isBlank(line, index) {
+            let byte = unsafe line[index]
+            if byte == Byte.single || byte == Byte.double {
+                throw SyntaxError(
+                    message: "a quote inside a bare word; quote the whole word", offset: index)
+            }
+            index &+= 1
+        }
+        let first = unsafe line[start]
+        if first == Byte.less || first == Byte.greater, index > start + 1 {
+            throw SyntaxError(
+                message: "put a space behind \(first == Byte.less ? "<" : ">"), or quote the word",
+                offset: start)
+        }
+        unsafe words.append(
+            Word(bytes: .init(rebasing: line[start..<index]), kind: .bare, offset: start))
+        return index
+    }
+
+    private func parseSingle(_ line: UnsafeRawBufferPointer, _ start: Int, _ multiline: Bool)
+        throws(SyntaxError) -> Int
+    {
+        var index = start + 1
+        while index < line.count, unsafe line[index] != Byte.single,
+            unsafe multiline || line[index] != Byte.newline
+        {
+            index &+= 1
+        }
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: line[(start + 1)..<index])
+        return unsafe try closeWord(line, start, index, Byte.single, bytes)
+    }
+
+    private func parseDouble(_ line: UnsafeRawBufferPointer, _ start: Int, _ multiline: Bool)
+        throws(SyntaxError) -> Int
+    {
+        var index = start + 1
+        // Without an escape the word is used where it lies.
+        while index < line.count {
+            let byte = unsafe line[index]
+            if byte == Byte.double || byte == Byte.backslash { break }
+            if byte == Byte.newline, !multiline { break }
+            index &+= 1
+        }
+        guard index < line.count, unsafe line[index] == Byte.backslash else {
+            let bytes = unsafe UnsafeRawBufferPointer(rebasing: line[(start + 1)..<index])
+            return unsafe try closeWord(line, start, index, Byte.double, bytes)
+        }
+        let begin = decodedCount
+        for copied in (start + 1)..<index { unsafe put(line[copied]) }
+        while index < line.count {
+            let byte = unsafe line[index]
+            if byte == Byte.double || (byte == Byte.newline && !multiline) { break }
+            if byte == Byte.backslash {
+                index = unsafe try parseEscape(line, index)
+            } else {
+                put(byte)
+                index &+= 1
+            }
+        }
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: decoded[begin..<decodedCount])
+        return unsafe try closeWord(line, start, index, Byte.double, bytes)
+    }
+
+    /// `end` is where the closing quote should stand. Returns the index behind it.
+    private func closeWord(
+        _ line: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ quote: UInt8,
+        _ bytes: UnsafeRawBufferPointer
+    ) throws(SyntaxError) -> Int {
+        guard end < line.count, unsafe line[end] == quote else {
+            throw SyntaxError(
+                message: "this quote is not closed", offset: start, openQuote: quote)
+        }
+        guard unsafe isBlank(line, end + 1) else {
+            throw SyntaxError(message: "a space is missing behind the quote", offset: end + 1)
+        }
+        unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: start))
+        return end + 1
+    }
+
+    @inline(__always)
+    private func put(_ byte: UInt8) {
+        // SAFETY: `decoded` is as long as the line, and no escape is shorter than what it stands for.
+        unsafe decoded[decodedCount] = byte
+        decodedCount &+= 1
+    }
+}
+
+// MARK: - Escapes
+
+extension WordParser {
+    /// Decodes the escape whose backslash stands at `start`; returns the index behind it.
+    private func parseEscape(_ line: UnsafeRawBufferPointer, _ start: Int)
+        throws(SyntaxError) -> Int
+    {
+        guard start + 1 < line.count else {
+            throw SyntaxError(
+                message: "this quote is not closed", offset: start, openQuote: Byte.double)
+        }
+        switch unsafe line[start + 1] {
+        case UInt8(ascii: "n"): put(Byte.newline)
+        case UInt8(ascii: "t"): put(Byte.tab)
+        case UInt8(ascii: "r"): put(Byte.return)
+        case UInt8(ascii: "0"): put(0)
+        case Byte.backslash: put(Byte.backslash)
+        case Byte.double: put(Byte.double)
+        case Byte.single: put(Byte.single)
+        case UInt8(ascii: "x"):
+            guard start + 3 < line.count, let high = unsafe Byte.hexValue(line[start + 2]),
+                let low = unsafe Byte.hexValue(line[start + 3])
+            else {
+                throw SyntaxError(message: "\\x needs two hex digits", offset: start)
+            }
+            put(high << 4 | low)
+            return start + 4
+        case UInt8(ascii: "u"): return unsafe try parseUnicode(line, start)
+        default:
+            throw SyntaxError(
+                message: "unknown escape; known are \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{...}",
+                offset: start)
+        }
+        return start + 2
+    }
+
+    private func parseUnicode(_ line: UnsafeRawBufferPointer, _ start: Int)
+        throws(SyntaxError) -> Int
+    {
+        var index = start + 2
+        var value: UInt32 = 0
+        var digits = 0
+        if index < line.count, unsafe line[index] == UInt8(ascii: "{") {
+            index += 1
+            while digits < 7, index < line.count, let digit = unsafe Byte.hexValue(line[index]) {
+                value = value << 4 | UInt32(digit)
+                digits += 1
+                index += 1
+            }
+        }
+        guard (1...6).contains(digits), index < line.count,
+            unsafe line[index] == UInt8(ascii: "}"), let scalar = Unicode.Scalar(value)
+        else {
+            throw SyntaxError(
+                message: "\\u needs a Unicode scalar: \\u{1} to \\u{10FFFF}", offset: start)
+        }
+        for byte in UTF8.encode(scalar)! { put(byte) }
+        return index + 1
+    }
+}
+
+/// Bytes that mean something in the grammar.
+enum Byte {
+    static let tab = UInt8(ascii: "\t")
+    static let newline = UInt8(ascii: "\n")
+    static let `return` = UInt8(ascii: "\r")
+    static let space = UInt8(ascii: " ")
+    static let double = UInt8(ascii: "\"")
+    static let hash = UInt8(ascii: "#")
+    static let single = UInt8(ascii: "'")
+    static let comma = UInt8(ascii: ",")
+    static let less = UInt8(ascii: "<")
+    static let greater = UInt8(ascii: ">")
+    static let backslash = UInt8(ascii: "\\")
+
+    static func hexValue(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte &- UInt8(ascii: "a") &+ 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte &- UInt8(ascii: "A") &+ 10
+        default: nil
+        }
+    }
+
+    static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "a") &+ value &- 10
+    }
+}
