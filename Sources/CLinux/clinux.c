@@ -40,13 +40,15 @@ static void (*exit_function)(void *);
 
 static void run_exit_function(void *value) {
   stave_thread_slot_value = NULL;
-  if (exit_function) exit_function(value);
+  void (*function)(void *) = __atomic_load_n(&exit_function, __ATOMIC_ACQUIRE);
+  if (function) function(value);
 }
 
 static void make_exit_key(void) { (void)pthread_key_create(&exit_key, run_exit_function); }
 
 void stave_set_thread_slot(void *value, void (*on_exit)(void *)) {
-  exit_function = on_exit;
+  // Always the same function; other threads may be ending right now.
+  __atomic_store_n(&exit_function, on_exit, __ATOMIC_RELEASE);
   (void)pthread_once(&exit_key_once, make_exit_key);
   stave_thread_slot_value = value;
   (void)pthread_setspecific(exit_key, value);

@@ -50,10 +50,13 @@ internal import Synchronization
 
 /// One thread's place in the list of readers. Never freed; taken over by a later thread.
 @safe struct Reader: ~Copyable {
+    // `depth` comes first: the thread sanitizer takes a change of it for one of the whole struct, which
+    // begins where the first field does, and the first must not be one that other threads read.
+    /// Nested entries. Only the thread itself touches it.
+    var depth = 0
     /// The epoch at which the thread entered; 0 outside.
     let epoch = Atomic<UInt64>(0)
     let isTaken = Atomic<Bool>(true)
-    var depth = 0
     var next: UnsafeMutablePointer<Reader>?
 
     @inline(never)
