@@ -76,7 +76,8 @@ extension SegmentSurvey {
         }
         let made = image.withBytes { bytes in
             unsafe bytes.withUnsafeBytes {
-                unsafe HintImage.indexing(records, of: $0, identity: identity, segmentLength: end)
+                unsafe RecordList(records).image(
+                    of: $0, identity: identity, segmentLength: end)
             }
         }
         if verifies, let hint { compare(hint, with: made) }
