@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import StaveDisk
 
 /// `stave inspect`: looks at a store's files and never writes, locks or opens a store.
+/// `stave inspect`: looks at a store's files and never writes, locks or opens a store.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
@@ -67,9 +68,12 @@ struct InspectCommand: ParsableCommand {
 }
 
 /// What keeps the inspector from looking at all.
+/// What keeps the inspector from looking at all.
 enum InspectError: Error {
     /// Status 66: no such file, or one that cannot be read.
+    /// Status 66: no such file, or one that cannot be read.
     case noInput(String)
+    /// Status 64.
     /// Status 64.
     case usage(String)
 

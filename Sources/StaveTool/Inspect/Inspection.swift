@@ -1,6 +1,7 @@
 internal import StaveDisk
 
 /// One run of the inspector: finds out what the path is and prints what was asked for.
+/// One run of the inspector: finds out what the path is and prints what was asked for.
 struct Inspection {
     let path: String
     let segment: UInt64?
@@ -13,6 +14,7 @@ struct Inspection {
     let output: Output
 
     /// The worst that was found.
+    /// The worst that was found.
     func run() throws(InspectError) -> Severity {
         guard let survey = try surveyDirectory() else {
             guard segment == nil else { throw .usage("--segment needs a directory") }
@@ -22,8 +24,10 @@ struct Inspection {
     }
 
     /// Does the run show records rather than an overview?
+    /// Does the run show records rather than an overview?
     private var isListing: Bool { segment != nil || hex || limit < .max || filter.isSet }
 
+    /// nil where the path is no directory.
     /// nil where the path is no directory.
     private func surveyDirectory() throws(InspectError) -> StoreSurvey? {
         do throws(FileError) {
@@ -66,6 +70,7 @@ struct Inspection {
         return try list(chosen, Liveness(survey.segments), all: survey.allFindings)
     }
 
+    /// Prints the records of `segments`; the verdict is theirs alone where one was asked for.
     /// Prints the records of `segments`; the verdict is theirs alone where one was asked for.
     func list(
         _ segments: [SegmentSurvey], _ liveness: Liveness, all: Findings? = nil
@@ -111,6 +116,7 @@ struct Inspection {
     }
 
     /// Sizes of the live keys and values of a whole store.
+    /// Sizes of the live keys and values of a whole store.
     private func printHistograms(_ liveness: Liveness) {
         var keys = SizeHistogram("live keys")
         var values = SizeHistogram("live values")
@@ -122,6 +128,7 @@ struct Inspection {
     }
 
     /// Sizes of the keys and values of all records.
+    /// Sizes of the keys and values of all records.
     private func printHistograms(_ segments: [SegmentSurvey]) {
         var keys = SizeHistogram("keys")
         var values = SizeHistogram("values")
@@ -129,9 +136,10 @@ struct Inspection {
             segment.walk(checksValues: false) { item, _ in
                 guard case .record(let offset, let header, _) = item,
                     filter.includes(offset: offset)
-                else { return }
+                else { return true }
                 keys.add(header.keyLength)
                 if header.kind == .value { values.add(header.valueLength) }
+                return true
             }
         }
         show(keys, values)

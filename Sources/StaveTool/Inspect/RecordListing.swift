@@ -1,14 +1,18 @@
 internal import StaveDisk
 
 /// Prints a segment's records, a line each, and what stands between them.
+/// Prints a segment's records, a line each, and what stands between them.
 struct RecordListing {
     let segment: SegmentSurvey
+    /// Who superseded whom; for a file alone, within the file.
     /// Who superseded whom; for a file alone, within the file.
     let liveness: Liveness
     let filter: RecordFilter
     /// Lines that may still be printed.
+    /// Lines that may still be printed.
     var remaining: Int
     let json: Bool
+    /// Name the segment in each line.
     /// Name the segment in each line.
     let showsSegment: Bool
     let output: Output
@@ -26,7 +30,7 @@ struct RecordListing {
             output.line(title.joined(separator: "  "))
         }
         segment.walk(checksValues: true) { item, bytes in
-            guard remaining > 0 else { return }
+            guard remaining > 0 else { return false }
             switch item {
             case .record(let offset, let header, let value):
                 show(header, at: offset, value, in: bytes, widths)
@@ -35,6 +39,7 @@ struct RecordListing {
                 show("torn tail", range, SegmentSurvey.tornText(next), widths)
             case .reserved(let range): show("reserved", range, "zeros", widths)
             }
+            return true
         }
     }
 
@@ -51,8 +56,10 @@ struct RecordListing {
         remaining -= 1
         let state = liveness.state(of: key, header, at: offset, in: segment)
         // Enough for a preview; a value may have a gigabyte.
+        // Enough for a preview; a value may have a gigabyte.
         let wanted = filter.values == .full ? header.valueLength : min(header.valueLength, 64)
         let shown = bytes.array(valueStart..<(valueStart + wanted))
+        // Equal values have equal fingerprints, wherever they lie.
         // Equal values have equal fingerprints, wherever they lie.
         let whole = bytes.extracting(valueStart..<(valueStart + header.valueLength))
         let fingerprint = filter.values == .none ? hex(Checksum.hash(whole)) : ""
@@ -140,6 +147,7 @@ struct RecordListing {
         output.line((cells + ["\(what): \(text)"]).joined(separator: "  "))
     }
 
+    /// Column widths that fit every number of a segment.
     /// Column widths that fit every number of a segment.
     private struct Widths {
         let offset: Int
