@@ -148,7 +148,6 @@ struct InspectDamageTests {
         let hint = unsafe other.bytes.withUnsafeBytes {
             unsafe HintImage.indexing(
                 // The same length, as a hint file is bound to it; "empty" is left out.
-                // The same length, as a hint file is bound to it; "empty" is left out.
                 Array(other.records.prefix(3)), of: $0, identity: other.header.identity,
                 segmentLength: store.first.bytes.count)
         }

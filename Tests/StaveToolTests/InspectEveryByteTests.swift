@@ -6,7 +6,6 @@ import Testing
 
 /// In this process rather than through the program, so that thousands of damaged stores take
 /// seconds; a trap or a fault ends the whole run, which nobody overlooks.
-/// In this process rather than through the program, so that thousands of damaged stores take seconds;
 @Suite("The inspector and damage at every byte")
 struct InspectEveryByteTests {
     let store = SmallStore()
@@ -56,7 +55,6 @@ struct InspectEveryByteTests {
             if name == "0000000003.segment" {
                 // Behind the records lies reserved space, and a cut between two records above the
                 // mark leaves a shorter log.
-                // Behind the records lies reserved space, and a cut between two records above the
                 let isReserved = length >= store.active.bytes.count
                 let isShorterLog = store.active.records.last?.offset == length
                 #expect(worst != .note || isReserved || isShorterLog, "\(length)")

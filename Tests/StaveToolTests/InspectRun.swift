@@ -2,12 +2,10 @@ import Foundation
 import TestSupport
 
 /// One run of `stave inspect`, the real program, found beside the test bundle.
-/// One run of `stave inspect`, the real program, found beside the test bundle.
 struct InspectRun {
     let output: String
     let errors: String
     let status: Int32
-    /// A signal or a trap ended it, or it was still running after 60 seconds.
     /// A signal or a trap ended it, or it was still running after 60 seconds.
     let crashed: Bool
 
@@ -45,7 +43,6 @@ struct InspectRun {
     }
 }
 
-/// Compares `text` with a checked-in file, which STAVE_UPDATE_SNAPSHOTS=1 writes anew.
 /// Compares `text` with a checked-in file, which STAVE_UPDATE_SNAPSHOTS=1 writes anew.
 func matchesSnapshot(_ text: String, _ name: String, file: String = #filePath) throws -> Bool {
     let url = URL(fileURLWithPath: file).deletingLastPathComponent()

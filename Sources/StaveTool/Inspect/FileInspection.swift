@@ -2,7 +2,6 @@ internal import StaveDisk
 
 /// One file of a store, copied from anywhere. Where the files it belongs to lie beside it, they are
 /// used: MANIFEST says whether a segment is sealed, a segment says whether its hint file is right.
-/// One file of a store, copied from anywhere. Where the files it belongs to lie beside it, they are
 struct FileInspection {
     private enum Kind { case segment, hint, manifest }
     private enum Contents {
@@ -50,7 +49,6 @@ struct FileInspection {
     }
 
     /// By what the file begins with; by its name where that is damaged.
-    /// By what the file begins with; by its name where that is damaged.
     private static func kind(of file: borrowing File, name: String) throws(FileError) -> Kind? {
         let start = try FileImage(mapping: file, limit: 14).withBytes { $0.array(0..<14) }
         if start.starts(with: "STAVESEG".utf8) { return .segment }
@@ -62,7 +60,6 @@ struct FileInspection {
     }
 
     // MARK: A segment
-    // MARK: A segment
 
     private func inspectSegment(_ image: FileImage) throws(InspectError) -> Severity {
         let survey = survey(name: name, image: image)
@@ -73,7 +70,6 @@ struct FileInspection {
         return try inspection.list([survey], liveness)
     }
 
-    /// The segment as MANIFEST beside it knows it, if there is one and it does.
     /// The segment as MANIFEST beside it knows it, if there is one and it does.
     private func survey(name: String, image: FileImage) -> SegmentSurvey {
         let alone = SegmentSurvey(name: name, listed: nil, image: image)
@@ -112,7 +108,6 @@ struct FileInspection {
     }
 
     // MARK: A hint file
-    // MARK: A hint file
 
     private func inspectHint(_ image: FileImage) -> Severity {
         var beside: SegmentSurvey?
@@ -132,7 +127,6 @@ struct FileInspection {
         return listing.findings.worst
     }
 
-    // MARK: A MANIFEST
     // MARK: A MANIFEST
 
     private func inspectManifest(_ bytes: [UInt8]) -> Severity {

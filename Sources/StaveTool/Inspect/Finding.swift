@@ -1,13 +1,9 @@
 /// How much a finding matters, in rising order; also the exit status.
-/// How much a finding matters, in rising order; also the exit status.
 enum Severity: Int, Comparable {
-    /// Worth knowing; nothing is wrong with the store.
     /// Worth knowing; nothing is wrong with the store.
     case note
     /// Left by a crash: the log ends here. Nothing that was known to be durable is lost.
-    /// Left by a crash: the log ends here. Nothing that was known to be durable is lost.
     case torn
-    /// Bytes that were once whole no longer check out.
     /// Bytes that were once whole no longer check out.
     case damage
 
@@ -22,7 +18,6 @@ enum Severity: Int, Comparable {
     }
 
     /// 0 clean, 1 damage, 2 torn tail only.
-    /// 0 clean, 1 damage, 2 torn tail only.
     var exitStatus: Int32 {
         switch self {
         case .note: 0
@@ -33,11 +28,9 @@ enum Severity: Int, Comparable {
 }
 
 /// One thing the inspector noticed.
-/// One thing the inspector noticed.
 struct Finding {
     var severity: Severity
     var file: String
-    /// Where in the file, and how many bytes; nil where it concerns the file as a whole.
     /// Where in the file, and how many bytes; nil where it concerns the file as a whole.
     var range: Range<Int>?
     var text: String
@@ -58,7 +51,6 @@ struct Finding {
 
 /// Findings in the order in which they were made. A file full of damage makes millions; the first
 /// ones are kept and the rest counted.
-/// Findings in the order in which they were made. A file full of damage makes millions; the first
 struct Findings {
     static let kept = 1000
     private(set) var list: [Finding] = []
@@ -102,7 +94,6 @@ struct Findings {
         }
     }
 
-    /// The last line of every report.
     /// The last line of every report.
     func printVerdict(to output: Output, json: Bool, isVerified: Bool) {
         let words =

@@ -1,12 +1,10 @@
 internal import StaveDisk
 
 /// One record byte by byte, its fields named, whether or not it checks out.
-/// One record byte by byte, its fields named, whether or not it checks out.
 struct HexView {
     let segment: SegmentSurvey
     let output: Output
 
-    /// Shows what stands at `offset`. Returns false where the segment ends before it.
     /// Shows what stands at `offset`. Returns false where the segment ends before it.
     func print(at offset: Int) -> Bool {
         guard let image = segment.image, offset < image.count else { return false }
@@ -68,7 +66,6 @@ struct HexView {
     }
 
     /// Key, value and padding, as far as the file has them.
-    /// Key, value and padding, as far as the file has them.
     private func printContents(_ header: RecordHeader, _ bytes: RawSpan, at offset: Int) {
         let keyStart = offset + RecordHeader.byteCount
         let keyEnd = keyStart + header.keyLength
@@ -90,7 +87,6 @@ struct HexView {
         }
     }
 
-    /// What the two checksums should be; nil where lengths or identity do not allow to tell.
     /// What the two checksums should be; nil where lengths or identity do not allow to tell.
     private func checksums(
         _ header: RecordHeader, _ bytes: RawSpan, at offset: Int

@@ -1,7 +1,6 @@
 internal import StaveDisk
 
 /// A hint file by itself, and beside its segment where that is at hand.
-/// A hint file by itself, and beside its segment where that is at hand.
 struct HintListing {
     let name: String
     let image: FileImage
@@ -81,7 +80,6 @@ struct HintListing {
         }
     }
 
-    /// What the segment has where the entry points: nil without a segment, "" where it agrees.
     /// What the segment has where the entry points: nil without a segment, "" where it agrees.
     private mutating func compare(_ entry: HintEntry, _ key: [UInt8]) -> String? {
         guard let segment, let image = segment.image, let identity = segment.identity else {

@@ -2,14 +2,13 @@ internal import ArgumentParser
 internal import StaveDisk
 
 /// `stave inspect`: looks at a store's files and never writes, locks or opens a store.
-/// `stave inspect`: looks at a store's files and never writes, locks or opens a store.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Look at segments, records and hint files; never writes, never locks.",
         discussion: """
-            Works beside a running writer, on read-only media and on damage of any kind. Exit status: \
-            0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
+            Works beside a running writer, on read-only media and on damage of any kind. Exit \
+            status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
             """)
 
     @Argument(help: "A store's directory, or one of its files: a segment, a hint file, MANIFEST.")
@@ -68,12 +67,9 @@ struct InspectCommand: ParsableCommand {
 }
 
 /// What keeps the inspector from looking at all.
-/// What keeps the inspector from looking at all.
 enum InspectError: Error {
     /// Status 66: no such file, or one that cannot be read.
-    /// Status 66: no such file, or one that cannot be read.
     case noInput(String)
-    /// Status 64.
     /// Status 64.
     case usage(String)
 

@@ -1,7 +1,6 @@
 internal import StaveDisk
 
 /// One run of the inspector: finds out what the path is and prints what was asked for.
-/// One run of the inspector: finds out what the path is and prints what was asked for.
 struct Inspection {
     let path: String
     let segment: UInt64?
@@ -14,7 +13,6 @@ struct Inspection {
     let output: Output
 
     /// The worst that was found.
-    /// The worst that was found.
     func run() throws(InspectError) -> Severity {
         guard let survey = try surveyDirectory() else {
             guard segment == nil else { throw .usage("--segment needs a directory") }
@@ -24,10 +22,8 @@ struct Inspection {
     }
 
     /// Does the run show records rather than an overview?
-    /// Does the run show records rather than an overview?
     private var isListing: Bool { segment != nil || hex || limit < .max || filter.isSet }
 
-    /// nil where the path is no directory.
     /// nil where the path is no directory.
     private func surveyDirectory() throws(InspectError) -> StoreSurvey? {
         do throws(FileError) {
@@ -70,7 +66,6 @@ struct Inspection {
         return try list(chosen, Liveness(survey.segments), all: survey.allFindings)
     }
 
-    /// Prints the records of `segments`; the verdict is theirs alone where one was asked for.
     /// Prints the records of `segments`; the verdict is theirs alone where one was asked for.
     func list(
         _ segments: [SegmentSurvey], _ liveness: Liveness, all: Findings? = nil
@@ -116,7 +111,6 @@ struct Inspection {
     }
 
     /// Sizes of the live keys and values of a whole store.
-    /// Sizes of the live keys and values of a whole store.
     private func printHistograms(_ liveness: Liveness) {
         var keys = SizeHistogram("live keys")
         var values = SizeHistogram("live values")
@@ -127,7 +121,6 @@ struct Inspection {
         show(keys, values)
     }
 
-    /// Sizes of the keys and values of all records.
     /// Sizes of the keys and values of all records.
     private func printHistograms(_ segments: [SegmentSurvey]) {
         var keys = SizeHistogram("keys")

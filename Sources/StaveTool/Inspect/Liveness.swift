@@ -1,11 +1,9 @@
 internal import StaveDisk
 
 /// Which records are live: the newest of their key over all segments.
-/// Which records are live: the newest of their key over all segments.
 struct Liveness {
     private let segments: [SegmentSurvey]
     private let images: [HintImage]
-    /// The segment of each image.
     /// The segment of each image.
     private let sources: [Int]
 
@@ -15,7 +13,6 @@ struct Liveness {
         images = sources.compactMap { segments[$0].index }
     }
 
-    /// Counts live records and tombstones of each segment.
     /// Counts live records and tombstones of each segment.
     func tally() {
         var merge = SortedMerge(images)
@@ -30,7 +27,6 @@ struct Liveness {
         }
     }
 
-    /// Calls `body` for each live value, in key order.
     /// Calls `body` for each live value, in key order.
     func forEachLive(_ body: (HintEntry) -> Void) {
         var merge = SortedMerge(images)
@@ -57,7 +53,6 @@ struct Liveness {
         }
     }
 
-    /// What the record of `key` at `offset` of `segment` is, and which one superseded it.
     /// What the record of `key` at `offset` of `segment` is, and which one superseded it.
     func state(of key: [UInt8], _ header: RecordHeader, at offset: Int, in segment: SegmentSurvey)
         -> State

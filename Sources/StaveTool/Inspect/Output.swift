@@ -1,7 +1,6 @@
 internal import Glibc
 
 /// Standard output, written in large pieces; or kept, for tests.
-/// Standard output, written in large pieces; or kept, for tests.
 final class Output {
     private var buffer: [UInt8] = []
     private let isKept: Bool
@@ -12,7 +11,6 @@ final class Output {
     }
 
     /// What was printed and not written yet.
-    /// What was printed and not written yet.
     var text: String { String(decoding: buffer, as: UTF8.self) }
 
     func line(_ text: String = "") {
@@ -21,7 +19,6 @@ final class Output {
         if buffer.count >= 1 << 16, !isKept { flush() }
     }
 
-    /// Rows as columns two spaces apart; `right` names the columns that are set flush right.
     /// Rows as columns two spaces apart; `right` names the columns that are set flush right.
     func table(_ rows: [[String]], right: Set<Int> = []) {
         var widths: [Int] = []
@@ -44,11 +41,9 @@ final class Output {
     func json(_ members: [(String, JSON)]) { line(JSON.object(members).text) }
 
     /// Ends the program quietly where nobody reads any more.
-    /// Ends the program quietly where nobody reads any more.
     func flush() {
         var done = 0
         while done < buffer.count {
-            // SAFETY: the write stays inside the array.
             // SAFETY: the write stays inside the array.
             let count = unsafe buffer.withUnsafeBytes {
                 unsafe write(STDOUT_FILENO, $0.baseAddress! + done, $0.count - done)
@@ -63,12 +58,10 @@ final class Output {
     static func complain(_ text: String) {
         let bytes = Array("stave: \(text)\n".utf8)
         // SAFETY: the write stays inside the array. Where it fails there is nobody to tell.
-        // SAFETY: the write stays inside the array. Where it fails there is nobody to tell.
         unsafe bytes.withUnsafeBytes { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
-/// As much of JSON (RFC 8259) as lines of output need.
 /// As much of JSON (RFC 8259) as lines of output need.
 enum JSON {
     case string(String)
@@ -94,7 +87,6 @@ enum JSON {
 
     /// Bytes as a member: a string under `name` where they are UTF-8, else hexadecimal digits under
     /// `name` with "Hex" behind it.
-    /// Bytes as a member: a string under `name` where they are UTF-8, else hexadecimal digits under
     static func bytes(_ name: String, _ bytes: [UInt8]) -> (String, JSON) {
         if let text = String(validating: bytes, as: UTF8.self) { return (name, .string(text)) }
         return (name + "Hex", .string(bytes.map(Printable.hexByte).joined()))

@@ -1,11 +1,9 @@
 internal import StaveDisk
 
 /// How the inspector shows bytes, sizes and times to people.
-/// How the inspector shows bytes, sizes and times to people.
 enum Printable {
     /// `bytes` as a word of the shell: bare where that is safe, else in double quotes with escapes.
     /// Control characters, invisible ones and bytes that are not UTF-8 never reach the terminal.
-    /// `bytes` as a word of the shell: bare where that is safe, else in double quotes with escapes.
     ///
     /// - Parameter limit: bytes after which the rest is left out and counted instead.
     static func quoted(_ bytes: [UInt8], limit: Int = .max) -> String {
@@ -50,7 +48,6 @@ enum Printable {
     }
 
     /// The UTF-8 sequence of two to four bytes at the start of `bytes`.
-    /// The UTF-8 sequence of two to four bytes at the start of `bytes`.
     private static func character(at bytes: ArraySlice<UInt8>) -> (Unicode.Scalar, length: Int)? {
         guard let first = bytes.first, first >= 0xc2, first < 0xf5 else { return nil }
         let length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
@@ -77,7 +74,6 @@ enum Printable {
     static func hex32(_ word: UInt32) -> String { String(hex(UInt64(word)).suffix(8)) }
 
     /// `bytes` in the largest binary unit of which there is at least one: "1.5 MiB".
-    /// `bytes` in the largest binary unit of which there is at least one: "1.5 MiB".
     static func size(_ bytes: Int) -> String {
         if bytes < 1024 { return "\(bytes) B" }
         var unit = 1024
@@ -101,11 +97,9 @@ enum Printable {
     }
 
     /// Seconds since 1970 in ISO 8601, UTC.
-    /// Seconds since 1970 in ISO 8601, UTC.
     ///
     /// The date comes from Howard Hinnant's civil_from_days ("chrono-Compatible Low-Level Date
     /// Algorithms", section 3), for days from 1970 on.
-    /// The date comes from Howard Hinnant's civil_from_days ("chrono-Compatible Low-Level Date
     static func time(_ seconds: UInt32) -> String {
         let (day, second) = (Int(seconds) / 86_400, Int(seconds) % 86_400)
         let shifted = day + 719_468

@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import StaveDisk
 
 /// Which records are shown, and how much of them.
-/// Which records are shown, and how much of them.
 struct RecordFilter {
     enum Values: String, ExpressibleByArgument, CaseIterable { case full, preview, none }
     enum Kind: String, ExpressibleByArgument, CaseIterable { case value, tombstone }
@@ -13,7 +12,6 @@ struct RecordFilter {
     var kind: Kind?
     var values = Values.preview
 
-    /// Was anything asked for?
     /// Was anything asked for?
     var isSet: Bool { from != nil || to != nil || key != nil || kind != nil }
 
@@ -29,7 +27,6 @@ struct RecordFilter {
 
 /// A key, or a prefix of keys with a star behind it. In double quotes the escapes that the
 /// inspector prints are understood, so that any key can be pasted back.
-/// A key, or a prefix of keys with a star behind it. In double quotes the escapes that the inspector
 struct KeyPattern {
     var bytes: [UInt8]
     var isPrefix: Bool

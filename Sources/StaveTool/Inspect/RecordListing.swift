@@ -1,18 +1,14 @@
 internal import StaveDisk
 
 /// Prints a segment's records, a line each, and what stands between them.
-/// Prints a segment's records, a line each, and what stands between them.
 struct RecordListing {
     let segment: SegmentSurvey
-    /// Who superseded whom; for a file alone, within the file.
     /// Who superseded whom; for a file alone, within the file.
     let liveness: Liveness
     let filter: RecordFilter
     /// Lines that may still be printed.
-    /// Lines that may still be printed.
     var remaining: Int
     let json: Bool
-    /// Name the segment in each line.
     /// Name the segment in each line.
     let showsSegment: Bool
     let output: Output
@@ -56,10 +52,8 @@ struct RecordListing {
         remaining -= 1
         let state = liveness.state(of: key, header, at: offset, in: segment)
         // Enough for a preview; a value may have a gigabyte.
-        // Enough for a preview; a value may have a gigabyte.
         let wanted = filter.values == .full ? header.valueLength : min(header.valueLength, 64)
         let shown = bytes.array(valueStart..<(valueStart + wanted))
-        // Equal values have equal fingerprints, wherever they lie.
         // Equal values have equal fingerprints, wherever they lie.
         let whole = bytes.extracting(valueStart..<(valueStart + header.valueLength))
         let fingerprint = filter.values == .none ? hex(Checksum.hash(whole)) : ""
@@ -147,7 +141,6 @@ struct RecordListing {
         output.line((cells + ["\(what): \(text)"]).joined(separator: "  "))
     }
 
-    /// Column widths that fit every number of a segment.
     /// Column widths that fit every number of a segment.
     private struct Widths {
         let offset: Int

@@ -2,7 +2,6 @@ internal import StaveDisk
 
 extension SegmentSurvey {
     /// Learns from a good hint file what a scan would say, but for damage that only a scan sees.
-    /// Learns from a good hint file what a scan would say, but for damage that only a scan sees.
     func trust(_ hint: HintImage) {
         index = hint
         recordCount = hint.recordCount
@@ -11,7 +10,6 @@ extension SegmentSurvey {
         image.withBytes { bytes in
             // The first record of the file, and the ones with the lowest and highest number: their
             // times span the segment's unless the clock went backwards.
-            // The first record of the file, and the ones with the lowest and highest number: their
             var offsets = [SegmentHeader.byteCount]
             var (low, high): (HintEntry?, HintEntry?)
             for index in 0..<hint.count {
@@ -42,9 +40,11 @@ extension SegmentSurvey {
     }
 
     /// Reads all records and reports what is no record.
-    /// Reads all records and reports what is no record.
     ///
     /// - Parameters:
+    ///   - verifies: check values, flags and padding too.
+    ///   - hint: the hint file where it is good: it names the keys of what is damaged, and is
+    ///     compared with the segment where `verifies`.
     func scan(verifies: Bool, hint: HintImage?) {
         var records: [(offset: Int, header: RecordHeader)] = []
         walk(checksValues: verifies) { item, bytes in
@@ -115,7 +115,6 @@ extension SegmentSurvey {
     }
 
     /// The keys that `hint` places in `range`, at most three of them.
-    /// The keys that `hint` places in `range`, at most three of them.
     private func keys(of range: Range<Int>, in hint: HintImage?) -> String {
         guard let hint else { return "" }
         var names: [String] = []
@@ -128,7 +127,6 @@ extension SegmentSurvey {
 
     /// Reports where a hint file that checks out says something else than the segment's records.
     /// Keys whose records are damaged are not held against it.
-    /// Reports where a hint file that checks out says something else than the segment's records. Keys
     private func compare(_ hint: HintImage, with made: HintImage) {
         let name = FileName.hint(number ?? 1).name
         func report(_ key: UnsafeRawBufferPointer, _ text: String) {

@@ -1,15 +1,12 @@
 internal import StaveDisk
 
 /// What is known of one segment: its header, what its bytes say, its hint file.
-/// What is known of one segment: its header, what its bytes say, its hint file.
 final class SegmentSurvey {
     enum HintState {
         case good
         /// A sealed segment may have none; it is made again when the store is opened for writing.
-        /// A sealed segment may have none; it is made again when the store is opened for writing.
         case missing
         case bad(String)
-        /// The active segment has none yet.
         /// The active segment has none yet.
         case none
 
@@ -24,39 +21,30 @@ final class SegmentSurvey {
     }
 
     /// The file's name.
-    /// The file's name.
     let name: String
-    /// What MANIFEST says; nil for a file alone.
     /// What MANIFEST says; nil for a file alone.
     let listed: Manifest.Segment?
     let image: FileImage?
     var header: SegmentHeader?
     /// What the checksums are bound to; nil where it cannot be told.
-    /// What the checksums are bound to; nil where it cannot be told.
     var identity: UInt64?
     var mark: Int?
     var hintState = HintState.none
-    /// The hint file's entries where it is good, else entries made from the records.
     /// The hint file's entries where it is good, else entries made from the records.
     var index: HintImage?
     var findings = Findings()
 
     var recordCount = 0
     /// Where the records end.
-    /// Where the records end.
     var end = SegmentHeader.byteCount
     /// Zeros behind the records, for records to come.
-    /// Zeros behind the records, for records to come.
     var reservedBytes = 0
-    /// Unreadable stretches, in order.
     /// Unreadable stretches, in order.
     var damage: [Range<Int>] = []
     var times: ClosedRange<UInt32>?
     /// Where the first thing stands that is not as it should be.
-    /// Where the first thing stands that is not as it should be.
     var goodUpTo: Int?
 
-    // Filled in by `Liveness`.
     // Filled in by `Liveness`.
     var liveCount = 0
     var liveBytes = 0
@@ -74,13 +62,11 @@ final class SegmentSurvey {
     var fileSize: Int { image?.fileSize ?? 0 }
     /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
     /// what it may do to the active one.
-    /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
     var isSealed: Bool { listed?.seal?.isDurable == true }
     var state: String { listed?.stateWord ?? "alone" }
 
     var rule: SegmentWalk.Rule { listed == nil ? .alone : isSealed ? .sealed : .log }
 
-    /// Bytes of the file in which records may stand.
     /// Bytes of the file in which records may stand.
     var recordLimit: Int { min(image?.count ?? 0, listed?.seal?.length ?? .max) }
 
@@ -109,10 +95,8 @@ final class SegmentSurvey {
     }
 
     /// The identity field of a header whose checksum is wrong: good enough to try.
-    /// The identity field of a header whose checksum is wrong: good enough to try.
     private static func rawIdentity(_ bytes: RawSpan) -> UInt64? {
         guard bytes.byteCount >= 24 else { return nil }
-        // SAFETY: the bounds were just checked, and any bits are an integer.
         // SAFETY: the bounds were just checked, and any bits are an integer.
         return unsafe UInt64(
             littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 16, as: UInt64.self))
@@ -150,7 +134,6 @@ final class SegmentSurvey {
         }
     }
 
-    /// Walks the bytes and gives `visit` what stands there, until it returns false.
     /// Walks the bytes and gives `visit` what stands there, until it returns false.
     func walk(checksValues: Bool, _ visit: (SegmentWalk.Item, RawSpan) -> Bool) {
         guard let image, let identity else { return }

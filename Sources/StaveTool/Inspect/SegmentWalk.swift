@@ -1,10 +1,14 @@
 internal import StaveDisk
 
 /// Goes through a segment's bytes and says of every stretch what it is.
-/// Goes through a segment's bytes and says of every stretch what it is.
 ///
 /// Rules (docs/format.md, "Torn tail and damage"):
-/// Rules (docs/format.md, "Torn tail and damage"):
+/// 1. In a sealed segment whatever is no whole record is damage.
+/// 2. In a log, which may grow, a bad record below the synced mark is damage, and the log goes on
+///    behind it; a bad record at or above the mark ends the log: a torn tail, whatever follows.
+/// 3. A file alone, of which no MANIFEST says what it is: as a log, but where whole records follow
+///    unreadable bytes those bytes are damage, as they were once behind a whole record.
+/// 4. Zeros up to the end of a log are reserved space, unless they begin below the mark.
 struct SegmentWalk {
     enum Rule { case sealed, log, alone }
 
@@ -18,7 +22,6 @@ struct SegmentWalk {
         case record(offset: Int, header: RecordHeader, value: ValueCheck)
         case damage(Range<Int>, String)
         /// `nextRecord`: a whole record behind it that is no part of the log.
-        /// `nextRecord`: a whole record behind it that is no part of the log.
         case torn(Range<Int>, nextRecord: Int?)
         case reserved(Range<Int>)
     }
@@ -26,9 +29,7 @@ struct SegmentWalk {
     let identity: UInt64
     let rule: Rule
     /// The synced mark; of no use in a sealed segment.
-    /// The synced mark; of no use in a sealed segment.
     let mark: Int
-    /// Check values also where the rules do not need it.
     /// Check values also where the rules do not need it.
     let checksValues: Bool
     private var offset = SegmentHeader.byteCount
@@ -43,7 +44,6 @@ struct SegmentWalk {
 
     /// The next stretch of `bytes`, the same at each call: the file from its start to where records
     /// may reach. nil at the end.
-    /// The next stretch of `bytes`, the same at each call: the file from its start to where records
     mutating func next(in bytes: RawSpan) -> Item? {
         if !queue.isEmpty { return queue.removeFirst() }
         let start = offset
@@ -95,7 +95,6 @@ struct SegmentWalk {
 
     /// The log ends at `offset`: what is below the mark is damage, then comes a torn tail up to the
     /// last byte that is not zero, then reserved space.
-    /// The log ends at `offset`: what is below the mark is damage, then comes a torn tail up to the
     private mutating func endOfLog(
         in bytes: RawSpan, nextRecord: Int?, _ damage: String
     ) -> Item? {

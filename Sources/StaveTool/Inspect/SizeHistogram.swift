@@ -1,5 +1,4 @@
 /// How many things of which size: a line for each power of two.
-/// How many things of which size: a line for each power of two.
 struct SizeHistogram {
     let title: String
     private var counts: [Int: Int] = [:]
@@ -18,7 +17,6 @@ struct SizeHistogram {
         largest = max(largest, bytes)
     }
 
-    /// 0 for no bytes, else one more than the exponent: bucket b holds 2^(b-1) ..< 2^b.
     /// 0 for no bytes, else one more than the exponent: bucket b holds 2^(b-1) ..< 2^b.
     private static func bucket(_ bytes: Int) -> Int { Int.bitWidth - bytes.leadingZeroBitCount }
 

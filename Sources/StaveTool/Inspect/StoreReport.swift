@@ -1,7 +1,6 @@
 internal import StaveDisk
 
 /// Prints a store at a glance.
-/// Prints a store at a glance.
 struct StoreReport {
     let survey: StoreSurvey
     let isVerified: Bool

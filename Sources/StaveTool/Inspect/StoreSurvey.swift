@@ -3,20 +3,16 @@ internal import StaveDisk
 
 /// A store's directory as the inspector found it: MANIFEST, every segment, and what else lies
 /// there.
-/// A store's directory as the inspector found it: MANIFEST, every segment, and what else lies there.
 final class StoreSurvey {
     let path: String
     var manifest: Manifest?
     var segments: [SegmentSurvey] = []
     /// Files named like a store's that MANIFEST does not name, with their sizes.
-    /// Files named like a store's that MANIFEST does not name, with their sizes.
     var leftovers: [(name: String, size: Int)] = []
-    /// Files that are none of a store's.
     /// Files that are none of a store's.
     var foreign: [String] = []
     var findings = Findings()
 
-    /// Which segments are read whole, values and all. The unsealed one is always scanned.
     /// Which segments are read whole, values and all. The unsealed one is always scanned.
     enum Extent {
         case unsealed
@@ -26,7 +22,6 @@ final class StoreSurvey {
     private let extent: Extent
 
     /// All findings, the segments' too.
-    /// All findings, the segments' too.
     var allFindings: Findings {
         var all = findings
         for segment in segments { all.add(segment.findings) }
@@ -35,7 +30,6 @@ final class StoreSurvey {
 
     /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
-    /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     init(_ directory: borrowing Directory, verifying extent: Extent) throws(FileError) {
         path = directory.path
         self.extent = extent
@@ -89,7 +83,6 @@ final class StoreSurvey {
     }
 
     /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there.
-    /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there.
     ///
     /// - Returns: the names of those that are missing.
     private func openSegments(_ directory: borrowing Directory) -> [String] {
@@ -134,7 +127,6 @@ final class StoreSurvey {
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
-    /// Counts a segment's records: from its hint file where that is good, else by scanning.
     private func examine(_ survey: SegmentSurvey, in directory: borrowing Directory) {
         guard let number = survey.number else { return }
         let verifies =
@@ -149,7 +141,6 @@ final class StoreSurvey {
         }
         if survey.image == nil || survey.identity == nil {
             // The hint still says which keys are concerned.
-            // The hint still says which keys are concerned.
             survey.index = hint
         } else if let hint, !verifies {
             survey.trust(hint)
@@ -163,7 +154,6 @@ final class StoreSurvey {
 
     /// A tail that looks torn may be a record that a running writer has not finished. It is one if
     /// the log has grown a moment later.
-    /// A tail that looks torn may be a record that a running writer has not finished. It is one if the
     private func lookAgain(
         _ survey: SegmentSurvey, in directory: borrowing Directory
     ) -> SegmentSurvey {
@@ -185,7 +175,6 @@ final class StoreSurvey {
 
     /// The log is a prefix of the writes: where it ends early, open leaves out later segments of
     /// it.
-    /// The log is a prefix of the writes: where it ends early, open leaves out later segments of it.
     private func noteDropped() {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
         guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
