@@ -179,13 +179,18 @@ internal import Synchronization
         liveCount.wrappingSubtract(1, ordering: .relaxed)
     }
 
-    /// The slot that names exactly `location`, if the key still lies there.
+    /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
+    /// the writer lock.
     func slot(_ hash: UInt64, at location: Location) -> Slot? {
-        var search = search(hash, descriptor: descriptor(hash))
-        while let candidate = unsafe search.next() {
-            if unsafe candidate.location == location { return unsafe candidate.slot }
+        while true {
+            let descriptor = descriptor(hash)
+            var search = search(hash, descriptor: descriptor)
+            while let candidate = unsafe search.next() {
+                if unsafe candidate.location == location { return unsafe candidate.slot }
+            }
+            // The table may have been rebuilt and its memory given back meanwhile (rule 5).
+            if self.descriptor(hash) == descriptor { return nil }
         }
-        return nil
     }
 
     // MARK: Tables

@@ -36,7 +36,7 @@ final class ManifestFile: @unchecked Sendable {
         changed.revision += 1
         changed.segments.sort { $0.number < $1.number }
         let highest = changed.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
-        changed.nextSequence = max(changed.nextSequence, highest + 1)
+        changed.nextSequence = max(changed.nextSequence, highest == .max ? .max : highest + 1)
         do throws(StoreError) {
             try Self.write(changed, in: directory)
         } catch {
@@ -44,6 +44,23 @@ final class ManifestFile: @unchecked Sendable {
             throw error
         }
         manifest = changed
+    }
+
+    /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only
+    /// for changes that the next open would find out again. Opening needs no free space.
+    ///
+    /// - Returns: whether it is on disk.
+    func commitIfRoom(
+        in directory: borrowing Directory, _ change: (inout Manifest) -> Void
+    ) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            try commit(in: directory, change)
+            return true
+        } catch {
+            guard case .noSpace = error else { throw error }
+            lock.withLock { change(&manifest) }
+            return false
+        }
     }
 
     /// Writes a MANIFEST and makes it durable.

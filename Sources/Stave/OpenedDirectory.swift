@@ -132,11 +132,12 @@ extension Store {
     /// seals full ones, writes missing hints and removes leftovers.
     func settle(_ recovered: RecoveredStore) throws(StoreError) {
         try removeLeftovers()
-        if let active = recovered.active { try adopt(active) }
         let ended = recovered.full.filter { !$0.isSealed }
-        if !recovered.dropped.isEmpty || !ended.isEmpty {
-            try commitRecoveredSegments(ended, dropping: recovered.dropped)
+        if !recovered.dropped.isEmpty || !ended.isEmpty || recovered.skipsSequences {
+            try commitRecoveredSegments(ended, recovered)
         }
+        // After the older segments: none is durable further than the ones before it.
+        if let active = recovered.active { try adopt(active) }
         for segment in recovered.withoutHint + ended { try? writeHint(of: segment) }
     }
 
@@ -148,9 +149,13 @@ extension Store {
             var size = active.fileSize
             if active.log.hasTornTail && active.log.cutRecords == 0 {
                 // Nothing whole is behind it. The cut is made durable before anything is appended.
-                try file.truncate(to: segment.end)
+                if try file.truncateUnlessShared(to: segment.end) {
+                    size = segment.end
+                } else {
+                    // A reader has it mapped: its pages stay.
+                    try file.zero(segment.end..<size)
+                }
                 try file.sync()
-                size = segment.end
             }
             let appender = Appender(
                 segment: segment, file: file, reserved: size, capacity: active.capacity,
@@ -172,7 +177,7 @@ extension Store {
     }
 
     private func commitRecoveredSegments(
-        _ ended: [Segment], dropping dropped: [Manifest.Segment]
+        _ ended: [Segment], _ recovered: RecoveredStore
     ) throws(StoreError) {
         do throws(FileError) {
             for segment in ended {
@@ -186,14 +191,17 @@ extension Store {
         } catch {
             throw StoreError(error)
         }
-        try manifest.commit(in: directory) { manifest in
-            manifest.segments.removeAll { entry in dropped.contains { $0.number == entry.number } }
+        let dropped = Set(recovered.dropped.map(\.number))
+        let isCommitted = try manifest.commitIfRoom(in: directory) { manifest in
+            manifest.segments.removeAll { dropped.contains($0.number) }
             for segment in ended {
                 manifest.setSeal(segment.seal(isDurable: true), of: segment.number)
             }
+            manifest.nextSequence = max(manifest.nextSequence, recovered.nextSequence)
         }
         for segment in ended { segment.isSealed = true }
-        for entry in dropped { try? directory.remove(FileName.segment(entry.number).name) }
+        guard isCommitted else { return }
+        for number in dropped { try? directory.remove(FileName.segment(number).name) }
     }
 
     /// Removes files of the store that MANIFEST does not name: what a crash left half done.

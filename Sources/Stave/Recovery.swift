@@ -15,6 +15,10 @@ struct RecoveredStore {
     /// Unsealed segments behind a log that ended early.
     var dropped: [Manifest.Segment] = []
     var nextSequence: UInt64 = 1
+    /// Numbers were left out, for records that a power cut may have taken.
+    var skipsSequences = false
+    /// The number of the first record that is not known to be durable.
+    var firstUnsynced: UInt64?
     /// Damage that cannot be tied to a key.
     var uncertainties: [Uncertainty] = []
     /// What was found, a sentence each.
@@ -94,6 +98,7 @@ struct Recovery: ~Copyable {
                 try readSealed(entry, seal, in: directory)
             } else if logEnded {
                 result.dropped.append(entry)
+                skipSequences(ofDropped: entry)
                 result.notices.append(
                     "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
                         + " early; its unsynced records are left out")
@@ -116,9 +121,7 @@ struct Recovery: ~Copyable {
             let file = try directory.open(name, asWriter ? .readWrite : .read)
             // Before its size is asked for: from here on the writer does not cut it.
             let isShared = !isWriter && entry.seal?.isDurable != true
-            if isShared, !file.shareLength() {
-                throw FileError("read", file.path, reason: "it is being cut right now; try again")
-            }
+            if isShared { try file.shareLength() }
             let size = try file.size()
             guard size > 0 else {
                 throw FileError("use", file.path, reason: "it is empty, but MANIFEST names it")
@@ -205,6 +208,14 @@ struct Recovery: ~Copyable {
     private mutating func skipSequences(_ count: Int) {
         let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
         result.nextSequence = overflow ? .max : next
+        result.skipsSequences = true
+    }
+
+    /// Leaves out the numbers that a segment's records had, so that none is used twice.
+    private mutating func skipSequences(ofDropped entry: Manifest.Segment) {
+        if let seal = entry.seal { see(seal.sequences.upperBound) }
+        // How far an active segment got is only known to be less than this.
+        skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))
     }
 
     /// Are there more than zeros behind a sealed segment's end?
@@ -284,21 +295,37 @@ struct Recovery: ~Copyable {
     private mutating func readUnsealed(
         _ entry: Manifest.Segment, in directory: borrowing Directory
     ) throws(StoreError) -> Bool {
-        let (segment, size, header, problem) = try open(
-            entry, in: directory, asWriter: isWriter && entry.seal == nil)
+        let asWriter = isWriter && entry.seal == nil
+        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+        var mark = unsafe SegmentHeader.mark(
+            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
+        while !isWriter, mark ?? 0 > size,
+            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
+        {
+            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+            mark = unsafe SegmentHeader.mark(
+                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        }
         try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, seal: entry.seal)
+        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        if asWriter, log.end > size {
+            // The file was cut: nothing will be written, and nothing behind its end may be touched.
+            segment = try open(entry, in: directory, asWriter: false).segment
+        }
         segment.end = log.end
         for record in log.records { segment.note(sequence: record.header.sequence) }
-        // SAFETY: the log ends inside the mapped file, or at a mark behind its end where the store is
-        // read-only and nothing is read there.
-        let bytes = unsafe segment.bytes(upTo: min(size, log.end))
+        // SAFETY: all of `log.records` lie inside the mapped file.
+        let bytes = unsafe segment.bytes(upTo: log.end)
         let image = unsafe HintImage.indexing(
             log.records, of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)
         result.images.append(image)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
+        if let first = log.records.first(where: { $0.offset >= log.mark }) {
+            result.firstUnsynced = min(result.firstUnsynced ?? .max, first.header.sequence)
+        }
         if log.mark != size {
             // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
             // more than fit into the segment, so this many numbers are left out.
@@ -308,6 +335,8 @@ struct Recovery: ~Copyable {
             segment.keepsCutBytes = log.cutRecords > 0
             result.full.append(segment)
         } else {
+            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
+            if let older = result.active { result.full.append(older.segment) }
             result.active = RecoveredStore.Active(
                 segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
         }
@@ -315,7 +344,7 @@ struct Recovery: ~Copyable {
     }
 
     private mutating func readLog(
-        of segment: Segment, size: Int, seal: Manifest.Seal?
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
     ) throws(StoreError) -> RecoveredLog {
         var log = RecoveredLog()
         let limit = min(size, seal?.length ?? size)
@@ -324,7 +353,7 @@ struct Recovery: ~Copyable {
         if size < SegmentHeader.byteCount {
             addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
         }
-        log.mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
+        log.mark = mark
         var offset = SegmentHeader.byteCount
         scan: while true {
             let step = unsafe SegmentScan.step(

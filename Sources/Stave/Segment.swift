@@ -52,9 +52,9 @@ final class Segment: @unchecked Sendable {
     /// Records that are neither live nor a needed tombstone, in bytes.
     var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
 
-    /// Bytes of the file up to `end`.
+    /// Bytes of the file up to `end`, or as many as a file that was cut has.
     func bytes(upTo end: Int) -> UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(rebasing: mapping.bytes[..<end])
+        unsafe UnsafeRawBufferPointer(rebasing: mapping.bytes[..<min(end, fileSize, mapping.count)])
     }
 
     func remember(_ image: HintImage) { imageLock.withLock { cachedImage = image } }

@@ -75,11 +75,18 @@ extension Store {
 
     /// Lets the background seal what is full; does it here where too much has piled up, so that a
     /// writer cannot outrun the disk.
+    ///
+    /// - Throws: only `syncFailed`. The write that filled the segment was made, so other errors are not
+    ///   its caller's; the next sealing meets them again.
     func relieve() throws(StoreError) {
-        if writerLock.withLock({ writer.full.count }) > 2 {
-            try sealFull()
-        } else {
+        guard writerLock.withLock({ writer.full.count }) > 2 else {
             worker.wake()
+            return
+        }
+        do throws(StoreError) {
+            try sealFull()
+        } catch {
+            if case .syncFailed = error { throw error }
         }
     }
 

@@ -9,6 +9,8 @@ enum LineReport {
     static func text(
         _ message: String, line: UnsafeRawBufferPointer, number: Int, offset: Int?
     ) -> String {
+        // Without a locale, wcwidth knows ASCII only.
+        _ = stave_use_utf8()
         guard let offset else { return "stdin:\(number): \(message)\n" }
         // SAFETY: the slices are clamped to the line.
         let start = min(offset, line.count)

@@ -20,7 +20,7 @@ struct StatsView {
         var rows: [(String, String)] = [
             ("store", s.path + (s.isReadOnly ? " (read-only)" : "")),
             ("keys", Units.count(s.count)),
-            ("on disk", Units.bytes(s.diskBytes) + " in \(Units.count(s.segments.count)) segments"),
+            ("on disk", Units.bytes(s.diskBytes) + " in " + Units.count(s.segments.count, "segment")),
             ("live", Units.bytes(s.liveBytes) + share(s.liveBytes)),
             ("dead", Units.bytes(s.deadBytes) + share(s.deadBytes)),
             ("tombstones", Units.bytes(s.tombstoneBytes) + share(s.tombstoneBytes)),

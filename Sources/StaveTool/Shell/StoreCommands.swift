@@ -38,7 +38,7 @@ extension Session {
             let report = try isDry ? store.compactionPlan() : store.compact()
             reply(
                 (isDry ? "would compact" : "compacted")
-                    + " \(Units.count(report.segmentsBefore)) segments into"
+                    + " \(Units.count(report.segmentsBefore, "segment")) into"
                     + " \(Units.count(report.segmentsAfter)):"
                     + " copied \(Units.bytes(report.copiedBytes)),"
                     + " freed \(Units.bytes(report.freedBytes))")

@@ -10,6 +10,11 @@ enum Units {
         return (number < 0 ? "-" : "") + String(digits.reversed())
     }
 
+    /// `1 segment`, `12 segments`.
+    static func count(_ number: Int, _ noun: String) -> String {
+        count(number) + " " + noun + (number == 1 ? "" : "s")
+    }
+
     /// `512 B`, `1.5 KiB`, `2.0 GiB`.
     static func bytes(_ number: Int) -> String {
         guard number >= 1024 else { return "\(number) B" }

@@ -6,7 +6,6 @@ import Stave
 @MainActor
 func measureWholeStore(_ path: String) throws {
     let value = [UInt8](repeating: 118, count: valueLength)
-    let before = cfloor_anonymous_bytes()
     var store = try openStore(path)
     do {
         let keys = Keys(count: n, length: keyLength, seed: 9)
@@ -32,9 +31,15 @@ func measureWholeStore(_ path: String) throws {
     }
     try report("scan, first", n) { try scan() }
     try report("scan, again", n) { try scan() }
+    // What kill -9 leaves: the files as they are, not closed.
+    let killed = path + "-killed"
+    try FileManager.default.copyItem(atPath: path, toPath: killed)
     try report("close", n) { try store.close() }
+    let before = cfloor_anonymous_bytes()
     try report("open after a clean close", n) { store = try openStore(path) }
     let resident = cfloor_anonymous_bytes()
+    try report("open after kill -9", n) { try openStore(killed).close() }
+    try FileManager.default.removeItem(atPath: killed)
     let statistics = try store.statistics()
     try report("compact (live data only)", n) { _ = try store.compact() }
     try report("scan after compaction", n) { try scan() }
@@ -49,7 +54,7 @@ func measureWholeStore(_ path: String) throws {
     print("keydir: \(String(format: "%.2f", keydir)) bytes a key;", terminator: " ")
     let grown = Double(resident) - Double(before)
     print(
-        "anonymous memory after opening: \(String(format: "%.2f", grown / Double(n))) bytes a key")
+        "anonymous memory of an open store: \(String(format: "%.2f", grown / Double(n))) bytes a key")
     let disk = Double(statistics.diskBytes) / Double(n)
     print("disk after filling: \(String(format: "%.1f", disk)) bytes a key")
 }

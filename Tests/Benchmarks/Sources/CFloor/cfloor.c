@@ -2,6 +2,7 @@
 #include "include/cfloor.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,7 @@ uint64_t cfloor_process_nanoseconds(void) { return now(CLOCK_PROCESS_CPUTIME_ID)
 uint64_t cfloor_wall_nanoseconds(void) { return now(CLOCK_MONOTONIC); }
 
 uint64_t cfloor_anonymous_bytes(void) {
+  malloc_trim(0);
   FILE *f = fopen("/proc/self/status", "r");
   char line[256];
   unsigned long long kib = 0;

@@ -1,0 +1,65 @@
+import Glibc
+import TestSupport
+
+let stave = builtProduct("stave")
+
+/// A folder with room for a store and a history.
+struct Scratch {
+    private let folder: TemporaryFolder
+
+    init() {
+        folder = try! TemporaryFolder()
+        unsafe mkdir(path, 0o700)
+    }
+
+    var path: String { folder.path("files") }
+    var store: String { folder.path("store") }
+    var history: String { folder.path("history") }
+
+    /// What a terminal's shell would give its children, and nothing of this machine's.
+    func environment(_ more: [String: String] = [:]) -> [String: String] {
+        [
+            "TERM": "xterm-256color", "HOME": path, "STAVE_HISTORY": history, "NO_COLOR": "1",
+            "SWIFT_BACKTRACE": "enable=no",
+        ].merging(more) { $1 }
+    }
+
+    func terminal(_ options: [String] = [], _ more: [String: String] = [:]) throws -> Terminal {
+        try Terminal([stave] + options + [store], environment: environment(more))
+    }
+}
+
+/// What a run left behind.
+struct Outcome {
+    var status: Int32
+    var output: [UInt8]
+    var errors: String
+    var text: String { String(decoding: output, as: UTF8.self) }
+}
+
+/// Runs the program to its end.
+func run(_ arguments: [String], input: [UInt8] = []) throws -> Outcome {
+    let child = try PipedChild([stave] + arguments, environment: ["SWIFT_BACKTRACE": "enable=no"])
+    child.send(input)
+    let status = child.finish()
+    return Outcome(status: status, output: child.output, errors: child.errors)
+}
+
+func run(_ arguments: [String], script: String) throws -> Outcome {
+    try run(arguments, input: Array(script.utf8))
+}
+
+/// A small generator with a seed that a failing test prints (SplitMix64, Steele et al. 2014).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
