@@ -221,6 +221,7 @@ struct HistoryTests {
     func file() throws {
         let history = History(path: scratch.path + "/new/folders/history")
         for number in 0..<(History.capacity + 5) { _ = history.add("line \(number)") }
+        #expect(history.problem == nil)
         var status = stat()
         // SAFETY: fills in the struct.
         #expect(unsafe stat(scratch.path + "/new/folders/history", &status) == 0)
