@@ -103,6 +103,15 @@ final class Appender: @unchecked Sendable {
                 target = pages
             }
         }
+        // A file that ends at its synced mark counts as closed cleanly. If a power cut could take the
+        // new size back, the numbers of the records that it takes along would be used again.
+        if segment.end == reserved {
+            do throws(FileError) {
+                try file.sync()
+            } catch {
+                throw .syncFailed(file: error.path, reason: error.reason)
+            }
+        }
         reserved = target
         table.setLimit(reserved, of: segment)
     }

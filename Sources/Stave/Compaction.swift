@@ -21,15 +21,20 @@ internal import StaveDisk
 final class Compaction {
     private let store: Store
     private let inputs: [Segment]
-    /// Sealed segments that are not inputs.
-    private let others: [Segment]
+    /// Entries of the segments that are not inputs.
+    private let others: [HintImage]
+    private let images: [HintImage]
     private var outputs: [CompactionOutput] = []
     private var report = CompactionReport()
 
     init(of inputs: [Segment], others: [Segment], in store: Store) {
         self.store = store
         self.inputs = inputs
-        self.others = others
+        // A plan looks at segments that grow meanwhile, up to where they end now.
+        let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
+        let images = ends.map { $0.image(upTo: $1) }
+        self.images = Array(images.prefix(inputs.count))
+        self.others = Array(images.dropFirst(inputs.count))
     }
 
     func run() throws(StoreError) -> CompactionReport {
@@ -38,8 +43,12 @@ final class Compaction {
             try copyRecords()
             try commit()
         } catch {
-            // Nothing happened: MANIFEST names the inputs.
-            for output in outputs { output.discard() }
+            if case .syncFailed = error {
+                // MANIFEST may name the outputs by now: both they and the inputs stay.
+                store.writerLock.withLock { store.writer.failure = error }
+            } else {
+                for output in outputs { output.discard() }
+            }
             throw error
         }
         switchReaders()
@@ -50,7 +59,7 @@ final class Compaction {
     // MARK: Copying (step 2)
 
     private func copyRecords() throws(StoreError) {
-        var kept = KeptEntries(of: inputs)
+        var kept = KeptEntries(of: images)
         while let (source, entry) = kept.next(where: isKept) {
             try copy(entry, from: inputs[source])
         }
@@ -61,7 +70,7 @@ final class Compaction {
 
     /// What `run` would do: the same choice of records, without the copying.
     func plan() -> CompactionReport {
-        var kept = KeptEntries(of: inputs)
+        var kept = KeptEntries(of: images)
         var room = 0
         var bytesAfter = 0
         while let (_, entry) = kept.next(where: isKept) {
@@ -99,8 +108,7 @@ final class Compaction {
         for other in others {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }
-            let image = other.image(upTo: other.end)
-            if let entry = unsafe image.entry(for: tombstone.key),
+            if let entry = unsafe other.entry(for: tombstone.key),
                 entry.sequence < tombstone.sequence
             {
                 return true
@@ -183,7 +191,7 @@ final class Compaction {
             for output in outputs { store.table.show(output.segment) }
             for input in inputs {
                 store.table.hide(input)
-                store.writer.limbo.retire { store.table.remove(input) }
+                store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
             store.writer.limbo.collect()
             store.writer.counters.compactionCount += 1
@@ -197,9 +205,7 @@ private struct KeptEntries {
     private var merge: SortedMerge
     private(set) var droppedCount = 0
 
-    init(of inputs: [Segment]) {
-        merge = SortedMerge(inputs.map { $0.image(upTo: $0.end) })
-    }
+    init(of images: [HintImage]) { merge = SortedMerge(images) }
 
     mutating func next(
         where isKept: (_ source: Int, _ entry: HintEntry) -> Bool

@@ -38,7 +38,7 @@ internal import Synchronization
     private let liveCount = Atomic<Int>(0)
 
     /// Makes room for `expectedCount` keys.
-    init(expectedCount: Int = 0) {
+    init(expectedCount: Int = 0) throws(StoreError) {
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
         unsafe liveSlots = .allocate(capacity: Self.shardCount)
@@ -47,7 +47,7 @@ internal import Synchronization
         let buckets = Self.buckets(forLive: expectedCount / Self.shardCount)
         memory.expect(bytes: buckets * Self.shardCount * 64)
         for shard in 0..<Self.shardCount {
-            let table = unsafe memory.allocate(buckets: buckets)
+            let table = unsafe try memory.allocate(buckets: buckets)
             unsafe (descriptors + shard).initialize(to: Atomic(Self.descriptor(table, buckets)))
         }
     }
@@ -136,13 +136,19 @@ internal import Synchronization
         unsafe slot.pointee.store(Self.word(hash, location), ordering: .releasing)
     }
 
-    /// Adds a key that is not there.
+    /// Makes room for one more key of this hash, so that `insert` cannot fail.
+    @inline(__always)
+    func makeRoom(_ hash: UInt64) throws(StoreError) {
+        let shard = Self.shard(hash)
+        let capacity = Self.buckets(descriptor(hash)) &* Self.slotsPerBucket
+        if unsafe Int(usedSlots[shard] &+ 1) &* 100 > capacity &* 85 { try rebuild(shard) }
+    }
+
+    /// Adds a key that is not there, after `makeRoom`.
+    @inline(__always)
     func insert(_ hash: UInt64, _ location: Location) {
         let shard = Self.shard(hash)
-        let descriptor = descriptor(hash)
-        let capacity = Self.buckets(descriptor) &* Self.slotsPerBucket
-        if unsafe Int(usedSlots[shard] &+ 1) &* 100 > capacity &* 85 { rebuild(shard) }
-        let used = Self.place(Self.word(hash, location), in: self.descriptor(hash))
+        let used = Self.place(Self.word(hash, location), in: descriptor(hash))
         unsafe usedSlots[shard] &+= used
         unsafe liveSlots[shard] &+= 1
         liveCount.wrappingAdd(1, ordering: .relaxed)
@@ -173,25 +179,30 @@ internal import Synchronization
         liveCount.wrappingSubtract(1, ordering: .relaxed)
     }
 
-    /// The slot that names exactly `location`, if the key still lies there.
+    /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
+    /// the writer lock.
     func slot(_ hash: UInt64, at location: Location) -> Slot? {
-        var search = search(hash, descriptor: descriptor(hash))
-        while let candidate = unsafe search.next() {
-            if unsafe candidate.location == location { return unsafe candidate.slot }
+        while true {
+            let descriptor = descriptor(hash)
+            var search = search(hash, descriptor: descriptor)
+            while let candidate = unsafe search.next() {
+                if unsafe candidate.location == location { return unsafe candidate.slot }
+            }
+            // The table may have been rebuilt and its memory given back meanwhile (rule 5).
+            if self.descriptor(hash) == descriptor { return nil }
         }
-        return nil
     }
 
     // MARK: Tables
 
     /// Rebuilds a shard without its deleted slots, with room for a quarter more keys (rule 4).
     @inline(never)
-    private func rebuild(_ shard: Int) {
+    private func rebuild(_ shard: Int) throws(StoreError) {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
         let live = unsafe Int(liveSlots[shard]) + 1
         let buckets = Self.buckets(forLive: live)
-        let table = unsafe memory.allocate(buckets: buckets)
+        let table = unsafe try memory.allocate(buckets: buckets)
         let new = unsafe Self.descriptor(table, buckets)
         var used: Int32 = 0
         let source = unsafe Self.table(old)

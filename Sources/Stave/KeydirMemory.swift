@@ -24,13 +24,13 @@ internal import Glibc
     mutating func expect(bytes: Int) { nextSize = max(nextSize, bytes) }
 
     /// A table of empty slots, aligned to a cache line.
-    mutating func allocate(buckets: Int) -> UnsafeMutableRawPointer {
+    mutating func allocate(buckets: Int) throws(StoreError) -> UnsafeMutableRawPointer {
         let size = buckets * 64
         if let last = stretches.last, last.size - last.used >= size {
             return unsafe take(size)
         }
         // A quarter of what is in use: few mappings, little slack.
-        addStretch(max(nextSize, size, min(liveBytes / 4, 64 << 20)))
+        try addStretch(max(nextSize, size, min(liveBytes / 4, 64 << 20)))
         nextSize = 0
         return unsafe take(size)
     }
@@ -75,7 +75,7 @@ internal import Glibc
         for stretch in stretches { unsafe munmap(stretch.base, stretch.size) }
     }
 
-    private mutating func addStretch(_ wanted: Int) {
+    private mutating func addStretch(_ wanted: Int) throws(StoreError) {
         let isLarge = wanted >= Self.hugePage
         let unit = isLarge ? Self.hugePage : 4096
         let size = (wanted + unit - 1) / unit * unit
@@ -84,7 +84,9 @@ internal import Glibc
             nil, size + extra, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
             -1, 0)
         guard var base = unsafe mapped, unsafe base != MAP_FAILED else {
-            fatalError("out of memory: cannot map \(size) bytes for the keydir")
+            throw .system(
+                operation: "get memory for", file: "the keydir", code: errno,
+                reason: "\(size) bytes are not to be had")
         }
         if isLarge {
             // Cut to a 2 MiB boundary, so that huge pages can back it: 30-60 % off a lookup.

@@ -7,6 +7,9 @@ final class ManifestFile: @unchecked Sendable {
     /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
     private let lock = Lock()
     private var manifest: Manifest
+    /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
+    /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
+    private var failure: StoreError?
 
     init(_ manifest: Manifest) { self.manifest = manifest }
 
@@ -21,20 +24,43 @@ final class ManifestFile: @unchecked Sendable {
     }
 
     /// Replaces MANIFEST with a changed version, durably. Where this throws, the old version stands,
-    /// on disk and here; but see `StoreError.syncFailed`.
+    /// on disk and here; but after `StoreError.syncFailed` either may stand on disk.
     func commit(
         in directory: borrowing Directory, _ change: (inout Manifest) -> Void
     ) throws(StoreError) {
         lock.lock()
         defer { lock.unlock() }
+        if let failure { throw failure }
         var changed = manifest
         change(&changed)
         changed.revision += 1
         changed.segments.sort { $0.number < $1.number }
         let highest = changed.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
-        changed.nextSequence = max(changed.nextSequence, highest + 1)
-        try Self.write(changed, in: directory)
+        changed.nextSequence = max(changed.nextSequence, highest == .max ? .max : highest + 1)
+        do throws(StoreError) {
+            try Self.write(changed, in: directory)
+        } catch {
+            if case .syncFailed = error { failure = error }
+            throw error
+        }
         manifest = changed
+    }
+
+    /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only
+    /// for changes that the next open would find out again. Opening needs no free space.
+    ///
+    /// - Returns: whether it is on disk.
+    func commitIfRoom(
+        in directory: borrowing Directory, _ change: (inout Manifest) -> Void
+    ) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            try commit(in: directory, change)
+            return true
+        } catch {
+            guard case .noSpace = error else { throw error }
+            lock.withLock { change(&manifest) }
+            return false
+        }
     }
 
     /// Writes a MANIFEST and makes it durable.

@@ -113,6 +113,10 @@ extension Store {
         }
         if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         var merge = SortedMerge(recovered.images)
+        // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
+        // after its cache line was asked for.
+        var waiting = InlineArray<16, (hash: UInt64, location: UInt64)>(repeating: (0, 0))
+        var inserted = 0
         while let (source, entry) = merge.next() {
             let segment = recovered.segments[source]
             guard entry.kind == .value else {
@@ -123,19 +127,30 @@ extension Store {
             // SAFETY: the image behind the entry lives in `recovered`.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
             let offset = entry.offset
-            keydir.insert(hash, Location(slot: segment.slot, offset: offset))
+            keydir.prefetch(hash)
+            let place = inserted % waiting.count
+            if inserted >= waiting.count { try fill(waiting[place]) }
+            waiting[place] = (hash, Location(slot: segment.slot, offset: offset).bits)
+            inserted += 1
         }
+        for place in 0..<min(inserted, waiting.count) { try fill(waiting[place]) }
+    }
+
+    private func fill(_ entry: (hash: UInt64, location: UInt64)) throws(StoreError) {
+        try keydir.makeRoom(entry.hash)
+        keydir.insert(entry.hash, Location(bits: entry.location))
     }
 
     /// Brings the disk to what recovery decided: cuts the torn tail, commits segments that end early,
     /// seals full ones, writes missing hints and removes leftovers.
     func settle(_ recovered: RecoveredStore) throws(StoreError) {
         try removeLeftovers()
-        if let active = recovered.active { try adopt(active) }
         let ended = recovered.full.filter { !$0.isSealed }
-        if !recovered.dropped.isEmpty || !ended.isEmpty {
-            try commitRecoveredSegments(ended, dropping: recovered.dropped)
+        if !recovered.dropped.isEmpty || !ended.isEmpty || recovered.skipsSequences {
+            try commitRecoveredSegments(ended, recovered)
         }
+        // After the older segments: none is durable further than the ones before it.
+        if let active = recovered.active { try adopt(active) }
         for segment in recovered.withoutHint + ended { try? writeHint(of: segment) }
     }
 
@@ -147,9 +162,13 @@ extension Store {
             var size = active.fileSize
             if active.log.hasTornTail && active.log.cutRecords == 0 {
                 // Nothing whole is behind it. The cut is made durable before anything is appended.
-                try file.truncate(to: segment.end)
+                if try file.truncateUnlessShared(to: segment.end) {
+                    size = segment.end
+                } else {
+                    // A reader has it mapped: its pages stay.
+                    try file.zero(segment.end..<size)
+                }
                 try file.sync()
-                size = segment.end
             }
             let appender = Appender(
                 segment: segment, file: file, reserved: size, capacity: active.capacity,
@@ -171,24 +190,31 @@ extension Store {
     }
 
     private func commitRecoveredSegments(
-        _ ended: [Segment], dropping dropped: [Manifest.Segment]
+        _ ended: [Segment], _ recovered: RecoveredStore
     ) throws(StoreError) {
         do throws(FileError) {
             for segment in ended {
                 let file = try directory.open(FileName.segment(segment.number).name, .readWrite)
                 try file.syncData()
+                if !segment.keepsCutBytes {
+                    _ = try file.truncateUnlessShared(to: segment.end)
+                    try file.sync()
+                }
             }
         } catch {
             throw StoreError(error)
         }
-        try manifest.commit(in: directory) { manifest in
-            manifest.segments.removeAll { entry in dropped.contains { $0.number == entry.number } }
+        let dropped = Set(recovered.dropped.map(\.number))
+        let isCommitted = try manifest.commitIfRoom(in: directory) { manifest in
+            manifest.segments.removeAll { dropped.contains($0.number) }
             for segment in ended {
                 manifest.setSeal(segment.seal(isDurable: true), of: segment.number)
             }
+            manifest.nextSequence = max(manifest.nextSequence, recovered.nextSequence)
         }
         for segment in ended { segment.isSealed = true }
-        for entry in dropped { try? directory.remove(FileName.segment(entry.number).name) }
+        guard isCommitted else { return }
+        for number in dropped { try? directory.remove(FileName.segment(number).name) }
     }
 
     /// Removes files of the store that MANIFEST does not name: what a crash left half done.

@@ -15,6 +15,10 @@ struct RecoveredStore {
     /// Unsealed segments behind a log that ended early.
     var dropped: [Manifest.Segment] = []
     var nextSequence: UInt64 = 1
+    /// Numbers were left out, for records that a power cut may have taken.
+    var skipsSequences = false
+    /// The number of the first record that is not known to be durable.
+    var firstUnsynced: UInt64?
     /// Damage that cannot be tied to a key.
     var uncertainties: [Uncertainty] = []
     /// What was found, a sentence each.
@@ -43,7 +47,7 @@ struct Uncertainty: Equatable {
 struct RecoveredLog {
     /// Where the log ends.
     var end = SegmentHeader.byteCount
-    var records: [(offset: Int, header: RecordHeader)] = []
+    var records = RecordList()
     /// Synced, in bytes; 0 where the mark does not check out.
     var mark = 0
     /// Bytes behind `end` that are not just reserved space.
@@ -94,6 +98,7 @@ struct Recovery: ~Copyable {
                 try readSealed(entry, seal, in: directory)
             } else if logEnded {
                 result.dropped.append(entry)
+                skipSequences(ofDropped: entry)
                 result.notices.append(
                     "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
                         + " early; its unsynced records are left out")
@@ -116,9 +121,7 @@ struct Recovery: ~Copyable {
             let file = try directory.open(name, asWriter ? .readWrite : .read)
             // Before its size is asked for: from here on the writer does not cut it.
             let isShared = !isWriter && entry.seal?.isDurable != true
-            if isShared, !file.shareLength() {
-                throw FileError("read", file.path, reason: "it is being cut right now; try again")
-            }
+            if isShared { try file.shareLength() }
             let size = try file.size()
             guard size > 0 else {
                 throw FileError("use", file.path, reason: "it is empty, but MANIFEST names it")
@@ -176,7 +179,7 @@ struct Recovery: ~Copyable {
         segment.isSealed = true
         segment.end = seal.length
         segment.sequences = seal.sequences
-        segment.keepsCutBytes = size > seal.length
+        segment.keepsCutBytes = hasCutBytes(segment, size: size)
         if size < seal.length {
             result.notices.append(
                 "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
@@ -193,7 +196,34 @@ struct Recovery: ~Copyable {
             }
         }
         result.segments.append(segment)
-        result.nextSequence = max(result.nextSequence, seal.sequences.upperBound + 1)
+        see(seal.sequences.upperBound)
+    }
+
+    /// Next numbers are above every one that was seen. Those near the end of the range, which only a
+    /// made-up file can hold, end it: then no more writes are taken.
+    private mutating func see(_ sequence: UInt64) {
+        result.nextSequence = max(result.nextSequence, sequence == .max ? .max : sequence + 1)
+    }
+
+    private mutating func skipSequences(_ count: Int) {
+        let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
+        result.nextSequence = overflow ? .max : next
+        result.skipsSequences = true
+    }
+
+    /// Leaves out the numbers that a segment's records had, so that none is used twice.
+    private mutating func skipSequences(ofDropped entry: Manifest.Segment) {
+        if let seal = entry.seal { see(seal.sequences.upperBound) }
+        // How far an active segment got is only known to be less than this.
+        skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))
+    }
+
+    /// Are there more than zeros behind a sealed segment's end?
+    private func hasCutBytes(_ segment: Segment, size: Int) -> Bool {
+        guard size > segment.end else { return false }
+        // SAFETY: `size` bytes of the file are mapped.
+        let rest = unsafe segment.bytes(upTo: size)[segment.end...]
+        return unsafe rest.contains { $0 != 0 }
     }
 
     private mutating func hint(
@@ -223,7 +253,7 @@ struct Recovery: ~Copyable {
 
     /// Indexes a sealed segment from its records.
     private mutating func readRecords(of segment: Segment, size: Int, above sequence: UInt64) {
-        var records: [(offset: Int, header: RecordHeader)] = []
+        var records = RecordList()
         // SAFETY: `size` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: size)
         var offset = SegmentHeader.byteCount
@@ -231,7 +261,7 @@ struct Recovery: ~Copyable {
             switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
             {
             case .record(let header):
-                records.append((offset, header))
+                records.append(header, at: offset)
                 offset += header.recordLength
             case .unreadable(let until, _):
                 addUncertainty(in: segment, offset..<until, above: sequence)
@@ -241,8 +271,8 @@ struct Recovery: ~Copyable {
                 offset = size
             }
         }
-        let image = unsafe HintImage.indexing(
-            records, of: bytes, identity: segment.identity, segmentLength: segment.end)
+        let image = unsafe records.image(
+            of: bytes, identity: segment.identity, segmentLength: segment.end)
         segment.remember(image)
         result.images.append(image)
     }
@@ -265,29 +295,48 @@ struct Recovery: ~Copyable {
     private mutating func readUnsealed(
         _ entry: Manifest.Segment, in directory: borrowing Directory
     ) throws(StoreError) -> Bool {
-        let (segment, size, header, problem) = try open(
-            entry, in: directory, asWriter: isWriter && entry.seal == nil)
+        let asWriter = isWriter && entry.seal == nil
+        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+        var mark = unsafe SegmentHeader.mark(
+            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
+        while !isWriter, mark ?? 0 > size,
+            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
+        {
+            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+            mark = unsafe SegmentHeader.mark(
+                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        }
         try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, seal: entry.seal)
+        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        if asWriter, log.end > size {
+            // The file was cut: nothing will be written, and nothing behind its end may be touched.
+            segment = try open(entry, in: directory, asWriter: false).segment
+        }
         segment.end = log.end
-        for record in log.records { segment.note(sequence: record.header.sequence) }
-        // SAFETY: the log ends inside the mapped file, or at a mark behind its end where the store is
-        // read-only and nothing is read there.
-        let bytes = unsafe segment.bytes(upTo: min(size, log.end))
-        let image = unsafe HintImage.indexing(
-            log.records, of: bytes, identity: segment.identity, segmentLength: log.end)
+        segment.sequences = log.records.sequences
+        // SAFETY: all of `log.records` lie inside the mapped file.
+        let bytes = unsafe segment.bytes(upTo: log.end)
+        let image = unsafe log.records.image(
+            of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)
         result.images.append(image)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
-        result.nextSequence = max(result.nextSequence, log.highestSequence + 1)
+        see(log.highestSequence)
+        if let first = log.records.firstSequence(from: log.mark) {
+            result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
+        }
         if log.mark != size {
             // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
             // more than fit into the segment, so this many numbers are left out.
-            result.nextSequence += UInt64(capacity / Format.aligned(RecordHeader.byteCount + 1))
+            skipSequences(capacity / Format.aligned(RecordHeader.byteCount + 1))
         }
         if entry.seal != nil {
+            segment.keepsCutBytes = log.cutRecords > 0
             result.full.append(segment)
         } else {
+            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
+            if let older = result.active { result.full.append(older.segment) }
             result.active = RecoveredStore.Active(
                 segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
         }
@@ -295,13 +344,16 @@ struct Recovery: ~Copyable {
     }
 
     private mutating func readLog(
-        of segment: Segment, size: Int, seal: Manifest.Seal?
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
     ) throws(StoreError) -> RecoveredLog {
         var log = RecoveredLog()
         let limit = min(size, seal?.length ?? size)
         // SAFETY: `limit` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: limit)
-        log.mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
+        if size < SegmentHeader.byteCount {
+            addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
+        }
+        log.mark = mark
         var offset = SegmentHeader.byteCount
         scan: while true {
             let step = unsafe SegmentScan.step(
@@ -320,7 +372,7 @@ struct Recovery: ~Copyable {
                     log.hasTornTail = true
                     break scan
                 }
-                log.records.append((offset, header))
+                log.records.append(header, at: offset)
                 log.highestSequence = max(log.highestSequence, header.sequence)
                 offset += header.recordLength
             case .unreadable(let until, _):
@@ -333,10 +385,12 @@ struct Recovery: ~Copyable {
                 if let next = unsafe Record.header(
                     in: bytes.bytes, at: until, identity: segment.identity)
                 {
-                    bound = next.sequence - 1
+                    bound = next.sequence &- 1
                 }
-                addUncertainty(in: segment, offset..<until, above: bound)
-                offset = until
+                // The mark is where a record ended: what lies behind it is looked at from there.
+                let damageEnd = min(until, Format.aligned(log.mark))
+                addUncertainty(in: segment, offset..<damageEnd, above: bound)
+                offset = damageEnd
             case .zeros, .end:
                 break scan
             }

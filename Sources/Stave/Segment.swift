@@ -52,9 +52,9 @@ final class Segment: @unchecked Sendable {
     /// Records that are neither live nor a needed tombstone, in bytes.
     var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
 
-    /// Bytes of the file up to `end`.
+    /// Bytes of the file up to `end`, or as many as a file that was cut has.
     func bytes(upTo end: Int) -> UnsafeRawBufferPointer {
-        unsafe UnsafeRawBufferPointer(rebasing: mapping.bytes[..<end])
+        unsafe UnsafeRawBufferPointer(rebasing: mapping.bytes[..<min(end, fileSize, mapping.count)])
     }
 
     func remember(_ image: HintImage) { imageLock.withLock { cachedImage = image } }
@@ -66,21 +66,20 @@ final class Segment: @unchecked Sendable {
     /// `end` must not cut and which must be whole in header and key.
     func image(upTo end: Int) -> HintImage {
         if let image = hint, image.segmentLength == end { return image }
-        var records: [(offset: Int, header: RecordHeader)] = []
+        var records = RecordList()
         // SAFETY: the mapping lives as long as this object, and `end` lies inside the file.
         let bytes = unsafe bytes(upTo: end)
         var offset = SegmentHeader.byteCount
         scan: while true {
             switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
             case .record(let header):
-                records.append((offset, header))
+                records.append(header, at: offset)
                 offset += header.recordLength
             case .unreadable(let until, _): offset = until
             case .zeros, .end: break scan
             }
         }
-        let image = unsafe HintImage.indexing(
-            records, of: bytes, identity: identity, segmentLength: end)
+        let image = unsafe records.image(of: bytes, identity: identity, segmentLength: end)
         remember(image)
         return image
     }

@@ -17,6 +17,7 @@ extension Store {
         try sealFull()
         maintenanceLock.lock()
         defer { maintenanceLock.unlock() }
+        try requireOpen()
         let (candidates, all) = compactionCandidates()
         var damage: [String] = []
         let inputs = candidates.filter { segment in

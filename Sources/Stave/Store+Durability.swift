@@ -36,8 +36,10 @@ extension Store {
         durableSequence.store(next, ordering: .releasing)
     }
 
-    /// Under the sync lock.
+    /// Under the sync lock. After a failed sync every other one fails too: the kernel may have dropped
+    /// the pages, so that a second try would succeed without them.
     func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
+        if let failure = writerLock.withLock({ writer.failure }) { throw failure }
         do throws(FileError) {
             try appender.sync(upTo: end)
         } catch {

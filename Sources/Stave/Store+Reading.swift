@@ -26,34 +26,25 @@ extension Store {
     ///   it is absent. The bytes are valid only inside it.
     /// - Throws: at the first key whose record is damaged; those before it were answered.
     public func withValues(
-        forKeys keys: [[UInt8]], _ body: (_ index: Int, _ value: RawSpan?) -> Void
+        for keys: KeyBatch, _ body: (_ index: Int, _ value: RawSpan?) -> Void
     ) throws(StoreError) {
         try requireOpen()
-        let batch = 16
         var hashes = InlineArray<16, UInt64>(repeating: 0)
         var start = 0
         while start < keys.count {
-            let end = min(start + batch, keys.count)
-            let epoch = ReaderEpoch.enter()
-            defer { epoch.leave() }
-            for index in start..<end {
-                let key = keys[index]
-                let hash = unsafe Checksum.hash(key.span.bytes, seed: hashSeed)
-                hashes[index - start] = hash
-                keydir.prefetch(hash)
-            }
-            for index in start..<end { prefetchRecord(hashes[index - start]) }
-            for index in start..<end {
-                let key = keys[index]
-                let record = unsafe try locate(key.span.bytes, hash: hashes[index - start])
-                if let record {
-                    unsafe body(index, try value(of: record).bytes)
-                } else {
-                    body(index, nil)
-                }
-            }
+            let end = min(start + hashes.count, keys.count)
+            try answer(keys, start..<end, &hashes, body)
             start = end
         }
+    }
+
+    /// `withValues(for:_:)` for arrays of bytes.
+    public func withValues(
+        forKeys keys: [[UInt8]], _ body: (_ index: Int, _ value: RawSpan?) -> Void
+    ) throws(StoreError) {
+        var batch = KeyBatch()
+        for key in keys { unsafe batch.append(key.span.bytes) }
+        try withValues(for: batch, body)
     }
 
     /// Is there a value for this key?
@@ -66,6 +57,31 @@ extension Store {
     }
 
     // MARK: Inside an epoch
+
+    /// Three passes over a handful of keys: ask for the buckets, ask for the records, answer.
+    private func answer(
+        _ keys: KeyBatch, _ range: Range<Int>, _ hashes: inout InlineArray<16, UInt64>,
+        _ body: (_ index: Int, _ value: RawSpan?) -> Void
+    ) throws(StoreError) {
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        let bytes = unsafe keys.bytes.span.bytes
+        for index in range {
+            let hash = Checksum.hash(bytes.extracting(keys.range(index)), seed: hashSeed)
+            hashes[index - range.lowerBound] = hash
+            keydir.prefetch(hash)
+        }
+        for index in range { prefetchRecord(hashes[index - range.lowerBound]) }
+        for index in range {
+            let key = bytes.extracting(keys.range(index))
+            let record = try locate(key, hash: hashes[index - range.lowerBound])
+            if let record {
+                unsafe body(index, try value(of: record).bytes)
+            } else {
+                body(index, nil)
+            }
+        }
+    }
 
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)

@@ -28,8 +28,12 @@ extension Store {
             }
         } catch {
             if segment.slot >= 0 { table.remove(segment) }
-            try? directory.remove(FileName.segment(segment.number).name)
-            if case .syncFailed = error { writer.failure = error }
+            if case .syncFailed = error {
+                // MANIFEST may name the new file: it stays.
+                writer.failure = error
+            } else {
+                try? directory.remove(FileName.segment(segment.number).name)
+            }
             throw error
         }
         if let old = writer.appender { writer.full.append(old) }
@@ -71,11 +75,18 @@ extension Store {
 
     /// Lets the background seal what is full; does it here where too much has piled up, so that a
     /// writer cannot outrun the disk.
+    ///
+    /// - Throws: only `syncFailed`. The write that filled the segment was made, so other errors are not
+    ///   its caller's; the next sealing meets them again.
     func relieve() throws(StoreError) {
-        if writerLock.withLock({ writer.full.count }) > 2 {
-            try sealFull()
-        } else {
+        guard writerLock.withLock({ writer.full.count }) > 2 else {
             worker.wake()
+            return
+        }
+        do throws(StoreError) {
+            try sealFull()
+        } catch {
+            if case .syncFailed = error { throw error }
         }
     }
 
@@ -115,10 +126,7 @@ extension Store {
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)
         let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
-        let mapped = unsafe try? HintImage(
-            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
-            segmentLength: segment.end)
-        if let mapped { segment.remember(mapped) }
+        segment.remember(unsafe HintImage(trusting: mapping.bytes, keeping: mapping))
     }
 
     func startWorker() {

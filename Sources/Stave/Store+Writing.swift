@@ -26,6 +26,7 @@ extension Store {
         do throws(StoreError) {
             (sequence, isFull) = try append(value, forKey: key, hash: hash)
         } catch {
+            if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
             throw error
         }
@@ -47,6 +48,7 @@ extension Store {
         do throws(StoreError) {
             written = try appendTombstone(forKey: key, hash: hash)
         } catch {
+            if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
             throw error
         }
@@ -64,6 +66,8 @@ extension Store {
     ) throws(StoreError) -> (sequence: UInt64, isFull: Bool) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
         let (appender, isFull) = try requireRoom(length)
+        // Now, because after the append nothing may fail any more.
+        try keydir.makeRoom(hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
@@ -85,7 +89,10 @@ extension Store {
         forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> (sequence: UInt64, isFull: Bool)? {
         try requireWritable()
-        guard let old = unsafe existing(key, hash: hash) else { return nil }
+        guard let old = unsafe existing(key, hash: hash) else {
+            try requireAbsent(key, hash: hash)
+            return nil
+        }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
         let (appender, isFull) = try requireRoom(length)
         let sequence = writer.nextSequence
@@ -122,15 +129,32 @@ extension Store {
         return nil
     }
 
+    /// Throws where a damaged record, of which nothing tells the key, may be this key's: then nobody
+    /// can say that the key is not there.
+    private func requireAbsent(_ key: RawSpan, hash: UInt64) throws(StoreError) {
+        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+        while let candidate = unsafe search.next() {
+            let location = unsafe candidate.location
+            if table.record(at: location).headerChecksOut() { continue }
+            guard let segment = table.segments[location.slot], hintNames(key, at: location) == nil
+            else { continue }
+            throw segment.damaged(
+                at: location.offset, length: 0, "the record's header checksum is wrong")
+        }
+    }
+
     @inline(never)
     private func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
         if table.record(at: location).headerChecksOut() { return false }
         return hintNames(key, at: location) == true
     }
 
-    /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint.
+    /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint, or
+    /// where the hint was made before the segment reached there.
     func hintNames(_ key: RawSpan, at location: Location) -> Bool? {
-        guard let hint = table.segments[location.slot]?.hint else { return nil }
+        guard let hint = table.segments[location.slot]?.hint,
+            location.offset < hint.segmentLength
+        else { return nil }
         return unsafe key.withUnsafeBytes { key in
             guard let entry = unsafe hint.entry(for: key) else { return false }
             return entry.offset == location.offset
@@ -157,6 +181,10 @@ extension Store {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
         if let failure = writer.failure { throw failure }
+        // 2^64 writes are never made; a made-up file may claim that they were.
+        if writer.nextSequence >= .max - 1 {
+            throw .readOnly(path: path, reason: "its sequence numbers are used up")
+        }
     }
 
     /// The active segment, with room for a record; a new one where the old one is full.

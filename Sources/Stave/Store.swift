@@ -67,8 +67,9 @@ public final class Store: @unchecked Sendable {
         uncertainties = recovered.uncertainties
         certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
         table = SegmentTable()
-        keydir = Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
-        durableSequence = Atomic(recovered.nextSequence)
+        keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+        // What a killed process left in the page cache is not durable yet.
+        durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
         writer = WriterState(nextSequence: recovered.nextSequence)
         worker = Worker()
         if !isWriter {
@@ -102,6 +103,8 @@ public final class Store: @unchecked Sendable {
     public func close() throws(StoreError) {
         if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
         worker.stop()
+        // A compaction that runs ends first: nothing may be committed once the lock is let go.
+        defer { maintenanceLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
         var problem: StoreError?
         do throws(StoreError) {
@@ -111,7 +114,6 @@ public final class Store: @unchecked Sendable {
         } catch {
             problem = error
         }
-        storeLock?.release()
         if let problem { throw problem }
     }
 

@@ -15,7 +15,7 @@ enum Dispatch {
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
         switch arguments.dropFirst().first {
-        // case "inspect": InspectCommand.main(Array(arguments.dropFirst(2)))
+        case "inspect": InspectCommand.main(Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:

@@ -4,8 +4,12 @@ package import Foundation
 package final class TemporaryFolder: Sendable {
     package let url: URL
 
-    package init() throws {
-        url = FileManager.default.temporaryDirectory
+    /// - Parameter isInMemory: on a file system without a disk, where there is one: for tests that open a
+    ///   store thousands of times.
+    package init(isInMemory: Bool = false) throws {
+        let memory = URL(fileURLWithPath: "/dev/shm")
+        let isThere = FileManager.default.isWritableFile(atPath: memory.path)
+        url = (isInMemory && isThere ? memory : FileManager.default.temporaryDirectory)
             .appendingPathComponent("stave-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }

@@ -110,8 +110,21 @@ package struct File: ~Copyable, Sendable {
     }
 
     /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose its
-    /// pages. Returns false where the file is being cut right now.
-    package func shareLength() -> Bool { flock(descriptor, LOCK_SH | LOCK_NB) == 0 }
+    /// pages. Waits where the file is being cut right now, which takes no longer than one call.
+    package func shareLength() throws(FileError) {
+        _ = try retrying("share", path) { flock(descriptor, LOCK_SH) }
+    }
+
+    /// Fills `range` with zeros.
+    package func zero(_ range: Range<Int>) throws(FileError) {
+        let zeros = [UInt8](repeating: 0, count: min(range.count, 64 << 10))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let count = min(zeros.count, range.upperBound - offset)
+            unsafe try write(zeros.span.bytes.extracting(first: count), at: offset)
+            offset += count
+        }
+    }
 
     /// Cuts the file, unless a reader shares its length.
     ///

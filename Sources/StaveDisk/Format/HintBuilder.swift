@@ -1,5 +1,5 @@
 /// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted already,
-/// and the last step of `HintImage.indexing`.
+/// and the last step of `RecordList.image`.
 package struct HintBuilder: ~Copyable {
     private var storage: GrowingBytes
     private var offsets: [UInt32] = []
@@ -72,13 +72,8 @@ package struct HintBuilder: ~Copyable {
         let binding = Checksum.binding(identity: identity, offset: segmentLength)
         unsafe base.store(hash ^ binding, at: covered)
         storage.count = length
-        let bytes = unsafe UnsafeRawBufferPointer(start: base, count: length)
-        do {
-            return unsafe try HintImage(
-                decoding: bytes, keeping: storage, identity: identity, segmentLength: segmentLength)
-        } catch {
-            preconditionFailure("a hint image must be whole when it was just made: \(error.reason)")
-        }
+        return unsafe HintImage(
+            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage)
     }
 }
 
@@ -105,69 +100,4 @@ package struct HintBuilder: ~Copyable {
         unsafe base.deallocate()
         unsafe base = unsafe grown
     }
-}
-
-// MARK: - From a segment's records
-
-extension HintImage {
-    /// Indexes records that stand at ascending offsets of a segment: sorts them by key and keeps the
-    /// newest of each key.
-    ///
-    /// - Parameters:
-    ///   - records: header and offset of each, checked already.
-    ///   - segment: the segment's bytes from the start of its file; read for the keys.
-    package static func indexing(
-        _ records: [(offset: Int, header: RecordHeader)], of segment: UnsafeRawBufferPointer,
-        identity: UInt64, segmentLength: Int
-    ) -> HintImage {
-        // SAFETY: the caller checked that every record with its key lies inside `segment`.
-        func key(_ index: Int) -> UnsafeRawBufferPointer {
-            let start = records[index].offset + RecordHeader.byteCount
-            let end = start + records[index].header.keyLength
-            return unsafe UnsafeRawBufferPointer(rebasing: segment[start..<end])
-        }
-        var builder = HintBuilder(expectedCount: records.count)
-        var order: [SortKey] = []
-        order.reserveCapacity(records.count)
-        for index in records.indices {
-            let header = records[index].header
-            builder.count(sequence: header.sequence, kind: header.kind ?? .value)
-            unsafe order.append(SortKey(prefix: keyPrefix(key(index)), index: UInt32(index)))
-        }
-        order.sort { a, b in
-            if a.prefix != b.prefix { return a.prefix < b.prefix }
-            let order = unsafe compareKeys(key(Int(a.index)), key(Int(b.index)))
-            if order != 0 { return order < 0 }
-            let (left, right) = (records[Int(a.index)].header, records[Int(b.index)].header)
-            return left.sequence > right.sequence
-        }
-        var previous: Int?
-        for item in order {
-            let index = Int(item.index)
-            if let previous, unsafe compareKeys(key(previous), key(index)) == 0 { continue }
-            previous = index
-            let (offset, header) = records[index]
-            let kind = header.kind ?? .value
-            unsafe builder.append(HintEntry(header, kind: kind, offset: offset, key: key(index)))
-        }
-        return builder.finish(identity: identity, segmentLength: segmentLength)
-    }
-
-    private struct SortKey {
-        var prefix: UInt64
-        var index: UInt32
-    }
-}
-
-/// The first eight bytes of a key as a number that orders as the bytes do.
-package func keyPrefix(_ key: UnsafeRawBufferPointer) -> UInt64 {
-    // SAFETY: the load is guarded by the count.
-    if key.count >= 8 {
-        return unsafe UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
-    }
-    var prefix: UInt64 = 0
-    for index in 0..<8 {
-        prefix = unsafe prefix << 8 | (index < key.count ? UInt64(key[index]) : 0)
-    }
-    return prefix
 }

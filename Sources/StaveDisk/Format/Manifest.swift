@@ -102,18 +102,22 @@ extension Manifest {
         let checksum = unsafe hex(Checksum.hash(bytes.span.bytes.extracting(0..<covered)))
         let isWhole = bytes[covered...].elementsEqual("checksum \(checksum)\n".utf8)
         var lines = ManifestLines(bytes[..<covered])
-        // The version comes first, so that a newer program's file is not called damaged.
+        // The version comes first, so that a newer program's file is not called damaged: it may end in
+        // another checksum. A version that is not newer was never written.
         let title = lines.next()
         guard title.count == 3, title[0] == "stave", title[1] == "manifest" else {
             throw FormatError("not a MANIFEST: it does not begin with \"stave manifest\"", at: 0)
         }
-        guard isWhole || title[2] != String(Format.version) else {
+        if let version = UInt32(title[2]), version > Format.version {
+            throw FormatError(
+                "format version \(version), this program reads \(Format.version)", at: 0,
+                isNewerVersion: true)
+        }
+        guard isWhole else {
             throw FormatError("checksum is wrong, should be \(checksum)", at: covered)
         }
         guard title[2] == String(Format.version) else {
-            throw FormatError(
-                "format version \(title[2]), this program reads \(Format.version)", at: 0,
-                isNewerVersion: true)
+            throw FormatError("format version \(title[2]) does not exist", at: 0)
         }
         self.init(storeID: try lines.storeID())
         revision = try lines.number("revision")

@@ -139,7 +139,9 @@ package enum Record {
     package static func header(
         in segment: RawSpan, at offset: Int, identity: UInt64
     ) -> RecordHeader? {
-        guard offset >= 0, segment.byteCount &- offset >= RecordHeader.byteCount else { return nil }
+        guard offset >= 0, offset < Format.maxSegmentLength,
+            segment.byteCount &- offset >= RecordHeader.byteCount
+        else { return nil }
         let bytes = segment.extracting(droppingFirst: offset)
         let header = RecordHeader(unchecked: bytes)
         guard header.isPlausible, header.recordLength <= bytes.byteCount else { return nil }

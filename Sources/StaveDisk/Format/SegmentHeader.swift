@@ -40,11 +40,11 @@ package struct SegmentHeader: Equatable, Sendable {
             throw FormatError("segment header checksum is wrong", at: 56)
         }
         let version: UInt32 = bytes.load(8)
-        guard version == Format.version, bytes.load(12, as: UInt32.self) == 0 else {
+        let flags: UInt32 = bytes.load(12)
+        guard version == Format.version, flags == 0 else {
             throw FormatError(
-                "segment has format version \(version), this program reads \(Format.version)",
-                at: 8,
-                isNewerVersion: true)
+                "segment has format version \(version) and flags \(flags), this program reads"
+                    + " \(Format.version) and 0", at: 8, isNewerVersion: true)
         }
         identity = bytes.load(16)
         number = bytes.load(24)

@@ -91,14 +91,14 @@ struct EntryPrinter {
         output.write(UInt8(ascii: "{"))
         unsafe members.enumerated().forEach { index, member in
             if index > 0 { output.write(Byte.comma) }
-            unsafe JSON.writeMember(member.0, member.1) { output.write($0) }
+            unsafe JSONText.writeMember(member.0, member.1) { output.write($0) }
         }
         output.write(UInt8(ascii: "}"))
     }
 }
 
 /// JSON by hand: it is small, and Foundation would cost half of the start-up time.
-enum JSON {
+enum JSONText {
     /// `"name":"text"`; bytes that are not UTF-8 become `"name_hex":"ff00"`, so that nothing is lost.
     static func writeMember(
         _ name: String, _ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void

@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import StaveDisk
+
+/// Which records are shown, and how much of them.
+struct RecordFilter {
+    enum Values: String, ExpressibleByArgument, CaseIterable { case full, preview, none }
+    enum Kind: String, ExpressibleByArgument, CaseIterable { case value, tombstone }
+
+    var from: Int?
+    var to: Int?
+    var key: KeyPattern?
+    var kind: Kind?
+    var values = Values.preview
+
+    /// Was anything asked for?
+    var isSet: Bool { from != nil || to != nil || key != nil || kind != nil }
+
+    func includes(offset: Int) -> Bool { offset >= from ?? 0 && offset < to ?? .max }
+
+    func includes(key: [UInt8], kind rawKind: RecordKind?) -> Bool {
+        if let kind, (kind == .tombstone) != (rawKind == .tombstone) { return false }
+        return pattern(matches: key)
+    }
+
+    private func pattern(matches bytes: [UInt8]) -> Bool { key?.matches(bytes) ?? true }
+}
+
+/// A key, or a prefix of keys with a star behind it. In double quotes the escapes that the
+/// inspector prints are understood, so that any key can be pasted back.
+struct KeyPattern {
+    var bytes: [UInt8]
+    var isPrefix: Bool
+
+    func matches(_ key: [UInt8]) -> Bool { isPrefix ? key.starts(with: bytes) : key == bytes }
+
+    init?(_ text: String) {
+        var word = Array(text.utf8)[...]
+        isPrefix = word.last == UInt8(ascii: "*")
+        if isPrefix { word.removeLast() }
+        let quote = UInt8(ascii: "\"")
+        guard word.count >= 2, word.first == quote, word.last == quote else {
+            bytes = Array(word)
+            return
+        }
+        bytes = []
+        word = word.dropFirst().dropLast()
+        while let byte = word.popFirst() {
+            guard byte == UInt8(ascii: "\\") else {
+                bytes.append(byte)
+                continue
+            }
+            switch word.popFirst() {
+            case UInt8(ascii: "n"): bytes.append(UInt8(ascii: "\n"))
+            case UInt8(ascii: "r"): bytes.append(UInt8(ascii: "\r"))
+            case UInt8(ascii: "t"): bytes.append(UInt8(ascii: "\t"))
+            case UInt8(ascii: "0"): bytes.append(0)
+            case UInt8(ascii: "x"):
+                let digits = String(decoding: word.prefix(2), as: UTF8.self)
+                guard digits.count == 2, let value = UInt8(digits, radix: 16) else { return nil }
+                bytes.append(value)
+                word.removeFirst(2)
+            case UInt8(ascii: "\\"): bytes.append(UInt8(ascii: "\\"))
+            case quote: bytes.append(quote)
+            default: return nil
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+internal import StaveDisk
+
+extension SegmentSurvey {
+    /// Learns from a good hint file what a scan would say, but for damage that only a scan sees.
+    func trust(_ hint: HintImage) {
+        index = hint
+        recordCount = hint.recordCount
+        end = hint.segmentLength
+        guard let image, let identity else { return }
+        image.withBytes { bytes in
+            // The first record of the file, and the ones with the lowest and highest number: their
+            // times span the segment's unless the clock went backwards.
+            var offsets = [SegmentHeader.byteCount]
+            var (low, high): (HintEntry?, HintEntry?)
+            for index in 0..<hint.count {
+                let entry = hint[index]
+                if entry.sequence < low?.sequence ?? .max { low = entry }
+                if entry.sequence >= high?.sequence ?? 0 { high = entry }
+            }
+            if let low, let high { offsets += [low.offset, high.offset] }
+            for offset in offsets {
+                guard offset < recordLimit else { continue }
+                if let header = Record.header(
+                    in: bytes.extracting(first: recordLimit), at: offset, identity: identity)
+                {
+                    note(time: header.time)
+                } else {
+                    add(.damage, offset..<offset, "no whole record where the hint file has one")
+                }
+            }
+        }
+    }
+
+    private func note(time: UInt32) {
+        guard let span = times else {
+            times = time...time
+            return
+        }
+        times = min(span.lowerBound, time)...max(span.upperBound, time)
+    }
+
+    /// Reads all records and reports what is no record.
+    ///
+    /// - Parameters:
+    ///   - verifies: check values, flags and padding too.
+    ///   - hint: the hint file where it is good: it names the keys of what is damaged, and is
+    ///     compared with the segment where `verifies`.
+    func scan(verifies: Bool, hint: HintImage?) {
+        var records: [(offset: Int, header: RecordHeader)] = []
+        walk(checksValues: verifies) { item, bytes in
+            switch item {
+            case .record(let offset, let header, let value):
+                records.append((offset, header))
+                end = offset + header.recordLength
+                note(time: header.time)
+                check(header, at: offset, value, in: bytes, verifies: verifies)
+            case .damage(let range, let reason):
+                damage.append(range)
+                let names = keys(of: range, in: hint)
+                add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
+            case .torn(let range, let next):
+                add(.torn, range, Self.tornText(next))
+            case .reserved(let range):
+                reservedBytes = range.count
+            }
+            return true
+        }
+        recordCount = records.count
+        if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
+            add(
+                .torn, end..<seal.length,
+                "the log ends here; the segment was full up to \(seal.length)")
+        }
+        guard let image, let identity else {
+            index = hint
+            return
+        }
+        let made = image.withBytes { bytes in
+            unsafe bytes.withUnsafeBytes {
+                unsafe RecordList(records).image(
+                    of: $0, identity: identity, segmentLength: end)
+            }
+        }
+        if verifies, let hint { compare(hint, with: made) }
+        index = damage.isEmpty ? made : hint ?? made
+    }
+
+    static func tornText(_ nextRecord: Int?) -> String {
+        let text = "the log ends here: bytes of a write that was never whole"
+        guard let nextRecord else { return text }
+        return text + "; the records from offset \(nextRecord) on are no part of it"
+    }
+
+    private func check(
+        _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck, in bytes: RawSpan,
+        verifies: Bool
+    ) {
+        let range = offset..<(offset + header.recordLength)
+        if header.needsNewerVersion {
+            add(.damage, range, "flags \(header.flags) need a newer version of stave")
+        }
+        guard verifies else { return }
+        if case .bad(let computed) = value {
+            let keyStart = offset + RecordHeader.byteCount
+            let key = bytes.array(keyStart..<(keyStart + header.keyLength))
+            add(
+                .damage, range,
+                "value of \(Printable.quoted(key, limit: 64)) is damaged: checksum is "
+                    + Printable.hex32(header.valueChecksum) + ", should be "
+                    + Printable.hex32(computed))
+        }
+        let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
+        if bytes.array(used..<range.upperBound).contains(where: { $0 != 0 }) {
+            add(.damage, used..<range.upperBound, "padding is not zero")
+        }
+    }
+
+    /// The keys that `hint` places in `range`, at most three of them.
+    private func keys(of range: Range<Int>, in hint: HintImage?) -> String {
+        guard let hint else { return "" }
+        var names: [String] = []
+        for index in 0..<hint.count where range.contains(hint[index].offset) {
+            if names.count == 3 { return names.joined(separator: ", ") + ", ..." }
+            unsafe names.append(Printable.quoted(Array(hint[index].key), limit: 64))
+        }
+        return names.joined(separator: ", ")
+    }
+
+    /// Reports where a hint file that checks out says something else than the segment's records.
+    /// Keys whose records are damaged are not held against it.
+    private func compare(_ hint: HintImage, with made: HintImage) {
+        let name = FileName.hint(number ?? 1).name
+        func report(_ key: UnsafeRawBufferPointer, _ text: String) {
+            let key = unsafe Printable.quoted(Array(key), limit: 64)
+            findings.add(Finding(.damage, name, nil, "\(key) \(text)"))
+        }
+        var (left, right) = (0, 0)
+        while left < hint.count || right < made.count {
+            let order =
+                unsafe left == hint.count
+                ? 1 : right == made.count ? -1 : compareKeys(hint[left].key, made[right].key)
+            if order < 0 {
+                if !damage.contains(where: { $0.contains(hint[left].offset) }) {
+                    unsafe report(hint[left].key, "is not in the segment")
+                }
+                left += 1
+            } else if order > 0 {
+                unsafe report(made[right].key, "is in the segment, but not in the hint file")
+                right += 1
+            } else {
+                let (said, found) = (hint[left], made[right])
+                let isDamaged = damage.contains { $0.contains(said.offset) }
+                if !said.saysTheSame(as: found), !isDamaged {
+                    unsafe report(
+                        said.key, "is at \(said.offset), its newest record at \(found.offset)")
+                }
+                left += 1
+                right += 1
+            }
+        }
+        if damage.isEmpty,
+            hint.recordCount != made.recordCount || hint.tombstoneCount != made.tombstoneCount
+                || hint.sequences != made.sequences
+        {
+            findings.add(Finding(.damage, name, 32..<60, "counts are not those of the segment"))
+        }
+    }
+}
+
+extension HintEntry {
+    func saysTheSame(as other: HintEntry) -> Bool {
+        sequence == other.sequence && offset == other.offset && valueLength == other.valueLength
+            && kind == other.kind && flags == other.flags
+    }
+}

@@ -1,0 +1,147 @@
+internal import StaveDisk
+
+/// What is known of one segment: its header, what its bytes say, its hint file.
+final class SegmentSurvey {
+    enum HintState {
+        case good
+        /// A sealed segment may have none; it is made again when the store is opened for writing.
+        case missing
+        case bad(String)
+        /// The active segment has none yet.
+        case none
+
+        var word: String {
+            switch self {
+            case .good: "good"
+            case .missing: "missing"
+            case .bad: "bad"
+            case .none: "-"
+            }
+        }
+    }
+
+    /// The file's name.
+    let name: String
+    /// What MANIFEST says; nil for a file alone.
+    let listed: Manifest.Segment?
+    let image: FileImage?
+    var header: SegmentHeader?
+    /// What the checksums are bound to; nil where it cannot be told.
+    var identity: UInt64?
+    var mark: Int?
+    var hintState = HintState.none
+    /// The hint file's entries where it is good, else entries made from the records.
+    var index: HintImage?
+    var findings = Findings()
+
+    var recordCount = 0
+    /// Where the records end.
+    var end = SegmentHeader.byteCount
+    /// Zeros behind the records, for records to come.
+    var reservedBytes = 0
+    /// Unreadable stretches, in order.
+    var damage: [Range<Int>] = []
+    var times: ClosedRange<UInt32>?
+    /// Where the first thing stands that is not as it should be.
+    var goodUpTo: Int?
+
+    // Filled in by `Liveness`.
+    var liveCount = 0
+    var liveBytes = 0
+    var tombstoneCount = 0
+    var deadCount: Int { max(0, recordCount - liveCount - tombstoneCount) }
+
+    init(name: String, listed: Manifest.Segment?, image: FileImage?) {
+        self.name = name
+        self.listed = listed
+        self.image = image
+        if let image { readHeader(image) } else { identity = listed?.identity }
+    }
+
+    var number: UInt64? { listed?.number ?? header?.number }
+    var fileSize: Int { image?.fileSize ?? 0 }
+    /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
+    /// what it may do to the active one.
+    var isSealed: Bool { listed?.seal?.isDurable == true }
+    var state: String { listed?.stateWord ?? "alone" }
+
+    var rule: SegmentWalk.Rule { listed == nil ? .alone : isSealed ? .sealed : .log }
+
+    /// Bytes of the file in which records may stand.
+    var recordLimit: Int { min(image?.count ?? 0, listed?.seal?.length ?? .max) }
+
+    func add(_ severity: Severity, _ range: Range<Int>?, _ text: String) {
+        findings.add(Finding(severity, name, range, text))
+        if severity != .note, let range, range.lowerBound < goodUpTo ?? .max {
+            goodUpTo = range.lowerBound
+        }
+    }
+
+    private func readHeader(_ image: FileImage) {
+        image.withBytes { bytes in
+            do throws(FormatError) {
+                let header = try SegmentHeader(decoding: bytes)
+                self.header = header
+                identity = header.identity
+                mark = SegmentHeader.mark(in: bytes, identity: header.identity)
+            } catch {
+                add(.damage, error.offset..<min(image.count, 64), error.reason)
+                guard !error.isNewerVersion else { return }
+                identity = listed?.identity ?? Self.rawIdentity(bytes)
+                if let identity { mark = SegmentHeader.mark(in: bytes, identity: identity) }
+            }
+        }
+        checkHeader(image)
+    }
+
+    /// The identity field of a header whose checksum is wrong: good enough to try.
+    private static func rawIdentity(_ bytes: RawSpan) -> UInt64? {
+        guard bytes.byteCount >= 24 else { return nil }
+        // SAFETY: the bounds were just checked, and any bits are an integer.
+        return unsafe UInt64(
+            littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: 16, as: UInt64.self))
+    }
+
+    private func checkHeader(_ image: FileImage) {
+        if let listed, let header, header.identity != listed.identity {
+            add(
+                .damage, 16..<24,
+                "identity is \(hex(header.identity)), MANIFEST says \(hex(listed.identity))")
+            identity = nil
+        }
+        if let listed, let header, header.number != listed.number {
+            add(.damage, 24..<32, "number is \(header.number), MANIFEST says \(listed.number)")
+        }
+        if isSealed, let seal = listed?.seal {
+            if image.fileSize < seal.length {
+                add(
+                    .damage, image.fileSize..<seal.length,
+                    "cut: the file has \(image.fileSize) bytes of \(seal.length)")
+            } else if image.fileSize > seal.length {
+                add(
+                    .note, seal.length..<image.fileSize,
+                    "bytes behind the end of a sealed segment")
+            }
+        } else if let mark, image.fileSize < mark {
+            add(
+                .damage, image.fileSize..<mark,
+                "cut: the file has \(image.fileSize) bytes, \(mark) were synced")
+        }
+        if mark == nil, identity != nil, image.count >= SegmentHeader.byteCount {
+            add(
+                isSealed ? .note : .torn, 64..<80,
+                "synced mark does not check out: nothing counts as synced")
+        }
+    }
+
+    /// Walks the bytes and gives `visit` what stands there, until it returns false.
+    func walk(checksValues: Bool, _ visit: (SegmentWalk.Item, RawSpan) -> Bool) {
+        guard let image, let identity else { return }
+        image.withBytes { bytes in
+            let bytes = bytes.extracting(first: recordLimit)
+            var walk = SegmentWalk(
+                identity: identity, rule: rule, mark: mark, checksValues: checksValues)
+            while let item = walk.next(in: bytes), visit(item, bytes) {}
+        }
+    }
+}

@@ -1,0 +1,113 @@
+internal import StaveDisk
+
+/// Goes through a segment's bytes and says of every stretch what it is.
+///
+/// Rules (docs/format.md, "Torn tail and damage"):
+/// 1. In a sealed segment whatever is no whole record is damage.
+/// 2. In a log, which may grow, a bad record below the synced mark is damage, and the log goes on
+///    behind it; a bad record at or above the mark ends the log: a torn tail, whatever follows.
+/// 3. A file alone, of which no MANIFEST says what it is: as a log, but where whole records follow
+///    unreadable bytes those bytes are damage, as they were once behind a whole record.
+/// 4. Zeros up to the end of a log are reserved space, unless they begin below the mark.
+struct SegmentWalk {
+    enum Rule { case sealed, log, alone }
+
+    enum ValueCheck: Equatable {
+        case good
+        case bad(computed: UInt32)
+        case unread
+    }
+
+    enum Item {
+        case record(offset: Int, header: RecordHeader, value: ValueCheck)
+        case damage(Range<Int>, String)
+        /// `nextRecord`: a whole record behind it that is no part of the log.
+        case torn(Range<Int>, nextRecord: Int?)
+        case reserved(Range<Int>)
+    }
+
+    let identity: UInt64
+    let rule: Rule
+    /// The synced mark; of no use in a sealed segment.
+    let mark: Int
+    /// Check values also where the rules do not need it.
+    let checksValues: Bool
+    private var offset = SegmentHeader.byteCount
+    private var queue: [Item] = []
+
+    init(identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool) {
+        self.identity = identity
+        self.rule = rule
+        self.mark = mark ?? SegmentHeader.byteCount
+        self.checksValues = checksValues
+    }
+
+    /// The next stretch of `bytes`, the same at each call: the file from its start to where records
+    /// may reach. nil at the end.
+    mutating func next(in bytes: RawSpan) -> Item? {
+        if !queue.isEmpty { return queue.removeFirst() }
+        let start = offset
+        switch SegmentScan.step(in: bytes, at: start, identity: identity) {
+        case .end: return nil
+        case .record(let header): return record(header, in: bytes)
+        case .zeros:
+            if rule == .sealed {
+                offset = bytes.byteCount
+                return .damage(start..<offset, "zeros in place of records")
+            }
+            return endOfLog(in: bytes, nextRecord: nil, "zeros below the synced mark")
+        case .unreadable(let until, let isLast):
+            let goesOn = rule == .sealed || until <= mark || (rule == .alone && !isLast)
+            guard !goesOn else {
+                offset = until
+                return .damage(start..<until, "no whole record")
+            }
+            return endOfLog(
+                in: bytes, nextRecord: isLast ? nil : until, "no whole record below the synced mark"
+            )
+        }
+    }
+
+    private mutating func record(_ header: RecordHeader, in bytes: RawSpan) -> Item? {
+        let start = offset
+        let isAboveMark = rule != .sealed && start >= mark
+        var check = ValueCheck.unread
+        if checksValues || isAboveMark {
+            let valueStart = start + RecordHeader.byteCount + header.keyLength
+            let value = bytes.extracting(valueStart..<(valueStart + header.valueLength))
+            let binding = Checksum.binding(identity: identity, offset: start)
+            let computed = Record.valueChecksum(value, binding: binding)
+            check = computed == header.valueChecksum ? .good : .bad(computed: computed)
+        }
+        offset = start + header.recordLength
+        if case .bad = check, isAboveMark {
+            var next: Int?
+            if case .record = SegmentScan.step(in: bytes, at: offset, identity: identity) {
+                next = offset
+            }
+            if rule == .log || next == nil {
+                offset = start
+                return endOfLog(in: bytes, nextRecord: next, "")
+            }
+        }
+        return .record(offset: start, header: header, value: check)
+    }
+
+    /// The log ends at `offset`: what is below the mark is damage, then comes a torn tail up to the
+    /// last byte that is not zero, then reserved space.
+    private mutating func endOfLog(
+        in bytes: RawSpan, nextRecord: Int?, _ damage: String
+    ) -> Item? {
+        let end = bytes.byteCount
+        if offset < mark { queue.append(.damage(offset..<min(mark, end), damage)) }
+        let tail = max(offset, min(mark, end))
+        var zeros = tail
+        if let last = bytes.lastNonZero(from: tail) {
+            zeros = min(Format.aligned(last + 1), end)
+            queue.append(.torn(tail..<zeros, nextRecord: nextRecord))
+        }
+        if zeros < end { queue.append(.reserved(zeros..<end)) }
+        offset = end
+        return queue.isEmpty ? nil : queue.removeFirst()
+    }
+}

@@ -1,0 +1,153 @@
+internal import StaveDisk
+
+/// Prints a store at a glance.
+struct StoreReport {
+    let survey: StoreSurvey
+    let isVerified: Bool
+    let output: Output
+
+    func print() {
+        output.line("store \(survey.path)")
+        printManifest()
+        output.line()
+        printSegments()
+        printFiles()
+        printGoodUpTo()
+        let findings = survey.allFindings
+        findings.print(to: output)
+        findings.printVerdict(to: output, json: false, isVerified: isVerified)
+    }
+
+    private func printManifest() {
+        guard let manifest = survey.manifest else {
+            output.line("MANIFEST cannot be read: segments are shown as they stand")
+            return
+        }
+        output.line("id \(hex(manifest.storeID.high))\(hex(manifest.storeID.low))")
+        output.line(
+            "MANIFEST revision \(manifest.revision),"
+                + " \(Printable.count(manifest.segments.count, "segment")),"
+                + " next sequence \(manifest.nextSequence), next segment \(manifest.nextSegment)")
+    }
+
+    private func printSegments() {
+        guard !survey.segments.isEmpty else {
+            output.line("no segments")
+            return
+        }
+        var rows = [
+            [
+                "segment", "state", "size", "records", "live", "live size", "dead", "tombstones",
+                "oldest", "newest", "hint",
+            ]
+        ]
+        for segment in survey.segments {
+            rows.append([
+                segment.number.map { FileName.segment($0).name.prefix(10) + "" } ?? segment.name,
+                segment.state, Printable.size(segment.fileSize), "\(segment.recordCount)",
+                "\(segment.liveCount)", Printable.size(segment.liveBytes), "\(segment.deadCount)",
+                "\(segment.tombstoneCount)",
+                segment.times.map { Printable.time($0.lowerBound) } ?? "-",
+                segment.times.map { Printable.time($0.upperBound) } ?? "-",
+                segment.hintState.word,
+            ])
+        }
+        let total = Total(survey.segments)
+        rows.append([
+            "total", "", Printable.size(total.size), "\(total.records)", "\(total.live)",
+            Printable.size(total.liveBytes), "\(total.dead)", "\(total.tombstones)",
+        ])
+        output.table(rows, right: [2, 3, 4, 5, 6, 7])
+        let reserved = survey.segments.reduce(0) { $0 + $1.reservedBytes }
+        if reserved > 0 { output.line("reserved for records to come: \(Printable.size(reserved))") }
+    }
+
+    private func printFiles() {
+        if !survey.leftovers.isEmpty {
+            output.line()
+            output.line("leftovers (MANIFEST does not name them; open for writing removes them):")
+            for (name, size) in survey.leftovers {
+                output.line("  \(Printable.quoted(Array(name.utf8)))  \(Printable.size(size))")
+            }
+        }
+        if !survey.foreign.isEmpty {
+            let names = survey.foreign.prefix(10).map { Printable.quoted(Array($0.utf8)) }
+            let more = survey.foreign.count > 10 ? ", ..." : ""
+            output.line()
+            output.line(
+                "\(Printable.count(survey.foreign.count, "file")) not of a store: "
+                    + names.joined(separator: ", ") + more)
+        }
+    }
+
+    private func printGoodUpTo() {
+        for segment in survey.segments {
+            guard let offset = segment.goodUpTo else { continue }
+            output.line()
+            output.line("\(segment.name) is good up to offset \(offset) of \(segment.fileSize)")
+        }
+    }
+
+    func printJSON() {
+        if let manifest = survey.manifest {
+            output.json([
+                ("type", .string("manifest")),
+                ("store", .string(hex(manifest.storeID.high) + hex(manifest.storeID.low))),
+                ("revision", .unsigned(manifest.revision)),
+                ("nextSequence", .unsigned(manifest.nextSequence)),
+                ("nextSegment", .unsigned(manifest.nextSegment)),
+                ("segments", .number(manifest.segments.count)),
+            ])
+        }
+        for segment in survey.segments { output.json(members(of: segment)) }
+        let total = Total(survey.segments)
+        output.json([
+            ("type", .string("total")), ("size", .number(total.size)),
+            ("records", .number(total.records)), ("live", .number(total.live)),
+            ("liveBytes", .number(total.liveBytes)), ("dead", .number(total.dead)),
+            ("tombstones", .number(total.tombstones)),
+        ])
+        for (name, size) in survey.leftovers {
+            output.json([
+                ("type", .string("leftover")), ("file", .string(name)), ("size", .number(size)),
+            ])
+        }
+        for name in survey.foreign {
+            output.json([("type", .string("foreign")), ("file", .string(name))])
+        }
+        let findings = survey.allFindings
+        findings.printJSON(to: output)
+        findings.printVerdict(to: output, json: true, isVerified: isVerified)
+    }
+
+    private func members(of segment: SegmentSurvey) -> [(String, JSON)] {
+        [
+            ("type", .string("segment")), ("file", .string(segment.name)),
+            ("state", .string(segment.state)), ("size", .number(segment.fileSize)),
+            ("recordsEnd", .number(segment.end)), ("reserved", .number(segment.reservedBytes)),
+            ("synced", segment.mark.map(JSON.number) ?? .null),
+            ("records", .number(segment.recordCount)), ("live", .number(segment.liveCount)),
+            ("liveBytes", .number(segment.liveBytes)), ("dead", .number(segment.deadCount)),
+            ("tombstones", .number(segment.tombstoneCount)),
+            ("oldest", segment.times.map { .string(Printable.time($0.lowerBound)) } ?? .null),
+            ("newest", segment.times.map { .string(Printable.time($0.upperBound)) } ?? .null),
+            ("hint", .string(segment.hintState.word)),
+            ("goodUpTo", segment.goodUpTo.map(JSON.number) ?? .null),
+        ]
+    }
+
+    private struct Total {
+        var (size, records, live, liveBytes, dead, tombstones) = (0, 0, 0, 0, 0, 0)
+
+        init(_ segments: [SegmentSurvey]) {
+            for segment in segments {
+                size += segment.fileSize
+                records += segment.recordCount
+                live += segment.liveCount
+                liveBytes += segment.liveBytes
+                dead += segment.deadCount
+                tombstones += segment.tombstoneCount
+            }
+        }
+    }
+}

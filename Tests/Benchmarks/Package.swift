@@ -1,0 +1,15 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that the product builds without it. `make bench` runs it.
+let package = Package(
+    name: "Benchmarks",
+    dependencies: [.package(name: "stave", path: "../..")],
+    targets: [
+        // The floor: a bare hash-index log in C, what the design costs at least.
+        .target(name: "CFloor", cSettings: [.unsafeFlags(["-O2"])]),
+        .executableTarget(
+            name: "Benchmarks", dependencies: ["CFloor", .product(name: "Stave", package: "stave")]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,22 @@
+// The floor that Stave is measured against: a hash index in memory over a mapped, preallocated log, with
+// XXH3 over each record, keys only in the log. No durability, no recovery, no concurrency, no deletion
+// record, fixed capacity: what this design costs at least.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct cfloor cfloor;
+
+cfloor *cfloor_open(const char *path, uint64_t bytes, uint64_t expected_keys);
+void cfloor_close(cfloor *);
+void cfloor_set(cfloor *, const void *key, size_t key_length, const void *value, size_t length);
+/// The value's place, or NULL. The checksum is verified.
+const void *cfloor_get(cfloor *, const void *key, size_t key_length, size_t *length);
+/// Sixteen keys of `key_length` bytes, one after the other; returns how many are there.
+int cfloor_get16(cfloor *, const void *keys, size_t key_length);
+int cfloor_delete(cfloor *, const void *key, size_t key_length);
+uint64_t cfloor_thread_nanoseconds(void);
+uint64_t cfloor_process_nanoseconds(void);
+uint64_t cfloor_wall_nanoseconds(void);
+/// Anonymous memory of this process that is resident, in bytes.
+uint64_t cfloor_anonymous_bytes(void);

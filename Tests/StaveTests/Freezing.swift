@@ -1,0 +1,23 @@
+import TestSupport
+
+@testable import Stave
+
+extension Store {
+    /// Copies the directory as kill -9 would leave it now: no lock is waited for by anybody inside.
+    func copyAsKilled(to target: String) throws {
+        try whileFrozen { try StoreFolder.copy(path, to: target) }
+    }
+
+    /// Runs `body` while neither a writer nor the background changes anything.
+    func whileFrozen<Result>(_ body: () throws -> Result) throws -> Result {
+        maintenanceLock.lock()
+        syncLock.lock()
+        writerLock.lock()
+        defer {
+            writerLock.unlock()
+            syncLock.unlock()
+            maintenanceLock.unlock()
+        }
+        return try body()
+    }
+}
