@@ -68,7 +68,8 @@ package struct RecordList: Sendable {
             unsafe builder.append(
                 HintEntry(
                     sequence: item.sequence, offset: Int(item.place) * Format.alignment,
-                    valueLength: Int(item.valueLength), kind: item.kind, flags: item.flags, key: key))
+                    valueLength: Int(item.valueLength), kind: item.kind, flags: item.flags, key: key
+                ))
         }
         return builder.finish(identity: identity, segmentLength: segmentLength)
     }
