@@ -65,7 +65,7 @@ final class Compaction {
         }
         for output in outputs { try output.finish() }
         report.segmentsAfter = outputs.count
-        report.droppedRecords = kept.droppedCount
+        report.droppedRecords = recordCount - report.copiedRecords
     }
 
     /// What `run` would do: the same choice of records, without the copying.
@@ -86,11 +86,14 @@ final class Compaction {
             bytesAfter += length + HintImage.length(ofEntry: entry)
         }
         report.segmentsBefore = inputs.count
-        report.droppedRecords = kept.droppedCount
+        report.droppedRecords = recordCount - report.copiedRecords
         let bytesBefore = inputs.reduce(0) { $0 + store.bytesOnDisk(of: $1.number) }
         report.freedBytes = max(0, bytesBefore - bytesAfter)
         return report
     }
+
+    /// Records of the inputs, also those that another one in the same segment superseded.
+    private var recordCount: Int { images.reduce(0) { $0 + $1.recordCount } }
 
     private func isKept(_ source: Int, _ entry: HintEntry) -> Bool {
         entry.kind == .value ? isLive(entry, in: inputs[source]) : isNeeded(tombstone: entry)
@@ -203,19 +206,13 @@ final class Compaction {
 /// The sorted merge over a compaction's inputs, without what is dropped.
 private struct KeptEntries {
     private var merge: SortedMerge
-    private(set) var droppedCount = 0
-
     init(of images: [HintImage]) { merge = SortedMerge(images) }
 
     mutating func next(
         where isKept: (_ source: Int, _ entry: HintEntry) -> Bool
     ) -> (source: Int, entry: HintEntry)? {
-        var losers = 0
-        while let (source, entry) = merge.next(loser: { _, _ in losers += 1 }) {
-            droppedCount += losers
-            losers = 0
+        while let (source, entry) = merge.next() {
             if isKept(source, entry) { return (source, entry) }
-            droppedCount += 1
         }
         return nil
     }

@@ -20,4 +20,14 @@ extension Store {
         }
         return try body()
     }
+
+    /// Ends and seals the active segment, whatever its size.
+    func sealActive() throws {
+        writerLock.withLock {
+            guard let appender = writer.appender else { return }
+            writer.full.append(appender)
+            writer.appender = nil
+        }
+        try sealFull()
+    }
 }

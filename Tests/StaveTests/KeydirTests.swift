@@ -1,0 +1,139 @@
+import TestSupport
+import Testing
+
+@testable import Stave
+
+@Suite("The keydir")
+struct KeydirTests {
+    /// Keys are numbers; their hashes are chosen so that few shards and few tags are shared by many.
+    private struct Key: Hashable {
+        var number: Int
+        var hash: UInt64
+
+        init(_ number: Int, shards: UInt64, tags: UInt64) {
+            self.number = number
+            var random = SeededRandom(seed: UInt64(number))
+            let tag = (random.next() % tags) &* (0xff_ffff / max(1, tags - 1))
+            hash = (random.next() % shards) << 54 | tag << 30 | random.next() & 0x3fff_ffff
+        }
+    }
+
+    /// Finds a key's slot as a store does: by looking at what the location names.
+    private func find(
+        _ key: Key, _ keydir: Keydir, _ owners: [Int: Key]
+    ) -> (slot: Keydir.Slot, location: Location)? {
+        var search = keydir.search(key.hash, descriptor: keydir.descriptor(key.hash))
+        while let candidate = unsafe search.next() {
+            if unsafe owners[candidate.location.offset / 8] == key { return unsafe candidate }
+        }
+        return nil
+    }
+
+    @Test(
+        "Random inserts, moves and removals agree with a dictionary, however tags collide",
+        arguments: [(1, 1), (1, 2), (1, 7), (2, 1000), (1, 1 << 24), (3, 40)] as [(UInt64, UInt64)])
+    func model(shards: UInt64, tags: UInt64) throws {
+        for seed in Seeds.some(2) {
+            print("seed \(seed)")
+            var random = SeededRandom(seed: seed)
+            let keydir = try Keydir()
+            let keys = (0..<400).map { Key($0, shards: shards, tags: tags) }
+            var model: [Key: Int] = [:]
+            var owners: [Int: Key] = [:]
+            for step in 1..<3000 {
+                // First growing, then shrinking, then growing again.
+                let key = keys.randomElement(using: &random)!
+                let grows = random.chance(step / 1000 % 2 == 0 ? 75 : 25)
+                let found = unsafe find(key, keydir, owners)
+                #expect(
+                    unsafe (found?.location.offset) == model[key].map { $0 * 8 }, "seed \(seed)")
+                if grows {
+                    let location = Location(slot: step % 100, offset: step * 8)
+                    if let found = unsafe found {
+                        unsafe keydir.replace(found.slot, hash: key.hash, with: location)
+                    } else {
+                        try keydir.makeRoom(key.hash)
+                        keydir.insert(key.hash, location)
+                    }
+                    if let old = model[key] { owners[old] = nil }
+                    model[key] = step
+                    owners[step] = key
+                } else if let found = unsafe found {
+                    unsafe keydir.remove(found.slot, hash: key.hash)
+                    owners[model[key]!] = nil
+                    model[key] = nil
+                }
+                #expect(keydir.count == model.count)
+                if step % 100 == 0 { keydir.checkInvariants() }
+            }
+            for key in keys {
+                let found = unsafe find(key, keydir, owners)
+                #expect(
+                    unsafe (found?.location.offset) == model[key].map { $0 * 8 }, "seed \(seed)")
+            }
+            keydir.checkInvariants()
+        }
+    }
+
+    @Test("slot(at:) names a slot only for the very location")
+    func slotAt() throws {
+        let keydir = try Keydir()
+        let hash: UInt64 = 0x0123_4567_89ab_cdef
+        for number in 1...50 {
+            try keydir.makeRoom(hash)
+            keydir.insert(hash, Location(slot: 1, offset: number * 8))
+        }
+        for number in 1...50 {
+            #expect(unsafe keydir.slot(hash, at: Location(slot: 1, offset: number * 8)) != nil)
+            #expect(unsafe keydir.slot(hash, at: Location(slot: 2, offset: number * 8)) == nil)
+        }
+        #expect(unsafe keydir.slot(hash, at: Location(slot: 1, offset: 51 * 8)) == nil)
+        #expect(unsafe keydir.slot(~hash, at: Location(slot: 1, offset: 8)) == nil)
+    }
+
+    /// Growth gives old tables back while readers look; what was there before must stay found.
+    ///
+    ///     reader                          writer
+    ///     loads the shard's descriptor
+    ///                                     rebuilds the shard, gives the old table back
+    ///     reads zeros: a miss?
+    ///     the descriptor changed: again
+    @Test("Readers find what is there while one shard grows and shrinks under them")
+    func readersDuringGrowth() throws {
+        let keydir = try Keydir()
+        let stable = (0..<64).map { Key($0, shards: 1, tags: 1 << 24) }
+        for (index, key) in stable.enumerated() {
+            try keydir.makeRoom(key.hash)
+            keydir.insert(key.hash, Location(slot: 1, offset: index * 8))
+        }
+        let isDone = Flag()
+        let readers = (0..<2).map { _ in
+            BackgroundThread { () -> Int in
+                var misses = 0
+                while !isDone.isSet {
+                    for (index, key) in stable.enumerated() {
+                        let epoch = ReaderEpoch.enter()
+                        let location = Location(slot: 1, offset: index * 8)
+                        if unsafe keydir.slot(key.hash, at: location) == nil { misses += 1 }
+                        epoch.leave()
+                    }
+                }
+                return misses
+            }
+        }
+        for round in 0..<6 {
+            let others = (0..<3000).map { Key(1000 + round * 3000 + $0, shards: 1, tags: 1 << 24) }
+            for (index, key) in others.enumerated() {
+                try keydir.makeRoom(key.hash)
+                keydir.insert(key.hash, Location(slot: 2, offset: index * 8))
+            }
+            for (index, key) in others.enumerated() {
+                let slot = unsafe keydir.slot(key.hash, at: Location(slot: 2, offset: index * 8))
+                unsafe keydir.remove(slot!, hash: key.hash)
+            }
+        }
+        isDone.set()
+        for reader in readers { #expect(try reader.join() == 0) }
+        keydir.checkInvariants()
+    }
+}
