@@ -52,7 +52,9 @@ package struct RecordList: Sendable {
     package func image(
         of segment: UnsafeRawBufferPointer, identity: UInt64, segmentLength: Int
     ) -> HintImage {
-        var builder = HintBuilder(expectedCount: items.count)
+        var builder = HintBuilder(
+            expectedCount: items.count,
+            expectedKeyBytes: items.reduce(0) { $0 + Int($1.keyLength) })
         for item in items { builder.count(sequence: item.sequence, kind: item.kind) }
         let order = unsafe sortedOrder(in: segment)
         var previous: UnsafeRawBufferPointer?
