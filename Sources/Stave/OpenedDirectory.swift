@@ -113,6 +113,10 @@ extension Store {
         }
         if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         var merge = SortedMerge(recovered.images)
+        // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
+        // after its cache line was asked for.
+        var waiting = InlineArray<16, (hash: UInt64, location: UInt64)>(repeating: (0, 0))
+        var inserted = 0
         while let (source, entry) = merge.next() {
             let segment = recovered.segments[source]
             guard entry.kind == .value else {
@@ -123,9 +127,18 @@ extension Store {
             // SAFETY: the image behind the entry lives in `recovered`.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
             let offset = entry.offset
-            try keydir.makeRoom(hash)
-            keydir.insert(hash, Location(slot: segment.slot, offset: offset))
+            keydir.prefetch(hash)
+            let place = inserted % waiting.count
+            if inserted >= waiting.count { try fill(waiting[place]) }
+            waiting[place] = (hash, Location(slot: segment.slot, offset: offset).bits)
+            inserted += 1
         }
+        for place in 0..<min(inserted, waiting.count) { try fill(waiting[place]) }
+    }
+
+    private func fill(_ entry: (hash: UInt64, location: UInt64)) throws(StoreError) {
+        try keydir.makeRoom(entry.hash)
+        keydir.insert(entry.hash, Location(bits: entry.location))
     }
 
     /// Brings the disk to what recovery decided: cuts the torn tail, commits segments that end early,

@@ -27,9 +27,9 @@ internal import Synchronization
         // Only this thread writes `depth`.
         unsafe reader.pointee.depth &+= 1
         if unsafe reader.pointee.depth == 1 {
-            let epoch = Readers.epoch.load(ordering: .relaxed)
+            let epoch = unsafe reader.pointee.clock.pointee.epoch.load(ordering: .relaxed)
             unsafe reader.pointee.epoch.store(epoch, ordering: .relaxed)
-            if Readers.needsFence {
+            if unsafe reader.pointee.clock.pointee.needsFence {
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
             } else {
                 // Keeps the compiler from moving loads up; the processor is rule 4's business.
@@ -57,6 +57,8 @@ internal import Synchronization
     /// The epoch at which the thread entered; 0 outside.
     let epoch = Atomic<UInt64>(0)
     let isTaken = Atomic<Bool>(true)
+    /// The same for all readers; here because a global is a call away.
+    let clock = unsafe Readers.clock
     var next: UnsafeMutablePointer<Reader>?
 
     @inline(never)
@@ -87,20 +89,29 @@ internal import Synchronization
 
 /// What all threads of the process share.
 enum Readers {
-    static let epoch = Atomic<UInt64>(1)
+    @safe struct Clock: ~Copyable {
+        let epoch = Atomic<UInt64>(1)
+        let needsFence = stave_membarrier_register() != 0
+    }
+
+    nonisolated(unsafe) static let clock: UnsafeMutablePointer<Clock> = {
+        let clock = UnsafeMutablePointer<Clock>.allocate(capacity: 1)
+        unsafe clock.initialize(to: Clock())
+        return unsafe clock
+    }()
+
     static let lock = Lock()
     /// Guarded by `lock`.
     nonisolated(unsafe) static var first: UnsafeMutablePointer<Reader>?
-    static let needsFence = stave_membarrier_register() != 0
 
     /// Begins a new epoch; what was made unreachable before may be freed when `haveLeft(epoch)`.
     static func advance() -> UInt64 {
-        epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
+        unsafe clock.pointee.epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     }
 
     /// Has every reader left that entered before `epoch` began?
     static func haveLeft(_ epoch: UInt64) -> Bool {
-        if needsFence {
+        if unsafe clock.pointee.needsFence {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
         } else {
             _ = stave_membarrier()

@@ -45,7 +45,7 @@ internal import StaveDisk
     /// The value's bytes, checked; nil where the record is no whole value.
     @inline(__always)
     func value(isVerified: Bool) -> UnsafeRawBufferPointer? {
-        guard let header, header.rawKind == RecordKind.value.rawValue, !header.needsNewerVersion,
+        guard let header, header.isValue, !header.needsNewerVersion,
             header.valueLength <= Format.maxValueLength,
             limit &- offset >= RecordHeader.byteCount &+ header.keyLength &+ header.valueLength
         else { return nil }

@@ -47,7 +47,7 @@ struct Uncertainty: Equatable {
 struct RecoveredLog {
     /// Where the log ends.
     var end = SegmentHeader.byteCount
-    var records: [(offset: Int, header: RecordHeader)] = []
+    var records = RecordList()
     /// Synced, in bytes; 0 where the mark does not check out.
     var mark = 0
     /// Bytes behind `end` that are not just reserved space.
@@ -253,7 +253,7 @@ struct Recovery: ~Copyable {
 
     /// Indexes a sealed segment from its records.
     private mutating func readRecords(of segment: Segment, size: Int, above sequence: UInt64) {
-        var records: [(offset: Int, header: RecordHeader)] = []
+        var records = RecordList()
         // SAFETY: `size` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: size)
         var offset = SegmentHeader.byteCount
@@ -261,7 +261,7 @@ struct Recovery: ~Copyable {
             switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
             {
             case .record(let header):
-                records.append((offset, header))
+                records.append(header, at: offset)
                 offset += header.recordLength
             case .unreadable(let until, _):
                 addUncertainty(in: segment, offset..<until, above: sequence)
@@ -271,8 +271,8 @@ struct Recovery: ~Copyable {
                 offset = size
             }
         }
-        let image = unsafe HintImage.indexing(
-            records, of: bytes, identity: segment.identity, segmentLength: segment.end)
+        let image = unsafe records.image(
+            of: bytes, identity: segment.identity, segmentLength: segment.end)
         segment.remember(image)
         result.images.append(image)
     }
@@ -314,17 +314,17 @@ struct Recovery: ~Copyable {
             segment = try open(entry, in: directory, asWriter: false).segment
         }
         segment.end = log.end
-        for record in log.records { segment.note(sequence: record.header.sequence) }
+        segment.sequences = log.records.sequences
         // SAFETY: all of `log.records` lie inside the mapped file.
         let bytes = unsafe segment.bytes(upTo: log.end)
-        let image = unsafe HintImage.indexing(
-            log.records, of: bytes, identity: segment.identity, segmentLength: log.end)
+        let image = unsafe log.records.image(
+            of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)
         result.images.append(image)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
-        if let first = log.records.first(where: { $0.offset >= log.mark }) {
-            result.firstUnsynced = min(result.firstUnsynced ?? .max, first.header.sequence)
+        if let first = log.records.firstSequence(from: log.mark) {
+            result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
         if log.mark != size {
             // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
@@ -372,7 +372,7 @@ struct Recovery: ~Copyable {
                     log.hasTornTail = true
                     break scan
                 }
-                log.records.append((offset, header))
+                log.records.append(header, at: offset)
                 log.highestSequence = max(log.highestSequence, header.sequence)
                 offset += header.recordLength
             case .unreadable(let until, _):
@@ -387,8 +387,10 @@ struct Recovery: ~Copyable {
                 {
                     bound = next.sequence &- 1
                 }
-                addUncertainty(in: segment, offset..<until, above: bound)
-                offset = until
+                // The mark is where a record ended: what lies behind it is looked at from there.
+                let damageEnd = min(until, Format.aligned(log.mark))
+                addUncertainty(in: segment, offset..<damageEnd, above: bound)
+                offset = damageEnd
             case .zeros, .end:
                 break scan
             }

@@ -66,21 +66,20 @@ final class Segment: @unchecked Sendable {
     /// `end` must not cut and which must be whole in header and key.
     func image(upTo end: Int) -> HintImage {
         if let image = hint, image.segmentLength == end { return image }
-        var records: [(offset: Int, header: RecordHeader)] = []
+        var records = RecordList()
         // SAFETY: the mapping lives as long as this object, and `end` lies inside the file.
         let bytes = unsafe bytes(upTo: end)
         var offset = SegmentHeader.byteCount
         scan: while true {
             switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
             case .record(let header):
-                records.append((offset, header))
+                records.append(header, at: offset)
                 offset += header.recordLength
             case .unreadable(let until, _): offset = until
             case .zeros, .end: break scan
             }
         }
-        let image = unsafe HintImage.indexing(
-            records, of: bytes, identity: identity, segmentLength: end)
+        let image = unsafe records.image(of: bytes, identity: identity, segmentLength: end)
         remember(image)
         return image
     }

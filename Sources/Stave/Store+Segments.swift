@@ -126,10 +126,7 @@ extension Store {
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)
         let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
-        let mapped = unsafe try? HintImage(
-            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
-            segmentLength: segment.end)
-        if let mapped { segment.remember(mapped) }
+        segment.remember(unsafe HintImage(trusting: mapping.bytes, keeping: mapping))
     }
 
     func startWorker() {

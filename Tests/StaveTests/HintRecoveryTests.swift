@@ -87,10 +87,10 @@ struct HintRecoveryTests {
         let bytes = try StoreFolder.bytes(source, segment)
         let records = try StoreFolder.records(source, segment)
         let header = unsafe try SegmentHeader(decoding: bytes.span.bytes)
-        let some = records.dropLast(3).map { ($0.offset, $0.header) }
+        let some = records.dropLast(3).map { (offset: $0.offset, header: $0.header) }
         let stale = unsafe bytes.withUnsafeBytes { buffer in
-            let image = unsafe HintImage.indexing(
-                some, of: buffer, identity: header.identity,
+            let image = unsafe RecordList(some).image(
+                of: buffer, identity: header.identity,
                 segmentLength: records[records.count - 3].offset)
             return unsafe Array(image.bytes)
         }

@@ -146,9 +146,9 @@ struct InspectDamageTests {
         other.set("zebra", "dark red")
         other.set("empty", "")
         let hint = unsafe other.bytes.withUnsafeBytes {
-            unsafe HintImage.indexing(
-                // The same length, as a hint file is bound to it; "empty" is left out.
-                Array(other.records.prefix(3)), of: $0, identity: other.header.identity,
+            // The same length, as a hint file is bound to it; "empty" is left out.
+            unsafe RecordList(other.records.prefix(3)).image(
+                of: $0, identity: other.header.identity,
                 segmentLength: store.first.bytes.count)
         }
         folder.write(withExtendedLifetime(hint) { unsafe Array(hint.bytes) }, to: "0000000001.hint")

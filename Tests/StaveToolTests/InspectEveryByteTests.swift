@@ -4,8 +4,8 @@ import Testing
 
 @testable import StaveTool
 
-/// In this process rather than through the program, so that thousands of damaged stores take seconds;
-/// a trap or a fault ends the whole run, which nobody overlooks.
+/// In this process rather than through the program, so that thousands of damaged stores take
+/// seconds; a trap or a fault ends the whole run, which nobody overlooks.
 @Suite("The inspector and damage at every byte")
 struct InspectEveryByteTests {
     let store = SmallStore()
@@ -78,6 +78,23 @@ struct InspectEveryByteTests {
             folder.write(bytes, to: "0000000003.segment")
             #expect(try inspect(folder.path, verify: true).worst == .damage)
             _ = try inspect(folder.path("0000000001.segment"))
+        }
+    }
+
+    @Test("Every offset of whole and of random bytes can be shown in hexadecimal")
+    func hexEverywhere() throws {
+        var random = SeededRandom.forTest()
+        let folder = try TemporaryFolder()
+        let noise = (0..<2000).map { _ in UInt8.random(in: 0...255, using: &random) }
+        for bytes in [store.first.bytes, Array(store.first.bytes.prefix(80)) + noise] {
+            folder.write(bytes, to: "file.segment")
+            for offset in bytes.indices {
+                let inspection = Inspection(
+                    path: folder.path("file.segment"), segment: nil,
+                    filter: RecordFilter(from: offset), limit: .max, hex: true, json: false,
+                    stats: false, verify: false, output: Output(isKept: true))
+                _ = try inspection.run()
+            }
         }
     }
 }

@@ -91,7 +91,7 @@ func awaitExit(of id: pid_t) -> Int32 {
 package final class PipedChild {
     private let id: pid_t
     private var input: Int32
-    private let outputs: [Int32]
+    private var outputs: [Int32]
     private var gathered: [[UInt8]] = [[], []]
     private var ended = [false, false]
     private var status: Int32?
@@ -122,7 +122,7 @@ package final class PipedChild {
             _ = awaitExit(of: id)
         }
         closeInput()
-        for output in outputs { close(output) }
+        for output in outputs where output >= 0 { close(output) }
     }
 
     package var output: [UInt8] { gathered[0] }
@@ -138,6 +138,7 @@ package final class PipedChild {
     /// Closes the reading end, as `head` does.
     package func closeOutput() {
         close(outputs[0])
+        outputs[0] = -1
         ended[0] = true
     }
 

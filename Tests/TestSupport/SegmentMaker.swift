@@ -78,8 +78,8 @@ package struct SegmentMaker {
 
     package var image: HintImage {
         unsafe bytes.withUnsafeBytes {
-            unsafe HintImage.indexing(
-                records, of: $0, identity: header.identity, segmentLength: bytes.count)
+            unsafe RecordList(records).image(
+                of: $0, identity: header.identity, segmentLength: bytes.count)
         }
     }
 

@@ -1,20 +1,21 @@
 /// The numbers that fix the format on disk. docs/format.md is the specification.
 ///
-/// All integers are little-endian; every record starts on a multiple of `alignment`.
+/// All integers are little-endian; every record starts on a multiple of `alignment`. The constants are
+/// `@inlinable`, because a constant of another module is otherwise a call.
 package enum Format {
     /// The version this code writes, and the newest it reads.
-    package static let version: UInt32 = 1
+    @inlinable package static var version: UInt32 { 1 }
     /// Records start on multiples of this many bytes, so a location fits into fewer bits.
-    package static let alignment = 8
+    @inlinable package static var alignment: Int { 8 }
     /// Longest key in bytes. The empty key is refused.
-    package static let maxKeyLength = 65_535
+    @inlinable package static var maxKeyLength: Int { 65_535 }
     /// Longest value in bytes: 1 GiB. The empty value is legal.
-    package static let maxValueLength = 1 << 30
+    @inlinable package static var maxValueLength: Int { 1 << 30 }
     /// Records start below this offset of a segment, so that `offset / 8` fits into 25 bits.
-    package static let maxSegmentLength = 256 << 20
+    @inlinable package static var maxSegmentLength: Int { 256 << 20 }
 
     /// `length` rounded up to the next multiple of `alignment`.
-    package static func aligned(_ length: Int) -> Int {
+    @inlinable package static func aligned(_ length: Int) -> Int {
         (length &+ (alignment - 1)) & ~(alignment - 1)
     }
 }

@@ -7,8 +7,10 @@ package struct HintBuilder: ~Copyable {
     private var recordCount = 0
     private var tombstoneCount = 0
 
-    package init(expectedCount: Int = 0) {
-        storage = GrowingBytes(capacity: 64 + expectedCount * 40)
+    /// - Parameter expectedKeyBytes: of all keys together; room is made once where it is right.
+    package init(expectedCount: Int = 0, expectedKeyBytes: Int = 0) {
+        let entries = expectedCount * (HintImage.entryHeaderLength + 4) + expectedKeyBytes
+        storage = GrowingBytes(capacity: HintImage.emptyLength + entries)
         storage.reserve(HintImage.headerLength)
         storage.count = HintImage.headerLength
         offsets.reserveCapacity(expectedCount)

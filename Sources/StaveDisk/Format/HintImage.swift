@@ -89,7 +89,7 @@
     /// - Parameters:
     ///   - bytes: the whole file; valid while `owner` lives.
     ///   - identity, segmentLength: of the segment it must describe; nil leaves the check out.
-    package init(
+    package convenience init(
         decoding bytes: UnsafeRawBufferPointer, keeping owner: AnyObject, identity: UInt64?,
         segmentLength: Int?
     ) throws(FormatError) {
@@ -129,17 +129,24 @@
                 "hint file is stale: made for \(length) bytes, segment has \(segmentLength ?? 0)",
                 at: 24)
         }
+        unsafe self.init(trusting: bytes, keeping: owner)
+        try checkEntries(span)
+    }
+
+    /// Takes over bytes that this process has just made: their fields are believed.
+    package init(trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
+        // SAFETY: `owner` keeps `bytes` alive while this object lives.
+        let span = unsafe bytes.bytes
         unsafe self.bytes = unsafe bytes
         self.owner = owner
-        self.identity = ownIdentity
-        self.segmentLength = length
+        identity = span.load(16)
+        segmentLength = Int(span.load(24, as: UInt64.self))
         count = Int(span.load(48, as: UInt32.self))
         recordCount = Int(span.load(52, as: UInt32.self))
         tombstoneCount = Int(span.load(56, as: UInt32.self))
-        offsets = covered - count * 4
+        offsets = span.byteCount - Self.footerLength - count * 4
         let (first, last): (UInt64, UInt64) = (span.load(32), span.load(40))
         sequences = recordCount > 0 && first <= last ? first...last : nil
-        try checkEntries(span)
     }
 
     private func checkEntries(_ span: RawSpan) throws(FormatError) {
@@ -228,4 +235,18 @@ package func compareKeys(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointe
         if order != 0 { return Int(order) }
     }
     return a.count - b.count
+}
+
+/// The first eight bytes of a key as a number that orders as the bytes do.
+@inline(__always)
+package func keyPrefix(_ key: UnsafeRawBufferPointer) -> UInt64 {
+    // SAFETY: the load is guarded by the count.
+    if key.count >= 8 {
+        return unsafe UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
+    }
+    var prefix: UInt64 = 0
+    for index in 0..<8 {
+        prefix = unsafe prefix << 8 | (index < key.count ? UInt64(key[index]) : 0)
+    }
+    return prefix
 }

@@ -21,10 +21,10 @@ package enum RecordKind: UInt8, Sendable {
 /// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
 ///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
 package struct RecordHeader: Equatable, Sendable {
-    package static let byteCount = 28
+    @inlinable package static var byteCount: Int { 28 }
     /// Flag bits this version understands among those that must be understood: none yet.
-    package static let knownFlags: UInt8 = 0
-    package static let mustKnowFlags: UInt8 = 0x0f
+    @inlinable package static var knownFlags: UInt8 { 0 }
+    @inlinable package static var mustKnowFlags: UInt8 { 0x0f }
 
     package var headerChecksum: UInt32
     package var valueChecksum: UInt32
@@ -55,7 +55,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Takes the fields as they stand, checked by nobody. `bytes` holds at least `byteCount` bytes.
-    package init(unchecked bytes: RawSpan) {
+    @inlinable package init(unchecked bytes: RawSpan) {
         headerChecksum = bytes.load(0)
         valueChecksum = bytes.load(4)
         sequence = bytes.load(8)
@@ -66,14 +66,19 @@ package struct RecordHeader: Equatable, Sendable {
         flags = bytes.load(27)
     }
 
+    /// Is this a record with a value?
+    @inlinable package var isValue: Bool { rawKind == 1 }
+
     /// The kind, or nil where the byte is none of this version's.
     package var kind: RecordKind? { RecordKind(rawValue: rawKind) }
 
     /// Bytes of the whole record with its padding.
-    package var recordLength: Int { Self.recordLength(key: keyLength, value: valueLength) }
+    @inlinable package var recordLength: Int {
+        Self.recordLength(key: keyLength, value: valueLength)
+    }
 
     /// Bytes that a record takes on disk.
-    package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
+    @inlinable package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
         Format.aligned(byteCount &+ keyLength &+ valueLength)
     }
 
@@ -84,7 +89,9 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// True where the record sets a flag that must be known and is not.
-    package var needsNewerVersion: Bool { flags & Self.mustKnowFlags & ~Self.knownFlags != 0 }
+    @inlinable package var needsNewerVersion: Bool {
+        flags & Self.mustKnowFlags & ~Self.knownFlags != 0
+    }
 }
 
 /// Encoding and checking whole records.

@@ -2,9 +2,9 @@ internal import StaveDisk
 
 /// The bytes of a file as they were at one moment.
 ///
-/// A sealed segment or a hint file is mapped: it never changes, and only what fstat(2) says is there
-/// is mapped. A file that may be cut while it is looked at (a writer trims the active segment when it
-/// closes) is copied, because touching a mapping behind a file's new end ends the process.
+/// A sealed segment or a hint file is mapped: it never changes, and only what fstat(2) says is
+/// there is mapped. A file that may be cut while it is looked at (a writer trims the active segment
+/// when it closes) is copied, because touching a mapping behind a file's new end ends the process.
 final class FileImage {
     private enum Contents {
         case mapped(Mapping)

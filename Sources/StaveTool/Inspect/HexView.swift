@@ -44,24 +44,7 @@ struct HexView {
         let keyEnd = offset + RecordHeader.byteCount + header.keyLength
         let valueEnd = keyEnd + header.valueLength
         let fits = valueEnd <= bytes.byteCount
-        let binding = segment.identity.map { Checksum.binding(identity: $0, offset: offset) }
-        func verdict(_ stored: UInt32, _ computed: UInt32?) -> String {
-            guard let computed else { return "cannot be computed" }
-            return stored == computed
-                ? "ok"
-                : "BAD stored=\(Printable.hex32(stored)) computed=\(Printable.hex32(computed))"
-        }
-        var headerCheck: UInt32?
-        var valueCheck: UInt32?
-        if let binding, keyEnd <= bytes.byteCount {
-            headerCheck = Record.headerChecksum(
-                bytes.extracting(droppingFirst: offset), keyLength: header.keyLength,
-                binding: binding)
-        }
-        if let binding, fits {
-            valueCheck = Record.valueChecksum(bytes.extracting(keyEnd..<valueEnd), binding: binding)
-        }
-        let length = min(header.recordLength, bytes.byteCount - offset)
+        let (headerCheck, valueCheck) = checksums(header, bytes, at: offset)
         output.line(
             "\(segment.name): record at \(offset), \(header.recordLength) bytes"
                 + (fits ? "" : ", which reach beyond the end of the file"))
@@ -71,17 +54,26 @@ struct HexView {
         let kind = header.kind.map { $0 == .value ? "value" : "tombstone" } ?? "unknown"
         rows(
             [
-                ("header checksum", at(0..<4), verdict(header.headerChecksum, headerCheck)),
-                ("value checksum", at(4..<8), verdict(header.valueChecksum, valueCheck)),
+                ("header checksum", at(0..<4), Self.verdict(header.headerChecksum, headerCheck)),
+                ("value checksum", at(4..<8), Self.verdict(header.valueChecksum, valueCheck)),
                 ("sequence", at(8..<16), "\(header.sequence)"),
                 ("time", at(16..<20), Printable.time(header.time)),
                 ("value length", at(20..<24), "\(header.valueLength)"),
                 ("key length", at(24..<26), "\(header.keyLength)"),
                 ("kind", at(26..<27), kind), ("flags", at(27..<28), "\(header.flags)"),
             ], bytes)
-        let key = bytes.array(at(0..<RecordHeader.byteCount).upperBound..<keyEnd)
+        printContents(header, bytes, at: offset)
+    }
+
+    /// Key, value and padding, as far as the file has them.
+    private func printContents(_ header: RecordHeader, _ bytes: RawSpan, at offset: Int) {
+        let keyStart = offset + RecordHeader.byteCount
+        let keyEnd = keyStart + header.keyLength
+        let valueEnd = keyEnd + header.valueLength
+        let end = offset + header.recordLength
+        let key = bytes.array(keyStart..<keyEnd)
         output.line("key, \(header.keyLength) bytes: \(Printable.quoted(key, limit: 256))")
-        dump(Array(key.prefix(256)), at: offset + RecordHeader.byteCount)
+        dump(Array(key.prefix(256)), at: keyStart)
         guard keyEnd < bytes.byteCount else { return }
         let value = bytes.array(keyEnd..<min(valueEnd, keyEnd + 1024))
         output.line("value, \(header.valueLength) bytes: \(Printable.quoted(value, limit: 256))")
@@ -89,10 +81,31 @@ struct HexView {
         if value.count < header.valueLength {
             output.line("  ... \(header.valueLength - value.count) more bytes")
         }
-        if fits, valueEnd < offset + length {
+        if valueEnd < end, end <= bytes.byteCount {
             output.line("padding")
-            dump(bytes.array(valueEnd..<(offset + length)), at: valueEnd)
+            dump(bytes.array(valueEnd..<end), at: valueEnd)
         }
+    }
+
+    /// What the two checksums should be; nil where lengths or identity do not allow to tell.
+    private func checksums(
+        _ header: RecordHeader, _ bytes: RawSpan, at offset: Int
+    ) -> (header: UInt32?, value: UInt32?) {
+        let keyEnd = offset + RecordHeader.byteCount + header.keyLength
+        let valueEnd = keyEnd + header.valueLength
+        guard let identity = segment.identity, keyEnd <= bytes.byteCount else { return (nil, nil) }
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        let headerCheck = Record.headerChecksum(
+            bytes.extracting(droppingFirst: offset), keyLength: header.keyLength, binding: binding)
+        guard valueEnd <= bytes.byteCount else { return (headerCheck, nil) }
+        let value = bytes.extracting(keyEnd..<valueEnd)
+        return (headerCheck, Record.valueChecksum(value, binding: binding))
+    }
+
+    private static func verdict(_ stored: UInt32, _ computed: UInt32?) -> String {
+        guard let computed else { return "cannot be computed" }
+        if stored == computed { return "ok" }
+        return "BAD stored=\(Printable.hex32(stored)) computed=\(Printable.hex32(computed))"
     }
 
     private func rows(_ fields: [(String, Range<Int>, String)], _ bytes: RawSpan) {

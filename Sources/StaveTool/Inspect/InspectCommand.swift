@@ -7,8 +7,8 @@ struct InspectCommand: ParsableCommand {
         commandName: "inspect",
         abstract: "Look at segments, records and hint files; never writes, never locks.",
         discussion: """
-            Works beside a running writer, on read-only media and on damage of any kind. Exit status: \
-            0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
+            Works beside a running writer, on read-only media and on damage of any kind. Exit \
+            status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
             """)
 
     @Argument(help: "A store's directory, or one of its files: a segment, a hint file, MANIFEST.")

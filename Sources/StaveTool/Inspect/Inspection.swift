@@ -129,9 +129,10 @@ struct Inspection {
             segment.walk(checksValues: false) { item, _ in
                 guard case .record(let offset, let header, _) = item,
                     filter.includes(offset: offset)
-                else { return }
+                else { return true }
                 keys.add(header.keyLength)
                 if header.kind == .value { values.add(header.valueLength) }
+                return true
             }
         }
         show(keys, values)

@@ -25,8 +25,8 @@ struct RecordFilter {
     private func pattern(matches bytes: [UInt8]) -> Bool { key?.matches(bytes) ?? true }
 }
 
-/// A key, or a prefix of keys with a star behind it. In double quotes the escapes that the inspector
-/// prints are understood, so that any key can be pasted back.
+/// A key, or a prefix of keys with a star behind it. In double quotes the escapes that the
+/// inspector prints are understood, so that any key can be pasted back.
 struct KeyPattern {
     var bytes: [UInt8]
     var isPrefix: Bool

@@ -26,7 +26,7 @@ struct RecordListing {
             output.line(title.joined(separator: "  "))
         }
         segment.walk(checksValues: true) { item, bytes in
-            guard remaining > 0 else { return }
+            guard remaining > 0 else { return false }
             switch item {
             case .record(let offset, let header, let value):
                 show(header, at: offset, value, in: bytes, widths)
@@ -35,6 +35,7 @@ struct RecordListing {
                 show("torn tail", range, SegmentSurvey.tornText(next), widths)
             case .reserved(let range): show("reserved", range, "zeros", widths)
             }
+            return true
         }
     }
 

@@ -63,6 +63,7 @@ extension SegmentSurvey {
             case .reserved(let range):
                 reservedBytes = range.count
             }
+            return true
         }
         recordCount = records.count
         if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
@@ -76,7 +77,8 @@ extension SegmentSurvey {
         }
         let made = image.withBytes { bytes in
             unsafe bytes.withUnsafeBytes {
-                unsafe HintImage.indexing(records, of: $0, identity: identity, segmentLength: end)
+                unsafe RecordList(records).image(
+                    of: $0, identity: identity, segmentLength: end)
             }
         }
         if verifies, let hint { compare(hint, with: made) }
@@ -124,8 +126,8 @@ extension SegmentSurvey {
         return names.joined(separator: ", ")
     }
 
-    /// Reports where a hint file that checks out says something else than the segment's records. Keys
-    /// whose records are damaged are not held against it.
+    /// Reports where a hint file that checks out says something else than the segment's records.
+    /// Keys whose records are damaged are not held against it.
     private func compare(_ hint: HintImage, with made: HintImage) {
         let name = FileName.hint(number ?? 1).name
         func report(_ key: UnsafeRawBufferPointer, _ text: String) {

@@ -134,14 +134,14 @@ final class SegmentSurvey {
         }
     }
 
-    /// Walks all the bytes and gives `visit` what stands there.
-    func walk(checksValues: Bool, _ visit: (SegmentWalk.Item, RawSpan) -> Void) {
+    /// Walks the bytes and gives `visit` what stands there, until it returns false.
+    func walk(checksValues: Bool, _ visit: (SegmentWalk.Item, RawSpan) -> Bool) {
         guard let image, let identity else { return }
         image.withBytes { bytes in
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
                 identity: identity, rule: rule, mark: mark, checksValues: checksValues)
-            while let item = walk.next(in: bytes) { visit(item, bytes) }
+            while let item = walk.next(in: bytes), visit(item, bytes) {}
         }
     }
 }

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import StaveDisk
 
-/// A store's directory as the inspector found it: MANIFEST, every segment, and what else lies there.
+/// A store's directory as the inspector found it: MANIFEST, every segment, and what else lies
+/// there.
 final class StoreSurvey {
     let path: String
     var manifest: Manifest?
@@ -151,8 +152,8 @@ final class StoreSurvey {
         }
     }
 
-    /// A tail that looks torn may be a record that a running writer has not finished. It is one if the
-    /// log has grown a moment later.
+    /// A tail that looks torn may be a record that a running writer has not finished. It is one if
+    /// the log has grown a moment later.
     private func lookAgain(
         _ survey: SegmentSurvey, in directory: borrowing Directory
     ) -> SegmentSurvey {
@@ -172,7 +173,8 @@ final class StoreSurvey {
         return survey
     }
 
-    /// The log is a prefix of the writes: where it ends early, open leaves out later segments of it.
+    /// The log is a prefix of the writes: where it ends early, open leaves out later segments of
+    /// it.
     private func noteDropped() {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
         guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }

@@ -57,8 +57,8 @@ final class History {
     }
 
     /// Brings new lines to the file. Where another shell has the lock at this moment, they wait for
-    /// the next call.
-    func save() {
+    /// the next call; the last one of a session waits a little for it.
+    func save(waiting: Bool = false) {
         guard problem == nil, let path, !unsaved.isEmpty else { return }
         let directory = Self.directory(of: path)
         Self.makeDirectories(directory)
@@ -68,7 +68,12 @@ final class History {
             return
         }
         defer { close(descriptor) }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
+        var patience = waiting ? 200 : 0
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard patience > 0 else { return }
+            patience -= 1
+            usleep(10_000)
+        }
         var all: [String]
         switch Self.read(path) {
         case .lines(let lines): all = lines

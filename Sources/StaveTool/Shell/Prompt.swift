@@ -35,7 +35,7 @@ final class Prompt {
                 return 2
             }
         }
-        history.save()
+        history.save(waiting: true)
         return 0
     }
 

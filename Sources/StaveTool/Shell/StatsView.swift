@@ -20,7 +20,7 @@ struct StatsView {
         var rows: [(String, String)] = [
             ("store", s.path + (s.isReadOnly ? " (read-only)" : "")),
             ("keys", Units.count(s.count)),
-            ("on disk", Units.bytes(s.diskBytes) + " in " + Units.count(s.segments.count, "segment")),
+            ("on disk", "\(Units.bytes(s.diskBytes)) in \(segmentCount)"),
             ("live", Units.bytes(s.liveBytes) + share(s.liveBytes)),
             ("dead", Units.bytes(s.deadBytes) + share(s.deadBytes)),
             ("tombstones", Units.bytes(s.tombstoneBytes) + share(s.tombstoneBytes)),
@@ -44,6 +44,8 @@ struct StatsView {
         let width = rows.map(\.0.count).max()! + 2
         return rows.map { dim(Units.padded($0.0, width)) + $0.1 + "\n" }.joined() + segmentTable
     }
+
+    private var segmentCount: String { Units.count(statistics.segments.count, "segment") }
 
     private var durability: String {
         switch statistics.durability {

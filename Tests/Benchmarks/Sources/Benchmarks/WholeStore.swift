@@ -6,7 +6,8 @@ import Stave
 @MainActor
 func measureWholeStore(_ path: String) throws {
     let value = [UInt8](repeating: 118, count: valueLength)
-    var store = try openStore(path)
+    var open: Store? = try openStore(path)
+    var store: Store { open! }
     do {
         let keys = Keys(count: n, length: keyLength, seed: 9)
         keys.forEach { try! store.set(value.span.bytes, forKey: $0) }
@@ -35,8 +36,9 @@ func measureWholeStore(_ path: String) throws {
     let killed = path + "-killed"
     try FileManager.default.copyItem(atPath: path, toPath: killed)
     try report("close", n) { try store.close() }
+    open = nil
     let before = cfloor_anonymous_bytes()
-    try report("open after a clean close", n) { store = try openStore(path) }
+    try report("open after a clean close", n) { open = try openStore(path) }
     let resident = cfloor_anonymous_bytes()
     try report("open after kill -9", n) { try openStore(killed).close() }
     try FileManager.default.removeItem(atPath: killed)
