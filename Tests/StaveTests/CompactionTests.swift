@@ -177,6 +177,23 @@ struct CompactionTests {
         #expect(found == history.state(after: 300))
     }
 
+    @Test("A value that is being read stays where it is, whatever a compaction does meanwhile")
+    func readerInside() throws {
+        let store = try store()
+        try history.play(on: store)
+        let (key, wanted) = try #require(history.state().first)
+        var report: CompactionReport?
+        let read = unsafe try store.withValue(forKey: key.span.bytes) { value in
+            report = try? store.compact()
+            // A slot that is given away too early is taken again by these.
+            for number in 0..<300 { try? store.set("other", forKey: "other \(number)") }
+            return unsafe value.withUnsafeBytes { unsafe Array($0) }
+        }
+        #expect(read == wanted)
+        #expect(report?.segmentsBefore ?? 0 > 0)
+        #expect(try store.value(forKey: key) == wanted)
+    }
+
     @Test("A set or delete between copy and switch wins over the copy")
     func writesDuringCompaction() throws {
         let store = try store()

@@ -167,7 +167,7 @@ struct ConcurrencyTests {
     @Test("A reader that opens beside a busy writer finds a prefix of its writes, and no damage")
     func openingBesideWriter() throws {
         let path = folder.path("store")
-        let store = try Store(path: path, options: .small(32 << 10, durability: .always))
+        let store = try Store(path: path, options: .small(durability: .always))
         try store.set(Stamp.value(0, 0), forKey: Stamp.key(0))
         let isDone = Flag()
         let opener = BackgroundThread { () -> [String] in
@@ -189,7 +189,7 @@ struct ConcurrencyTests {
             }
             return problems
         }
-        for version in 1...4000 {
+        for version in 1...6000 {
             try store.set(Stamp.value(version % 40, version), forKey: Stamp.key(version % 40))
             if version % 700 == 0 { _ = try store.compact() }
         }

@@ -81,9 +81,10 @@ struct ProcessTests {
                 let command =
                     write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'"
                 let fence = index == fence ? "\necho fence" : ""
-                return command + fence + (index % 150 == 149 ? "\ncompact" : "")
+                return command + fence + (index % 170 == 149 ? "\ncompact" : "")
             }
-            child.send(lines.joined(separator: "\n") + "\n")
+            // Little more than what is waited for, so that the kill finds it at work.
+            child.send(lines.prefix(fence + 200).joined(separator: "\n") + "\n")
             _ = child.waitForOutput("fence\n")
             child.signal(SIGKILL)
             _ = child.finish()
