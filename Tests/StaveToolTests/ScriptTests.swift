@@ -211,17 +211,17 @@ struct FormatTests {
         #expect(try run(["--format", "csv", scratch.store, "get", "b"]).text == "\"\"\n")
     }
 
-    @Test("json is valid for any bytes: what is not UTF-8 is named _hex")
+    @Test("json is valid for any bytes: what is not UTF-8 is named Hex")
     func json() throws {
         #expect(
             try print("json") == """
                 {"key":"a","value":"x,\\"y\\"\\n"}
                 {"key":"é","value":"漢"}
-                {"key_hex":"ff","value":""}
+                {"keyHex":"ff","value":""}
 
                 """)
         #expect(
-            try print("json", "keys") == "{\"key\":\"a\"}\n{\"key\":\"é\"}\n{\"key_hex\":\"ff\"}\n")
+            try print("json", "keys") == "{\"key\":\"a\"}\n{\"key\":\"é\"}\n{\"keyHex\":\"ff\"}\n")
     }
 
     @Test("hex shows every byte")

@@ -94,14 +94,14 @@ struct FileInspection {
     }
 
     private func printTitle(_ survey: SegmentSurvey) {
-        output.line("\(survey.name), \(Printable.size(survey.fileSize)), \(survey.state)")
+        output.line("\(survey.name), \(Units.bytes(survey.fileSize)), \(survey.state)")
         if let header = survey.header {
             output.line(
                 "segment \(header.number), identity \(hex(header.identity)), store "
                     + hex(header.storeID.high) + hex(header.storeID.low))
         }
         output.line(
-            "\(Printable.count(survey.recordCount, "record")) up to offset \(survey.end),"
+            "\(Units.count(survey.recordCount, "record")) up to offset \(survey.end),"
                 + " synced up to \(survey.mark.map(String.init) ?? "nowhere")")
         if let offset = survey.goodUpTo { output.line("good up to offset \(offset)") }
         output.line()

@@ -124,7 +124,7 @@ struct HexView {
             let text = String(
                 decoding: line.map { (0x20..<0x7f).contains($0) ? $0 : UInt8(ascii: ".") },
                 as: UTF8.self)
-            output.line("  \(offset + start)  \(Printable.padded(digits, to: 47))  \(text)")
+            output.line("  \(offset + start)  \(Units.padded(digits, 47))  \(text)")
             start += 16
         }
     }

@@ -56,13 +56,13 @@ struct HintListing {
             ])
             return
         }
-        output.line("hint file \(name), \(Printable.size(image.count))")
+        output.line("hint file \(name), \(Units.bytes(image.count))")
         output.line(
             "segment identity \(hex(hint.identity)), length \(hint.segmentLength),"
                 + " sequences \(sequences)")
         output.line(
-            "\(hint.count) entries for \(Printable.count(hint.recordCount, "record")),"
-                + " \(Printable.count(hint.tombstoneCount, "tombstone"))")
+            "\(hint.count) entries for \(Units.count(hint.recordCount, "record")),"
+                + " \(Units.count(hint.tombstoneCount, "tombstone"))")
         output.line()
         output.line("    offset      length    sequence  kind       segment  key")
     }
@@ -118,10 +118,10 @@ struct HintListing {
         }
         output.line(
             [
-                Printable.padded("\(entry.offset)", to: 10, onLeft: true),
-                Printable.padded("\(entry.recordLength)", to: 10, onLeft: true),
-                Printable.padded("\(entry.sequence)", to: 10, onLeft: true),
-                Printable.padded(kind, to: 9), Printable.padded(segment, to: 7),
+                Units.padded("\(entry.offset)", 10, right: true),
+                Units.padded("\(entry.recordLength)", 10, right: true),
+                Units.padded("\(entry.sequence)", 10, right: true),
+                Units.padded(kind, 9), Units.padded(segment, 7),
                 Printable.quoted(key, limit: 256),
             ].joined(separator: "  "))
     }

@@ -17,11 +17,11 @@ struct RecordListing {
     mutating func print(title printsTitle: Bool) {
         let widths = Widths(segment)
         if !json, printsTitle {
-            var title = showsSegment ? [Printable.padded("segment", to: 10)] : []
+            var title = showsSegment ? [Units.padded("segment", 10)] : []
             title += widths.cells("offset", "length", "sequence")
             title += [
-                Printable.padded("time", to: 20), Printable.padded("kind", to: 9),
-                Printable.padded("checksum", to: 8), "key = value  (state)",
+                Units.padded("time", 20), Units.padded("kind", 9),
+                Units.padded("checksum", 8), "key = value  (state)",
             ]
             output.line(title.joined(separator: "  "))
         }
@@ -65,8 +65,8 @@ struct RecordListing {
         var cells = showsSegment ? [String(segment.name.prefix(10))] : []
         cells += widths.cells("\(offset)", "\(header.recordLength)", "\(header.sequence)")
         cells += [
-            Printable.time(header.time), Printable.padded(Self.kindName(header), to: 9),
-            Printable.padded(Self.checkText(header, value), to: 8),
+            Printable.time(header.time), Units.padded(Self.kindName(header), 9),
+            Units.padded(Self.checkText(header, value), 8),
             Printable.quoted(key, limit: 256) + valueText(header, shown, fingerprint: fingerprint)
                 + "  (\(state.text))",
         ]
@@ -153,9 +153,9 @@ struct RecordListing {
 
         func cells(_ offset: String, _ length: String, _ sequence: String) -> [String] {
             [
-                Printable.padded(offset, to: self.offset, onLeft: true),
-                Printable.padded(length, to: self.offset, onLeft: true),
-                Printable.padded(sequence, to: self.sequence, onLeft: true),
+                Units.padded(offset, self.offset, right: true),
+                Units.padded(length, self.offset, right: true),
+                Units.padded(sequence, self.sequence, right: true),
             ]
         }
     }

@@ -27,7 +27,7 @@ struct SizeHistogram {
             return
         }
         output.line(
-            "\(title): \(count), sum \(Printable.size(sum)), smallest \(smallest),"
+            "\(title): \(count), sum \(Units.bytes(sum)), smallest \(smallest),"
                 + " mean \(sum / count), largest \(largest) bytes")
         let most = counts.values.max() ?? 1
         var rows: [[String]] = []

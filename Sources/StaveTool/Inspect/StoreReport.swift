@@ -26,7 +26,7 @@ struct StoreReport {
         output.line("id \(hex(manifest.storeID.high))\(hex(manifest.storeID.low))")
         output.line(
             "MANIFEST revision \(manifest.revision),"
-                + " \(Printable.count(manifest.segments.count, "segment")),"
+                + " \(Units.count(manifest.segments.count, "segment")),"
                 + " next sequence \(manifest.nextSequence), next segment \(manifest.nextSegment)")
     }
 
@@ -44,8 +44,8 @@ struct StoreReport {
         for segment in survey.segments {
             rows.append([
                 segment.number.map { FileName.segment($0).name.prefix(10) + "" } ?? segment.name,
-                segment.state, Printable.size(segment.fileSize), "\(segment.recordCount)",
-                "\(segment.liveCount)", Printable.size(segment.liveBytes), "\(segment.deadCount)",
+                segment.state, Units.bytes(segment.fileSize), "\(segment.recordCount)",
+                "\(segment.liveCount)", Units.bytes(segment.liveBytes), "\(segment.deadCount)",
                 "\(segment.tombstoneCount)",
                 segment.times.map { Printable.time($0.lowerBound) } ?? "-",
                 segment.times.map { Printable.time($0.upperBound) } ?? "-",
@@ -54,12 +54,12 @@ struct StoreReport {
         }
         let total = Total(survey.segments)
         rows.append([
-            "total", "", Printable.size(total.size), "\(total.records)", "\(total.live)",
-            Printable.size(total.liveBytes), "\(total.dead)", "\(total.tombstones)",
+            "total", "", Units.bytes(total.size), "\(total.records)", "\(total.live)",
+            Units.bytes(total.liveBytes), "\(total.dead)", "\(total.tombstones)",
         ])
         output.table(rows, right: [2, 3, 4, 5, 6, 7])
         let reserved = survey.segments.reduce(0) { $0 + $1.reservedBytes }
-        if reserved > 0 { output.line("reserved for records to come: \(Printable.size(reserved))") }
+        if reserved > 0 { output.line("reserved for records to come: \(Units.bytes(reserved))") }
     }
 
     private func printFiles() {
@@ -67,7 +67,7 @@ struct StoreReport {
             output.line()
             output.line("leftovers (MANIFEST does not name them; open for writing removes them):")
             for (name, size) in survey.leftovers {
-                output.line("  \(Printable.quoted(Array(name.utf8)))  \(Printable.size(size))")
+                output.line("  \(Printable.quoted(Array(name.utf8)))  \(Units.bytes(size))")
             }
         }
         if !survey.foreign.isEmpty {
@@ -75,7 +75,7 @@ struct StoreReport {
             let more = survey.foreign.count > 10 ? ", ..." : ""
             output.line()
             output.line(
-                "\(Printable.count(survey.foreign.count, "file")) not of a store: "
+                "\(Units.count(survey.foreign.count, "file")) not of a store: "
                     + names.joined(separator: ", ") + more)
         }
     }

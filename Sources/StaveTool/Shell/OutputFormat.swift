@@ -91,51 +91,8 @@ struct EntryPrinter {
         output.write(UInt8(ascii: "{"))
         unsafe members.enumerated().forEach { index, member in
             if index > 0 { output.write(Byte.comma) }
-            unsafe JSONText.writeMember(member.0, member.1) { output.write($0) }
+            unsafe JSON.writeMember(member.0, member.1) { output.write($0) }
         }
         output.write(UInt8(ascii: "}"))
-    }
-}
-
-/// JSON by hand: it is small, and Foundation would cost half of the start-up time.
-enum JSONText {
-    /// `"name":"text"`; bytes that are not UTF-8 become `"name_hex":"ff00"`, so that nothing is lost.
-    static func writeMember(
-        _ name: String, _ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void
-    ) {
-        // SAFETY: the bytes are only read.
-        let isText = unsafe UTF8Scan.isValid(bytes)
-        for byte in "\"\(name)\(isText ? "" : "_hex")\":\"".utf8 { put(byte) }
-        unsafe bytes.forEach { byte in
-            if isText {
-                writeCharacter(byte, put)
-            } else {
-                put(Byte.hexDigit(byte >> 4))
-                put(Byte.hexDigit(byte & 15))
-            }
-        }
-        put(Byte.double)
-    }
-
-    static func string(_ text: String) -> String {
-        var result: [UInt8] = [Byte.double]
-        for byte in text.utf8 { writeCharacter(byte) { result.append($0) } }
-        return String(decoding: result + [Byte.double], as: UTF8.self)
-    }
-
-    private static func writeCharacter(_ byte: UInt8, _ put: (UInt8) -> Void) {
-        switch byte {
-        case Byte.double, Byte.backslash:
-            put(Byte.backslash)
-            put(byte)
-        case Byte.newline:
-            put(Byte.backslash)
-            put(UInt8(ascii: "n"))
-        case 0..<0x20, 0x7F:
-            for digit in "\\u00".utf8 { put(digit) }
-            put(Byte.hexDigit(byte >> 4))
-            put(Byte.hexDigit(byte & 15))
-        default: put(byte)
-        }
     }
 }

@@ -123,9 +123,9 @@ struct StatsView {
     var json: String {
         let s = statistics
         let members: [(String, String)] = [
-            ("path", JSONText.string(s.path)),
+            ("path", JSON.quoted(s.path)),
             ("readOnly", "\(s.isReadOnly)"),
-            ("durability", JSONText.string(s.durability.rawValue)),
+            ("durability", JSON.quoted(s.durability.rawValue)),
             ("count", "\(s.count)"),
             ("diskBytes", "\(s.diskBytes)"),
             ("liveBytes", "\(s.liveBytes)"),
@@ -157,6 +157,6 @@ struct StatsView {
     }
 
     private func object(_ members: [(String, String)]) -> String {
-        "{" + members.map { "\(JSONText.string($0.0)):\($0.1)" }.joined(separator: ",") + "}"
+        "{" + members.map { "\(JSON.quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"
     }
 }

@@ -56,7 +56,8 @@ func measureWholeStore(_ path: String) throws {
     print("keydir: \(String(format: "%.2f", keydir)) bytes a key;", terminator: " ")
     let grown = Double(resident) - Double(before)
     print(
-        "anonymous memory of an open store: \(String(format: "%.2f", grown / Double(n))) bytes a key")
+        "anonymous memory of an open store: \(String(format: "%.2f", grown / Double(n))) bytes a key"
+    )
     let disk = Double(statistics.diskBytes) / Double(n)
     print("disk after filling: \(String(format: "%.1f", disk)) bytes a key")
 }
