@@ -4,96 +4,191 @@ internal import StaveDisk
 ///
 /// The order on disk, which makes every crash leave either all inputs or all outputs:
 ///
-/// 1. Check every record of each input. One with damage is left alone and reported.
+/// 1. Verify every record of each input. One with damage is left alone and reported.
 /// 2. Merge the inputs by key; copy each winner that is live, and each tombstone that is needed, into
 ///    outputs in key order, with their hints. Number and time of a record stay as they were.
-/// 3. Sync the outputs, their hints and the directory.
-/// 4. Sync the active segment: a record is dropped because a newer one exists, so the newer one must
-///    be durable before the older one is gone.
-/// 5. Replace MANIFEST: it names the outputs instead of the inputs. This is the commit point.
-/// 6. Switch readers: each entry that still names the very record that was copied now names the copy.
-/// 7. Unlink the inputs; unmap them when no reader can be inside.
+/// 3. Sync the outputs, their hints and the directory. Sync the active segment: a record is dropped
+///    because a newer one exists, so the newer one must be durable before the older one is gone.
+/// 4. Replace MANIFEST: it names the outputs instead of the inputs. This is the commit point.
+/// 5. Switch readers: each entry that still names the very record that was copied now names the copy.
+/// 6. Unlink the inputs; unmap them when no reader can be inside.
 ///
 /// A tombstone is needed as long as a segment outside the compaction has an older record of its key,
 /// looked up in that segment's sorted entries.
 ///
-/// Runs under the maintenance lock.
+/// It is a machine of small steps, so that whoever runs it can pause, cancel, slow down or show how far
+/// it is between two of them, and so that a test can put anything between two of them. Runs under the
+/// compaction lock.
 final class Compaction {
+    enum Phase: Equatable {
+        case verifying(input: Int, offset: Int)
+        case copying
+        case syncing
+        case committing
+        case switching(output: Int, index: Int)
+        case retiring
+        case done
+    }
+
     private let store: Store
-    private let inputs: [Segment]
-    /// Entries of the segments that are not inputs.
-    private let others: [HintImage]
-    private let images: [HintImage]
+    private var inputs: [Segment]
+    /// Segments that are not inputs; damaged inputs join them.
+    private var others: [Segment]
+    private var inputImages: [HintImage] = []
+    private var otherImages: [HintImage] = []
+    private var merge: SortedMerge?
     private var outputs: [CompactionOutput] = []
-    private var report = CompactionReport()
+    private(set) var phase: Phase
+    private(set) var report = CompactionReport()
+    private var verifiedBytes = 0
+    private var mergedEntries = 0
+    private let inputBytes: Int
 
     init(of inputs: [Segment], others: [Segment], in store: Store) {
         self.store = store
         self.inputs = inputs
-        // A plan looks at segments that grow meanwhile, up to where they end now.
-        let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
-        let images = ends.map { $0.image(upTo: $1) }
-        self.images = Array(images.prefix(inputs.count))
-        self.others = Array(images.dropFirst(inputs.count))
+        self.others = others
+        inputBytes = inputs.reduce(0) { $0 + $1.end }
+        phase = .verifying(input: 0, offset: SegmentHeader.byteCount)
+        report.segmentsBefore = inputs.count
     }
 
+    /// Runs to the end. Where it throws, the store is as it was before.
     func run() throws(StoreError) -> CompactionReport {
-        report.segmentsBefore = inputs.count
+        while try step() {}
+        return report
+    }
+
+    /// Does the next small piece of work; returns false when all is done. Where it throws, the
+    /// compaction is over and the store as it was before.
+    func step() throws(StoreError) -> Bool {
         do throws(StoreError) {
-            try copyRecords()
-            try commit()
-        } catch {
-            if case .syncFailed = error {
-                // MANIFEST may name the outputs by now: both they and the inputs stay.
-                store.writerLock.withLock { store.writer.failure = error }
-            } else {
-                for output in outputs { output.discard() }
+            switch phase {
+            case .verifying(let input, let offset): verify(input, from: offset)
+            case .copying: try copySome()
+            case .syncing: try syncAll()
+            case .committing: try commit()
+            case .switching(let output, let index): switchSome(output, from: index)
+            case .retiring: retireInputs()
+            case .done: return false
             }
+        } catch {
+            abandon(error)
             throw error
         }
-        switchReaders()
-        retireInputs()
-        return report
+        return phase != .done
     }
 
-    // MARK: Copying (step 2)
-
-    private func copyRecords() throws(StoreError) {
-        var kept = KeptEntries(of: images)
-        while let (source, entry) = kept.next(where: isKept) {
-            try copy(entry, from: inputs[source])
+    /// May it still be given up without a trace?
+    var isCancellable: Bool {
+        switch phase {
+        case .verifying, .copying, .syncing: true
+        case .committing, .switching, .retiring, .done: false
         }
-        for output in outputs { try output.finish() }
-        report.segmentsAfter = outputs.count
-        report.droppedRecords = recordCount - report.copiedRecords
     }
 
-    /// What `run` would do: the same choice of records, without the copying.
-    func plan() -> CompactionReport {
-        var kept = KeptEntries(of: images)
-        var room = 0
-        var bytesAfter = 0
-        while let (_, entry) = kept.next(where: isKept) {
-            let length = entry.recordLength
-            if room < length {
-                room = max(store.options.segmentSize - SegmentHeader.byteCount, length)
-                report.segmentsAfter += 1
-                bytesAfter += SegmentHeader.byteCount + HintImage.emptyLength
-            }
-            room -= length
-            report.copiedRecords += 1
-            report.copiedBytes += length
-            bytesAfter += length + HintImage.length(ofEntry: entry)
+    /// How much is done, from 0 to 1.
+    var fractionDone: Double {
+        guard inputBytes > 0 else { return 1 }
+        let entries = inputImages.reduce(0) { $0 + $1.count }
+        let merged = entries > 0 ? Double(mergedEntries) / Double(entries) : 0
+        return phase == .done ? 1 : (Double(verifiedBytes) / Double(inputBytes) + merged) / 2
+    }
+
+    /// Gives up: MANIFEST names the inputs, and what was written is removed.
+    func abandon(_ error: StoreError) {
+        phase = .done
+        if case .syncFailed = error {
+            // MANIFEST may name the outputs by now: both they and the inputs stay.
+            store.writerLock.withLock { store.writer.failure = error }
+        } else {
+            for output in outputs { output.discard() }
         }
+        outputs = []
+    }
+
+    // MARK: Verifying (1)
+
+    private static let verifyStep = 1 << 20
+
+    /// Nothing that was not understood is ever deleted: an input with damage is none any more.
+    private func verify(_ index: Int, from start: Int) {
+        guard index < inputs.count else { return beginCopying() }
+        let input = inputs[index]
+        switch input.verify(from: start, upTo: start + Self.verifyStep) {
+        case .whole(let next) where next < input.end:
+            verifiedBytes += next - start
+            phase = .verifying(input: index, offset: next)
+        case .whole(let next):
+            verifiedBytes += next - start
+            phase = .verifying(input: index + 1, offset: SegmentHeader.byteCount)
+        case .damaged(let damage):
+            report.damage.append(damage.description)
+            others.append(inputs.remove(at: index))
+            phase = .verifying(input: index, offset: SegmentHeader.byteCount)
+        }
+    }
+
+    private func beginCopying() {
         report.segmentsBefore = inputs.count
-        report.droppedRecords = recordCount - report.copiedRecords
-        let bytesBefore = inputs.reduce(0) { $0 + store.bytesOnDisk(of: $1.number) }
-        report.freedBytes = max(0, bytesBefore - bytesAfter)
-        return report
+        guard !inputs.isEmpty else {
+            phase = .done
+            return
+        }
+        takeImages()
+        phase = .copying
+    }
+
+    /// A plan looks at segments that grow meanwhile, up to where they end now.
+    private func takeImages() {
+        let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
+        let images = ends.map { $0.image(upTo: $1) }
+        inputImages = Array(images.prefix(inputs.count))
+        otherImages = Array(images.dropFirst(inputs.count))
+        merge = SortedMerge(inputImages)
+    }
+
+    // MARK: Copying (2)
+
+    private static let copyStep = 256 << 10
+
+    private func copySome() throws(StoreError) {
+        var bytes = 0
+        while bytes < Self.copyStep {
+            guard let (source, entry) = nextEntry() else {
+                for output in outputs { try output.finish() }
+                report.segmentsAfter = outputs.count
+                report.droppedRecords = recordCount - report.copiedRecords
+                phase = .syncing
+                return
+            }
+            bytes += 64
+            guard isKept(source, entry) else { continue }
+            try copy(entry, from: inputs[source])
+            bytes += entry.recordLength
+        }
+    }
+
+    private func nextEntry() -> (source: Int, entry: HintEntry)? {
+        var losers = 0
+        guard let next = merge?.next(loser: { _, _ in losers += 1 }) else { return nil }
+        mergedEntries += losers + 1
+        return next
+    }
+
+    private func copy(_ entry: HintEntry, from input: Segment) throws(StoreError) {
+        if outputs.last?.hasRoom(entry.recordLength) != true {
+            if let full = outputs.last { try full.finish() }
+            let capacity = store.capacity(forRecord: entry.recordLength)
+            outputs.append(try CompactionOutput(store, capacity: capacity))
+        }
+        try outputs[outputs.count - 1].append(entry, from: input)
+        report.copiedRecords += 1
+        report.copiedBytes += entry.recordLength
     }
 
     /// Records of the inputs, also those that another one in the same segment superseded.
-    private var recordCount: Int { images.reduce(0) { $0 + $1.recordCount } }
+    private var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
 
     private func isKept(_ source: Int, _ entry: HintEntry) -> Bool {
         entry.kind == .value ? isLive(entry, in: inputs[source]) : isNeeded(tombstone: entry)
@@ -108,7 +203,7 @@ final class Compaction {
     }
 
     private func isNeeded(tombstone: HintEntry) -> Bool {
-        for other in others {
+        for other in otherImages {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }
             if let entry = unsafe other.entry(for: tombstone.key),
@@ -120,22 +215,39 @@ final class Compaction {
         return false
     }
 
-    private func copy(_ entry: HintEntry, from input: Segment) throws(StoreError) {
-        if outputs.last?.hasRoom(entry.recordLength) != true {
-            if let full = outputs.last { try full.finish() }
-            let capacity = store.capacity(forRecord: entry.recordLength)
-            outputs.append(try CompactionOutput(store, capacity: capacity))
+    /// What `run` would do: the same choice of records, without the copying.
+    func plan() -> CompactionReport {
+        takeImages()
+        var room = 0
+        var bytesAfter = 0
+        while let (source, entry) = nextEntry() {
+            guard isKept(source, entry) else { continue }
+            let length = entry.recordLength
+            if room < length {
+                room = max(store.options.segmentSize - SegmentHeader.byteCount, length)
+                report.segmentsAfter += 1
+                bytesAfter += SegmentHeader.byteCount + HintImage.emptyLength
+            }
+            room -= length
+            report.copiedRecords += 1
+            report.copiedBytes += length
+            bytesAfter += length + HintImage.length(ofEntry: entry)
         }
-        try outputs[outputs.count - 1].append(entry, from: input)
-        report.copiedRecords += 1
-        report.copiedBytes += entry.recordLength
+        report.droppedRecords = recordCount - report.copiedRecords
+        let bytesBefore = inputs.reduce(0) { $0 + store.bytesOnDisk(of: $1.number) }
+        report.freedBytes = max(0, bytesBefore - bytesAfter)
+        return report
     }
 
-    // MARK: Committing (steps 3 to 5)
+    // MARK: Committing (3 and 4)
 
-    private func commit() throws(StoreError) {
+    private func syncAll() throws(StoreError) {
         do throws(FileError) { try store.directory.sync() } catch { throw StoreError(error) }
         try store.syncNow()
+        phase = .committing
+    }
+
+    private func commit() throws(StoreError) {
         let gone = Set(inputs.map(\.number))
         let segments = outputs.map { output in
             let seal = output.segment.seal(isDurable: true)
@@ -146,9 +258,12 @@ final class Compaction {
             manifest.segments.removeAll { gone.contains($0.number) }
             manifest.segments += segments
         }
+        phase = .switching(output: 0, index: 0)
     }
 
-    // MARK: Switching (steps 6 and 7)
+    // MARK: Switching (5 and 6)
+
+    private static let switchStep = 256
 
     /// Points entries at the copies, in steps that hold a writer up for some microseconds each.
     ///
@@ -156,22 +271,23 @@ final class Compaction {
     ///     copies record r of key k            sets k: the entry names a newer record
     ///     commits MANIFEST
     ///     entry names r? no: leaves it        (the copy is dead on arrival)
-    private func switchReaders() {
-        for output in outputs {
-            let image = output.image
-            var index = 0
-            while index < image.count {
-                let end = min(index + 256, image.count)
-                store.writerLock.withLock {
-                    for position in index..<end { switchReader(image, position, output) }
-                }
-                index = end
-            }
+    private func switchSome(_ index: Int, from start: Int) {
+        guard index < outputs.count else {
+            phase = .retiring
+            return
         }
+        let output = outputs[index]
+        let end = min(start + Self.switchStep, output.image.count)
+        store.writerLock.withLock {
+            for position in start..<end { switchReader(position, output) }
+        }
+        phase =
+            end < output.image.count
+            ? .switching(output: index, index: end) : .switching(output: index + 1, index: 0)
     }
 
-    private func switchReader(_ image: HintImage, _ index: Int, _ output: CompactionOutput) {
-        let entry = image[index]
+    private func switchReader(_ index: Int, _ output: CompactionOutput) {
+        let entry = output.image[index]
         guard entry.kind == .value else {
             output.segment.tombstoneBytes += entry.recordLength
             return
@@ -200,104 +316,45 @@ final class Compaction {
             store.writer.counters.compactionCount += 1
             store.writer.counters.copiedBytes += report.copiedBytes
         }
+        phase = .done
     }
 }
 
-/// The sorted merge over a compaction's inputs, without what is dropped.
-private struct KeptEntries {
-    private var merge: SortedMerge
-    init(of images: [HintImage]) { merge = SortedMerge(images) }
-
-    mutating func next(
-        where isKept: (_ source: Int, _ entry: HintEntry) -> Bool
-    ) -> (source: Int, entry: HintEntry)? {
-        while let (source, entry) = merge.next() {
-            if isKept(source, entry) { return (source, entry) }
-        }
-        return nil
+extension Segment {
+    enum Verification {
+        /// All records are whole up to this offset.
+        case whole(upTo: Int)
+        case damaged(StoreError)
     }
-}
 
-/// A segment that a compaction writes, with its hint.
-private final class CompactionOutput {
-    let segment: Segment
-    /// Where each entry's record was copied from, in the order of the hint.
-    private(set) var origins: [Location] = []
-    private let store: Store
-    private let appender: Appender
-    private var builder: HintBuilder? = HintBuilder()
-    private var finished: HintImage?
-
-    init(_ store: Store, capacity: Int) throws(StoreError) {
-        self.store = store
-        appender = try store.createSegment(capacity: capacity)
-        segment = appender.segment
-        do throws(StoreError) {
-            try store.writerLock.withLock { () throws(StoreError) in
-                try store.table.add(segment, limit: SegmentHeader.byteCount, isHidden: true)
+    /// Checks the records from `start` on, at least up to `limit` or the end. Sealed segments only.
+    func verify(from start: Int, upTo limit: Int) -> Verification {
+        let size = min(end, fileSize)
+        // SAFETY: the file has this many bytes, and they are mapped.
+        let bytes = unsafe bytes(upTo: size)
+        var offset = start
+        while offset < min(size, limit) {
+            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
+            case .record(let header):
+                let isWhole = unsafe Record.valueChecksOut(
+                    header, in: bytes.bytes, at: offset, identity: identity)
+                guard isWhole, !header.needsNewerVersion else {
+                    return .damaged(
+                        damaged(
+                            at: offset, length: header.recordLength, "the value's checksum is wrong"
+                        ))
+                }
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                return .damaged(damaged(at: offset, length: until - offset, "no whole record here"))
+            case .zeros, .end:
+                return .damaged(
+                    damaged(at: offset, length: size - offset, "zeros instead of records"))
             }
-        } catch {
-            discard()
-            throw error
         }
-    }
-
-    /// The hint; only after `finish`.
-    var image: HintImage { finished! }
-
-    func hasRoom(_ recordLength: Int) -> Bool { appender.hasRoom(recordLength) }
-
-    /// Copies a record. Its value's checksum travels along, and so still proves what was first written.
-    func append(_ entry: HintEntry, from input: Segment) throws(StoreError) {
-        let record = unsafe RecordPointer(
-            segment: input.mapping.bytes.baseAddress!, offset: entry.offset,
-            limit: min(input.end, input.fileSize), identity: input.identity)
-        guard record.headerChecksOut(), let header = record.header else {
-            throw input.damaged(
-                at: entry.offset, length: entry.recordLength,
-                "the record's header checksum is wrong")
+        guard size == end || offset < size else {
+            return .damaged(damaged(at: size, length: end - size, "the file was cut"))
         }
-        let value: UnsafeRawBufferPointer
-        if entry.kind == .value {
-            guard let whole = unsafe record.value(isVerified: true) else {
-                throw input.damaged(
-                    at: entry.offset, length: entry.recordLength, "the value's checksum is wrong")
-            }
-            unsafe value = unsafe whole
-        } else {
-            unsafe value = UnsafeRawBufferPointer(start: nil, count: 0)
-        }
-        let oldBinding = Checksum.binding(identity: input.identity, offset: entry.offset)
-        let offset = unsafe try appender.append(
-            header, key: entry.key.bytes, value: value.bytes,
-            unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
-        origins.append(Location(slot: input.slot, offset: entry.offset))
-        segment.note(sequence: header.sequence)
-        builder?.count(sequence: header.sequence, kind: entry.kind)
-        unsafe builder?.append(HintEntry(header, kind: entry.kind, offset: offset, key: entry.key))
-    }
-
-    /// Makes the segment and its hint durable. May be called twice.
-    func finish() throws(StoreError) {
-        guard finished == nil, let builder = builder.take() else { return }
-        let image = builder.finish(identity: segment.identity, segmentLength: segment.end)
-        do throws(FileError) {
-            try appender.sync(upTo: segment.end)
-            try appender.trim()
-            segment.remember(image)
-            try store.writeHint(of: segment)
-        } catch {
-            throw StoreError(error)
-        }
-        segment.isSealed = true
-        finished = segment.hint ?? image
-    }
-
-    /// Takes everything back: the compaction failed before its commit.
-    func discard() {
-        try? store.directory.remove(FileName.segment(segment.number).name)
-        try? store.directory.remove(FileName.hint(segment.number).name)
-        guard segment.slot >= 0 else { return }
-        store.writerLock.withLock { store.table.remove(segment) }
+        return .whole(upTo: offset)
     }
 }

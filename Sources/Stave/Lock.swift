@@ -3,7 +3,7 @@ internal import Glibc
 /// A mutual-exclusion lock over pthread_mutex_t. `Synchronization.Mutex` would do, but the thread
 /// sanitizer does not understand it and reports races that are none.
 ///
-/// Order in which a thread may take the store's locks, outermost first: maintenance, sync, writer,
+/// Order in which a thread may take the store's locks, outermost first: compaction, seal, sync, writer,
 /// manifest. Each lock's comment says what it guards.
 @safe final class Lock: @unchecked Sendable {
     // @unchecked: the mutex is made for being shared, and lives at a fixed address.

@@ -6,49 +6,84 @@ extension Store {
     ///
     /// Needs free space for a copy of the live records of what it rewrites.
     ///
-    /// - Throws: `StoreError`; the store is then as it was before.
-    public func compact() throws(StoreError) -> CompactionReport {
+    /// - Parameter progress: called now and then with how much is done, from 0 to 1.
+    /// - Throws: `StoreError`, also `cancelled`; the store is then as it was before.
+    public func compact(
+        progress: ((Double) -> Void)? = nil
+    ) throws(StoreError) -> CompactionReport {
         try requireOpen()
+        let ticket = gate.ticket
+        let bytesBefore = bytesOnDisk()
         try writerLock.withLock { () throws(StoreError) in
             try requireWritable()
-            endActiveSegment()
+            try endActiveSegment()
         }
-        let bytesBefore = bytesOnDisk()
         try sealFull()
-        maintenanceLock.lock()
-        defer { maintenanceLock.unlock() }
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
         try requireOpen()
-        let (candidates, all) = compactionCandidates()
-        var damage: [String] = []
-        let inputs = candidates.filter { segment in
-            guard let found = firstDamage(in: segment) else { return true }
-            damage.append(found.description)
-            return false
-        }
-        var report = CompactionReport()
-        if !inputs.isEmpty {
-            let others = all.filter { segment in !inputs.contains { $0 === segment } }
-            report = try Compaction(of: inputs, others: others, in: self).run()
-        }
-        report.damage = damage
-        report.freedBytes = max(0, bytesBefore - bytesOnDisk())
-        writerLock.withLock { writer.counters.freedBytes += report.freedBytes }
-        return report
+        let (inputs, others) = compactionCandidates()
+        guard !inputs.isEmpty else { return CompactionReport() }
+        return try run(
+            Compaction(of: inputs, others: others, in: self), ticket: ticket, bytesPerSecond: 0,
+            bytesBefore: bytesBefore, progress: progress)
     }
 
-    /// What `compact()` would do now, without doing it.
+    /// What `compact()` would do now, without doing it. Its figures are exact if nothing is written
+    /// meanwhile.
     public func compactionPlan() throws(StoreError) -> CompactionReport {
         try requireOpen()
-        maintenanceLock.lock()
-        defer { maintenanceLock.unlock() }
-        let (inputs, all) = compactionCandidates(withActive: true)
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        let (inputs, others) = compactionCandidates(withActive: true)
         guard !inputs.isEmpty else { return CompactionReport() }
-        let others = all.filter { segment in !inputs.contains { $0 === segment } }
         return Compaction(of: inputs, others: others, in: self).plan()
     }
 
+    /// Makes compactions wait, the one that runs and later ones, until `resumeCompaction`.
+    public func pauseCompaction() { gate.pause() }
+
+    public func resumeCompaction() { gate.resume() }
+
+    /// Stops the compaction that runs, if any: it throws `StoreError.cancelled`, and the store is as it
+    /// was before it began. One that has committed already goes on to its end.
+    public func cancelCompaction() { gate.cancel() }
+
+    // MARK: Running one
+
+    /// Under the compaction lock.
+    func run(
+        _ compaction: Compaction, ticket: Int, bytesPerSecond: Int, bytesBefore: Int,
+        progress: ((Double) -> Void)? = nil
+    ) throws(StoreError) -> CompactionReport {
+        var copied = 0
+        repeat {
+            guard compaction.isCancellable else { continue }
+            let step = compaction.report.copiedBytes - copied
+            copied += step
+            let nanoseconds =
+                bytesPerSecond > 0 ? Int(Double(step) / Double(bytesPerSecond) * 1e9) : 0
+            do throws(StoreError) {
+                try gate.pass(ticket, waiting: nanoseconds)
+            } catch {
+                compaction.abandon(error)
+                throw error
+            }
+            progress?(compaction.fractionDone)
+        } while try compaction.step()
+        progress?(1)
+        var report = compaction.report
+        report.freedBytes = max(0, bytesBefore - bytesOnDisk())
+        writerLock.withLock {
+            writer.counters.freedBytes += report.freedBytes
+            writer.counters.lastCompaction = Clock.seconds()
+        }
+        gate.signal()
+        return report
+    }
+
     /// Bytes of all segments' files and their hint files.
-    private func bytesOnDisk() -> Int {
+    func bytesOnDisk() -> Int {
         manifest.current.segments.reduce(0) { $0 + bytesOnDisk(of: $1.number) }
     }
 
@@ -60,64 +95,34 @@ extension Store {
 
     /// Under the writer lock: the active segment is full now, whatever its size. The next write begins
     /// a new one. An active segment without records stays.
-    private func endActiveSegment() {
+    func endActiveSegment() throws(StoreError) {
         guard let appender = writer.appender, appender.segment.sequences != nil else { return }
+        let segment = appender.segment
+        try manifest.commit(in: directory) { manifest in
+            manifest.setSeal(segment.seal(isDurable: false), of: segment.number)
+        }
         writer.full.append(appender)
         writer.appender = nil
     }
 
-    /// Segments worth rewriting, and all there are to choose from: the sealed ones, and on request the
-    /// others, as if they were sealed. A segment is worth it if it holds dead records or
-    /// tombstones, or if it is one of several that would fit into fewer.
+    /// Segments worth rewriting, and those that are not, among the sealed ones and on request the
+    /// others, as if they were sealed. A segment is worth it if it holds dead records or tombstones, or
+    /// if it is one of several that would fit into fewer.
     private func compactionCandidates(
         withActive: Bool = false
-    ) -> (inputs: [Segment], all: [Segment]) {
+    ) -> (inputs: [Segment], others: [Segment]) {
         writerLock.withLock {
-            let sealed = table.visibleSegments.filter {
+            let all = table.visibleSegments.filter {
                 $0.isSealed || (withActive && $0.sequences != nil)
             }
-            var inputs = sealed.filter {
-                !$0.keepsCutBytes && ($0.deadBytes > 0 || $0.tombstoneBytes > 0)
+            func isSmall(_ segment: Segment) -> Bool { segment.end < options.segmentSize / 2 }
+            func isWorthIt(_ segment: Segment) -> Bool {
+                segment.deadBytes > 0 || segment.tombstoneBytes > 0
             }
-            let small = sealed.filter {
-                !$0.keepsCutBytes && $0.end < options.segmentSize / 2
-                    && $0.deadBytes == 0 && $0.tombstoneBytes == 0
-            }
-            if small.count + (inputs.isEmpty ? 0 : 1) > 1 { inputs += small }
-            return (inputs, sealed)
+            let whole = all.filter { !$0.keepsCutBytes }
+            let isMerging = whole.filter { isSmall($0) || isWorthIt($0) }.count > 1
+            let inputs = whole.filter { isWorthIt($0) || (isMerging && isSmall($0)) }
+            return (inputs, all.filter { segment in !inputs.contains { $0 === segment } })
         }
-    }
-
-    /// The first bytes of a sealed segment that do not check out, if any: such a segment is no input,
-    /// so that nothing that was not understood is ever deleted.
-    private func firstDamage(in segment: Segment) -> StoreError? {
-        let size = min(segment.end, segment.fileSize)
-        // SAFETY: the file has this many bytes, and they are mapped.
-        let bytes = unsafe segment.bytes(upTo: size)
-        var offset = SegmentHeader.byteCount
-        while offset < size {
-            let step = unsafe SegmentScan.step(
-                in: bytes.bytes, at: offset, identity: segment.identity)
-            switch step {
-            case .record(let header):
-                guard !header.needsNewerVersion,
-                    unsafe Record.valueChecksOut(
-                        header, in: bytes.bytes, at: offset, identity: segment.identity)
-                else {
-                    return segment.damaged(
-                        at: offset, length: header.recordLength, "the value's checksum is wrong")
-                }
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                return segment.damaged(at: offset, length: until - offset, "no whole record here")
-            case .zeros, .end:
-                return segment.damaged(
-                    at: offset, length: size - offset, "zeros instead of records")
-            }
-        }
-        guard size == segment.end else {
-            return segment.damaged(at: size, length: segment.end - size, "the file was cut")
-        }
-        return nil
     }
 }

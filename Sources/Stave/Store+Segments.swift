@@ -6,7 +6,7 @@ internal import Synchronization
 //
 //     who                 under                 active -> full -> sealed
 //     the writer          writer lock           beginSegment: a new file, MANIFEST names both
-//     worker or writer    maintenance lock      sealFull: sync, trim, MANIFEST, hint
+//     worker or writer    seal lock      sealFull: sync, trim, MANIFEST, hint
 
 extension Store {
     /// Begins a new active segment with room for a record; the old one is full now. Under the writer
@@ -73,34 +73,17 @@ extension Store {
         }
     }
 
-    /// Lets the background seal what is full; does it here where too much has piled up, so that a
-    /// writer cannot outrun the disk.
-    ///
-    /// - Throws: only `syncFailed`. The write that filled the segment was made, so other errors are not
-    ///   its caller's; the next sealing meets them again.
-    func relieve() throws(StoreError) {
-        guard writerLock.withLock({ writer.full.count }) > 2 else {
-            worker.wake()
-            return
-        }
-        do throws(StoreError) {
-            try sealFull()
-        } catch {
-            if case .syncFailed = error { throw error }
-        }
-    }
-
     /// Seals all full segments, oldest first.
     func sealFull() throws(StoreError) {
-        maintenanceLock.lock()
-        defer { maintenanceLock.unlock() }
+        sealLock.lock()
+        defer { sealLock.unlock() }
         while let appender = writerLock.withLock({ writer.full.first }) {
             try seal(appender)
             _ = writerLock.withLock { writer.full.removeFirst() }
         }
     }
 
-    /// Under the maintenance lock.
+    /// Under the seal lock.
     private func seal(_ appender: Appender) throws(StoreError) {
         let segment = appender.segment
         try syncLock.withLock { () throws(StoreError) in
@@ -127,19 +110,6 @@ extension Store {
         let written = try directory.open(file.name, .read)
         let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
         segment.remember(unsafe HintImage(trusting: mapping.bytes, keeping: mapping))
-    }
-
-    func startWorker() {
-        if worker.isStarted.load(ordering: .relaxed) { return }
-        worker.start { [weak self] in self?.workInBackground() }
-    }
-
-    private func workInBackground() {
-        if isClosing { return }
-        // Errors here are met again by the next write, sync or close.
-        if durability == .interval { try? syncNow() }
-        try? sealFull()
-        writerLock.withLock { writer.limbo.collect() }
     }
 }
 

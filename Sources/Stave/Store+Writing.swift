@@ -22,16 +22,16 @@ extension Store {
         keydir.prefetch(hash)
         writerLock.lock()
         let sequence: UInt64
-        let isFull: Bool
+        let needsTending: Bool
         do throws(StoreError) {
-            (sequence, isFull) = try append(value, forKey: key, hash: hash)
+            (sequence, needsTending) = try append(value, forKey: key, hash: hash)
         } catch {
             if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
             throw error
         }
         writerLock.unlock()
-        try finishWrite(sequence, isFull: isFull, deferringSync: deferringSync)
+        try finishWrite(sequence, needsTending: needsTending, deferringSync: deferringSync)
     }
 
     /// Deletes a key.
@@ -44,7 +44,7 @@ extension Store {
         try requireKey(key)
         let hash = Checksum.hash(key, seed: hashSeed)
         writerLock.lock()
-        let written: (sequence: UInt64, isFull: Bool)?
+        let written: (sequence: UInt64, needsTending: Bool)?
         do throws(StoreError) {
             written = try appendTombstone(forKey: key, hash: hash)
         } catch {
@@ -54,7 +54,8 @@ extension Store {
         }
         writerLock.unlock()
         guard let written else { return false }
-        try finishWrite(written.sequence, isFull: written.isFull, deferringSync: deferringSync)
+        try finishWrite(
+            written.sequence, needsTending: written.needsTending, deferringSync: deferringSync)
         return true
     }
 
@@ -63,9 +64,9 @@ extension Store {
     /// Check, append, point the keydir: all that a set is.
     private func append(
         _ value: RawSpan, forKey key: RawSpan, hash: UInt64
-    ) throws(StoreError) -> (sequence: UInt64, isFull: Bool) {
+    ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        let (appender, isFull) = try requireRoom(length)
+        let (appender, needsTending) = try requireRoom(length)
         // Now, because after the append nothing may fail any more.
         try keydir.makeRoom(hash)
         let sequence = writer.nextSequence
@@ -82,19 +83,19 @@ extension Store {
             keydir.insert(hash, location)
         }
         appender.segment.liveBytes &+= length
-        return (sequence, isFull)
+        return (sequence, isTendingDue() || needsTending)
     }
 
     private func appendTombstone(
         forKey key: RawSpan, hash: UInt64
-    ) throws(StoreError) -> (sequence: UInt64, isFull: Bool)? {
+    ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool)? {
         try requireWritable()
         guard let old = unsafe existing(key, hash: hash) else {
             try requireAbsent(key, hash: hash)
             return nil
         }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
-        let (appender, isFull) = try requireRoom(length)
+        let (appender, needsTending) = try requireRoom(length)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .tombstone, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
@@ -104,7 +105,15 @@ extension Store {
         forget(unsafe old.location)
         unsafe keydir.remove(old.slot, hash: hash)
         appender.segment.tombstoneBytes &+= length
-        return (sequence, isFull)
+        return (sequence, isTendingDue() || needsTending)
+    }
+
+    /// Has enough been written since a writer last looked after the background?
+    @inline(__always)
+    private func isTendingDue() -> Bool {
+        guard writer.counters.writtenBytes &- writer.tendedBytes > 1 << 20 else { return false }
+        writer.tendedBytes = writer.counters.writtenBytes
+        return true
     }
 
     @inline(__always)
@@ -191,22 +200,22 @@ extension Store {
     @inline(__always)
     private func requireRoom(
         _ recordLength: Int
-    ) throws(StoreError) -> (appender: Appender, isFull: Bool) {
+    ) throws(StoreError) -> (appender: Appender, needsTending: Bool) {
         try requireWritable()
         if let appender = writer.appender, appender.hasRoom(recordLength) {
             return (appender, false)
         }
-        return (try beginSegment(recordLength), writer.full.isEmpty == false)
+        return (try beginSegment(recordLength), true)
     }
 
     private func finishWrite(
-        _ sequence: UInt64, isFull: Bool, deferringSync: Bool
+        _ sequence: UInt64, needsTending: Bool, deferringSync: Bool
     ) throws(StoreError) {
         if durability == .always {
             if !deferringSync { try makeDurable(sequence) }
-        } else if durability == .interval || isFull {
+        } else if durability == .interval {
             startWorker()
         }
-        if isFull { try relieve() }
+        if needsTending { try tend() }
     }
 }

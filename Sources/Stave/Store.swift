@@ -36,11 +36,17 @@ public final class Store: @unchecked Sendable {
     let readOnlyReason: String?
     private let isClosed = Atomic<Bool>(false)
     let durableSequence: Atomic<UInt64>
-    let worker: Worker
+    let worker = Worker()
+    let compactor = Worker()
+    let gate = CompactionGate()
+    /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
+    let revisionWithoutIdleTombstones = Atomic<UInt64>(0)
 
     // The locks, outermost first. Nobody takes an earlier one while holding a later one.
-    /// Guards the shape of the log: one sealing or compaction at a time.
-    let maintenanceLock = Lock()
+    /// One compaction at a time.
+    let compactionLock = Lock()
+    /// One sealing at a time.
+    let sealLock = Lock()
     /// Guards syncing: one at a time, so that those who wait share the next one.
     let syncLock = Lock()
     /// Guards `writer` and all that is written to the keydir and the segment table.
@@ -71,7 +77,6 @@ public final class Store: @unchecked Sendable {
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
         writer = WriterState(nextSequence: recovered.nextSequence)
-        worker = Worker()
         if !isWriter {
             readOnlyReason = "it was opened with --read-only"
         } else if let first = recovered.uncertainties.first {
@@ -102,9 +107,12 @@ public final class Store: @unchecked Sendable {
     /// other uses of a closed store throw `StoreError.closed`.
     public func close() throws(StoreError) {
         if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
+        // A compaction stops at its next step, or ends if it has committed: nothing may be committed
+        // once the lock is let go.
+        gate.close()
+        compactor.stop()
         worker.stop()
-        // A compaction that runs ends first: nothing may be committed once the lock is let go.
-        defer { maintenanceLock.withLock { storeLock?.release() } }
+        defer { compactionLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
         var problem: StoreError?
         do throws(StoreError) {
@@ -139,6 +147,10 @@ struct WriterState {
     var nextSequence: UInt64
     /// Why no more writes are taken, once a sync has failed.
     var failure: StoreError?
+    /// Why and when the background's last compaction failed.
+    var compactionFailure: (error: StoreError, time: UInt32)?
+    /// Bytes appended when a writer last looked whether the background has work.
+    var tendedBytes = 0
     /// Segments that a compaction replaced, until no reader can be inside.
     var limbo = Limbo()
     var counters = Counters()
@@ -148,5 +160,7 @@ struct WriterState {
         var copiedBytes = 0
         var freedBytes = 0
         var writtenBytes = 0
+        /// Seconds since 1970; nil before the first.
+        var lastCompaction: UInt32?
     }
 }

@@ -37,6 +37,8 @@ public enum StoreError: Error, Equatable, Sendable {
     /// An earlier sync failed: what was written since the last good one may be lost.
     case syncFailed(file: String, reason: String)
     case tooManySegments
+    /// A compaction was told to stop. The store is as it was before it.
+    case cancelled
     case closed
     /// Any other error of the operating system.
     case system(operation: String, file: String, code: Int32, reason: String)
@@ -70,6 +72,7 @@ extension StoreError: CustomStringConvertible {
             "a sync of \(file) failed (\(reason)); no more writes are taken, reopen the store"
         case .tooManySegments:
             "too many segments; compact the store or open it with a larger segment size"
+        case .cancelled: "cancelled"
         case .closed: "the store is closed"
         case .system(let operation, let file, _, let reason):
             "cannot \(operation) \(file): \(reason)"

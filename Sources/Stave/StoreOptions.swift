@@ -30,5 +30,17 @@ public struct StoreOptions: Sendable {
     /// value; the rest of the checks stay.
     public var verifiesReads = true
 
+    /// When the background compacts.
+    public var compaction = CompactionPolicy()
+    /// Told what the background has done, on one of its threads. Must not call the store.
+    public var onEvent: (@Sendable (StoreEvent) -> Void)?
+
     public init() {}
+}
+
+/// What happens in a store without being asked for.
+public enum StoreEvent: Sendable {
+    case compacted(CompactionReport)
+    /// The store goes on; the next try is a minute later, or when `compact()` is called.
+    case compactionFailed(StoreError)
 }

@@ -10,13 +10,15 @@ extension Store {
 
     /// Runs `body` while neither a writer nor the background changes anything.
     func whileFrozen<Result>(_ body: () throws -> Result) throws -> Result {
-        maintenanceLock.lock()
+        compactionLock.lock()
+        sealLock.lock()
         syncLock.lock()
         writerLock.lock()
         defer {
             writerLock.unlock()
             syncLock.unlock()
-            maintenanceLock.unlock()
+            sealLock.unlock()
+            compactionLock.unlock()
         }
         return try body()
     }

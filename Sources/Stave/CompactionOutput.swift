@@ -1,0 +1,85 @@
+internal import StaveDisk
+
+/// A segment that a compaction writes, with its hint.
+final class CompactionOutput {
+    let segment: Segment
+    /// Where each entry's record was copied from, in the order of the hint.
+    private(set) var origins: [Location] = []
+    private let store: Store
+    private let appender: Appender
+    private var builder: HintBuilder? = HintBuilder()
+    private var finished: HintImage?
+
+    init(_ store: Store, capacity: Int) throws(StoreError) {
+        self.store = store
+        appender = try store.createSegment(capacity: capacity)
+        segment = appender.segment
+        do throws(StoreError) {
+            try store.writerLock.withLock { () throws(StoreError) in
+                try store.table.add(segment, limit: SegmentHeader.byteCount, isHidden: true)
+            }
+        } catch {
+            discard()
+            throw error
+        }
+    }
+
+    /// The hint; only after `finish`.
+    var image: HintImage { finished! }
+
+    func hasRoom(_ recordLength: Int) -> Bool { appender.hasRoom(recordLength) }
+
+    /// Copies a record. Its value's checksum travels along, and so still proves what was first written.
+    func append(_ entry: HintEntry, from input: Segment) throws(StoreError) {
+        let record = unsafe RecordPointer(
+            segment: input.mapping.bytes.baseAddress!, offset: entry.offset,
+            limit: min(input.end, input.fileSize), identity: input.identity)
+        guard record.headerChecksOut(), let header = record.header else {
+            throw input.damaged(
+                at: entry.offset, length: entry.recordLength,
+                "the record's header checksum is wrong")
+        }
+        let value: UnsafeRawBufferPointer
+        if entry.kind == .value {
+            guard let whole = unsafe record.value(isVerified: true) else {
+                throw input.damaged(
+                    at: entry.offset, length: entry.recordLength, "the value's checksum is wrong")
+            }
+            unsafe value = unsafe whole
+        } else {
+            unsafe value = UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        let oldBinding = Checksum.binding(identity: input.identity, offset: entry.offset)
+        let offset = unsafe try appender.append(
+            header, key: entry.key.bytes, value: value.bytes,
+            unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
+        origins.append(Location(slot: input.slot, offset: entry.offset))
+        segment.note(sequence: header.sequence)
+        builder?.count(sequence: header.sequence, kind: entry.kind)
+        unsafe builder?.append(HintEntry(header, kind: entry.kind, offset: offset, key: entry.key))
+    }
+
+    /// Makes the segment and its hint durable. May be called twice.
+    func finish() throws(StoreError) {
+        guard finished == nil, let builder = builder.take() else { return }
+        let image = builder.finish(identity: segment.identity, segmentLength: segment.end)
+        do throws(FileError) {
+            try appender.sync(upTo: segment.end)
+            try appender.trim()
+            segment.remember(image)
+            try store.writeHint(of: segment)
+        } catch {
+            throw StoreError(error)
+        }
+        segment.isSealed = true
+        finished = segment.hint ?? image
+    }
+
+    /// Takes everything back: the compaction failed before its commit.
+    func discard() {
+        try? store.directory.remove(FileName.segment(segment.number).name)
+        try? store.directory.remove(FileName.hint(segment.number).name)
+        guard segment.slot >= 0 else { return }
+        store.writerLock.withLock { store.table.remove(segment) }
+    }
+}

@@ -1,0 +1,157 @@
+internal import StaveDisk
+internal import Synchronization
+
+// What happens without being asked. One thread syncs once a second and seals full segments; another one
+// compacts, so that a long compaction holds neither up. Both start when there is first something to do.
+
+extension Store {
+    /// Called by a writer after each megabyte and each new segment, without locks: wakes whoever has
+    /// work now, and holds the writer up where the background cannot keep up.
+    ///
+    /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
+    ///   background meets them again.
+    @inline(never)
+    func tend() throws(StoreError) {
+        let (fullCount, use) = writerLock.withLock { (writer.full.count, spaceUse()) }
+        if fullCount > 0 {
+            startWorker()
+            worker.wake()
+        }
+        if options.compaction.isAutomatic, use.isDue(options.compaction) {
+            startCompactor()
+            compactor.wake()
+        }
+        if fullCount > 2 {
+            do throws(StoreError) {
+                try sealFull()
+            } catch {
+                if case .syncFailed = error { throw error }
+            }
+        }
+        waitForSpace()
+    }
+
+    /// Holds a writer up while the directory is above its bound and a compaction can do something
+    /// about it.
+    private func waitForSpace() {
+        let policy = options.compaction
+        guard policy.isAutomatic else { return }
+        var patience = 12_000
+        while patience > 0, !isClosing, !gate.isHeld {
+            let (use, hasFailed) = writerLock.withLock {
+                (spaceUse(), writer.compactionFailure != nil || writer.failure != nil)
+            }
+            guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed else {
+                return
+            }
+            compactor.wake()
+            gate.waitForChange()
+            patience -= 1
+        }
+    }
+
+    func startWorker() {
+        if worker.isStarted.load(ordering: .relaxed) { return }
+        worker.start { [weak self] in self?.syncAndSeal() }
+    }
+
+    private func startCompactor() {
+        if compactor.isStarted.load(ordering: .relaxed) { return }
+        compactor.start { [weak self] in self?.compactAsNeeded() }
+    }
+
+    private func syncAndSeal() {
+        if isClosing { return }
+        // Errors here are met again by the next write, sync or close.
+        if durability == .interval { try? syncNow() }
+        try? sealFull()
+        writerLock.withLock { writer.limbo.collect() }
+    }
+
+    /// Compacts until nothing is due. An error, a full disk for one, ends it: it is kept for
+    /// `statistics`, told as an event, and tried again no sooner than a minute later.
+    private func compactAsNeeded() {
+        while !isClosing, !gate.isHeld {
+            let now = Clock.seconds()
+            let isResting = writerLock.withLock { () -> Bool in
+                guard let failure = writer.compactionFailure else { return false }
+                if now >= failure.time &+ 60 { writer.compactionFailure = nil }
+                return writer.compactionFailure != nil
+            }
+            if isResting { return }
+            do throws(StoreError) {
+                guard let report = try compactOnce() else { return }
+                options.onEvent?(.compacted(report))
+                if report.segmentsBefore == 0 { return }
+            } catch {
+                if case .cancelled = error { return }
+                writerLock.withLock { writer.compactionFailure = (error, now) }
+                gate.signal()
+                options.onEvent?(.compactionFailed(error))
+                return
+            }
+        }
+    }
+
+    /// One compaction of the most worthwhile segments; nil where nothing is due.
+    func compactOnce() throws(StoreError) -> CompactionReport? {
+        let ticket = gate.ticket
+        try sealMostlyDeadActive()
+        compactionLock.lock()
+        defer { compactionLock.unlock() }
+        if isClosing { return nil }
+        let (sealed, use) = writerLock.withLock {
+            (table.visibleSegments.filter(\.isSealed), spaceUse())
+        }
+        var inputs: [Segment] = []
+        if use.isDue(options.compaction) {
+            inputs = sealed.victims(segmentSize: options.segmentSize)
+        }
+        if inputs.isEmpty { inputs = sealed.smallOnes(segmentSize: options.segmentSize) }
+        if inputs.isEmpty { inputs = segmentWithIdleTombstones(sealed) }
+        guard !inputs.isEmpty else { return nil }
+        let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
+        return try run(
+            Compaction(of: inputs, others: others, in: self), ticket: ticket,
+            bytesPerSecond: options.compaction.bytesPerSecond, bytesBefore: bytesOnDisk())
+    }
+
+    /// A small store that is overwritten all day would grow to a whole segment of dead records: an
+    /// active segment that is mostly dead is ended early.
+    private func sealMostlyDeadActive() throws(StoreError) {
+        try writerLock.withLock { () throws(StoreError) in
+            guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
+                active.deadBytes >= options.compaction.minDeadBytes,
+                active.deadBytes * 2 >= active.end
+            else { return }
+            try requireWritable()
+            try endActiveSegment()
+        }
+        try sealFull()
+    }
+
+    /// A segment of which a sixteenth is tombstones that nothing needs any more.
+    private func segmentWithIdleTombstones(_ sealed: [Segment]) -> [Segment] {
+        let revision = manifest.current.revision
+        guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
+        for segment in sealed
+        where segment.tombstoneBytes * 16 > segment.end && !segment.keepsCutBytes {
+            let others = sealed.filter { $0 !== segment }
+            let plan = Compaction(of: [segment], others: others, in: self).plan()
+            if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
+        }
+        revisionWithoutIdleTombstones.store(revision, ordering: .relaxed)
+        return []
+    }
+
+    /// Under the writer lock.
+    func spaceUse() -> SpaceUse {
+        var use = SpaceUse()
+        for segment in table.visibleSegments {
+            use.totalBytes += segment.end - SegmentHeader.byteCount
+            use.liveBytes += segment.liveBytes
+            use.tombstoneBytes += segment.tombstoneBytes
+        }
+        return use
+    }
+}
