@@ -34,6 +34,8 @@ final class OpenedDirectory {
             try ManifestFile.write(manifest, in: directory)
         }
         (manifest, recovered) = try Self.recover(in: directory, manifest, isWriter: isWriter)
+        // Only now: an open that was refused has changed nothing.
+        lock?.announce()
         self.directory = consume directory
     }
 

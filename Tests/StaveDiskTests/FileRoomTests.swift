@@ -80,6 +80,8 @@ struct FileRoomTests {
                 return
             }
             #expect(try StoreLock.acquire(in: directory) == nil)
+            #expect(StoreLock.holder(in: directory) == nil)
+            lock.announce()
             #expect(StoreLock.holder(in: directory) != nil)
             _ = consume lock
         }

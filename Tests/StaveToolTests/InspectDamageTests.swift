@@ -202,7 +202,22 @@ struct InspectDamageTests {
         active.sync()
         folder.write(active.bytes, to: "0000000003.segment")
         let run = try overview()
-        #expect(run.status == 1)
+        #expect(run.status == 66)
         #expect(run.output.contains("newer version"))
+    }
+
+    @Test("A value that is not to be shown is not shown byte by byte either")
+    func hiddenValue() throws {
+        var active = store.active
+        active.set("card", "4111-secret")
+        active.sync()
+        folder.write(active.bytes, to: "0000000003.segment")
+        let offset = try #require(active.records.last?.offset)
+        let place = ["--segment", "3", "--from", "\(offset)", "--hex"]
+        let shown = try InspectRun(["."] + place, in: folder)
+        #expect(shown.output.contains("4111-secret"))
+        let hidden = try InspectRun(["."] + place + ["--values", "none"], in: folder)
+        #expect(hidden.output.contains("value, 11 bytes, fingerprint "))
+        #expect(!hidden.output.contains("4111") && !hidden.output.contains("34 31 31 31"))
     }
 }

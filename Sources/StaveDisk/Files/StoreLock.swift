@@ -21,21 +21,27 @@ package struct StoreLock: ~Copyable, Sendable {
             if errno == EWOULDBLOCK { return nil }
             if errno != EINTR { throw FileError("lock", file.path, code: errno) }
         }
-        // Who holds it, for the message that another writer gets. A full disk must not keep a store
-        // from opening, so a failure here is of no consequence.
-        let text = Array("\(getpid())\n".utf8)
-        try? file.truncate(to: 0)
-        unsafe try? file.write(text.span.bytes, at: 0)
         return StoreLock(file: file)
     }
 
-    /// The process id that the holder wrote, if it can be read.
+    /// Writes who holds it, for the message that another writer gets. A full disk must not keep a store
+    /// from opening, so a failure here is of no consequence.
+    package func announce() {
+        let text = Array("\(getpid())\n".utf8)
+        try? file.truncate(to: 0)
+        unsafe try? file.write(text.span.bytes, at: 0)
+    }
+
+    /// The process id that the holder wrote, if it can be read and such a process lives. (Until the
+    /// holder has announced itself, an earlier holder's stands there.)
     package static func holder(in directory: borrowing Directory) -> Int? {
         guard let file = try? directory.open(FileName.lockName, .read),
             let bytes = try? file.contents(limit: 64)
         else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
-        return Int(text.prefix { $0.isNumber })
+        guard let id = Int32(text.prefix { $0.isNumber }), kill(id, 0) == 0 || errno == EPERM
+        else { return nil }
+        return Int(id)
     }
 
     /// Lets the lock go while the value lives on.

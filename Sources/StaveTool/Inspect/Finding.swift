@@ -4,6 +4,8 @@ enum Severity: Int, Comparable {
     case note
     /// Left by a crash: the log ends here. Nothing that was known to be durable is lost.
     case torn
+    /// It cannot be told here: no permission, or a newer version of stave wrote it.
+    case unreadable
     /// Bytes that were once whole no longer check out.
     case damage
 
@@ -13,16 +15,18 @@ enum Severity: Int, Comparable {
         switch self {
         case .note: "note"
         case .torn: "torn tail"
+        case .unreadable: "unreadable"
         case .damage: "damage"
         }
     }
 
-    /// 0 clean, 1 damage, 2 torn tail only.
+    /// 0 clean, 1 damage, 2 torn tail only, 66 not readable.
     var exitStatus: Int32 {
         switch self {
         case .note: 0
         case .damage: 1
         case .torn: 2
+        case .unreadable: 66
         }
     }
 }
@@ -98,8 +102,12 @@ struct Findings {
     func printVerdict(to output: Output, json: Bool, isVerified: Bool) {
         let words =
             switch worst {
-            case .note: isVerified ? "clean: every byte is accounted for" : "clean"
+            case .note:
+                isVerified
+                    ? "clean: every byte is accounted for"
+                    : "clean as far as it was read (--verify reads every byte)"
             case .torn: "torn tail"
+            case .unreadable: "unreadable"
             case .damage: "damage"
             }
         if json {

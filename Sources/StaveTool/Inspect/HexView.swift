@@ -3,6 +3,7 @@ internal import StaveDisk
 /// One record byte by byte, its fields named, whether or not it checks out.
 struct HexView {
     let segment: SegmentSurvey
+    let values: RecordFilter.Values
     let output: Output
 
     /// Shows what stands at `offset`. Returns false where the segment ends before it.
@@ -75,6 +76,12 @@ struct HexView {
         output.line("key, \(header.keyLength) bytes: \(Printable.quoted(key, limit: 256))")
         dump(Array(key.prefix(256)), at: keyStart)
         guard keyEnd < bytes.byteCount else { return }
+        if values == .none {
+            let whole = bytes.extracting(keyEnd..<min(valueEnd, bytes.byteCount))
+            let fingerprint = hex(Checksum.hash(whole))
+            output.line("value, \(header.valueLength) bytes, fingerprint \(fingerprint)")
+            return
+        }
         let value = bytes.array(keyEnd..<min(valueEnd, keyEnd + 1024))
         output.line("value, \(header.valueLength) bytes: \(Printable.quoted(value, limit: 256))")
         dump(value, at: keyEnd)

@@ -95,7 +95,10 @@ struct Inspection {
             throw .usage("--hex needs --segment N, as there are \(segments.count) segments")
         }
         let offset = filter.from ?? 0
-        guard HexView(segment: segment, output: output).print(at: offset) else {
+        guard
+            HexView(segment: segment, values: filter.values, output: output)
+                .print(at: offset)
+        else {
             throw .usage("\(segment.name) ends before offset \(offset)")
         }
         return segment.findings.worst

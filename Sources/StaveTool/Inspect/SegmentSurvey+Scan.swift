@@ -97,7 +97,7 @@ extension SegmentSurvey {
     ) {
         let range = offset..<(offset + header.recordLength)
         if header.needsNewerVersion {
-            add(.damage, range, "flags \(header.flags) need a newer version of stave")
+            add(.unreadable, range, "flags \(header.flags) need a newer version of stave")
         }
         guard verifies else { return }
         if case .bad(let computed) = value {

@@ -85,7 +85,9 @@ final class SegmentSurvey {
                 identity = header.identity
                 mark = SegmentHeader.mark(in: bytes, identity: header.identity)
             } catch {
-                add(.damage, error.offset..<min(image.count, 64), error.reason)
+                add(
+                    error.isNewerVersion ? .unreadable : .damage,
+                    error.offset..<max(error.offset, min(image.count, 64)), error.reason)
                 guard !error.isNewerVersion else { return }
                 identity = listed?.identity ?? Self.rawIdentity(bytes)
                 if let identity { mark = SegmentHeader.mark(in: bytes, identity: identity) }

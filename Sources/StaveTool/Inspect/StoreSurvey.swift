@@ -65,11 +65,13 @@ final class StoreSurvey {
                 return try Manifest(decoding: bytes)
             } catch {
                 findings.add(
-                    Finding(.damage, name, error.offset..<bytes.count, error.reason))
+                    Finding(
+                        error.isNewerVersion ? .unreadable : .damage, name,
+                        error.offset..<max(error.offset, bytes.count), error.reason))
             }
         } catch {
             let text = error.isNoSuchFile ? "missing" : error.reason
-            findings.add(Finding(.damage, name, nil, text))
+            findings.add(Finding(error.isPermission ? .unreadable : .damage, name, nil, text))
         }
         return nil
     }
@@ -109,7 +111,9 @@ final class StoreSurvey {
                 if error.isNoSuchFile {
                     missing.append(name)
                 } else {
-                    findings.add(Finding(.damage, name, nil, error.reason))
+                    findings.add(
+                        Finding(error.isPermission ? .unreadable : .damage, name, nil, error.reason)
+                    )
                 }
             }
         }
