@@ -68,6 +68,7 @@ for (index, name) in workloadNames.enumerated() {
     ])
 }
 try measureWholeStore(folder.appendingPathComponent("whole").path)
+try measureLatency(folder.appendingPathComponent("latency").path)
 
 /// Runs `body` in a scope of its own, so that what it made is gone when it returns.
 @inline(never)
