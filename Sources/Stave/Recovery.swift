@@ -43,22 +43,6 @@ struct Uncertainty: Equatable {
     var error: StoreError { .uncertain(file: file, offset: offset) }
 }
 
-/// What reading an unsealed segment, record by record, comes to.
-struct RecoveredLog {
-    /// Where the log ends.
-    var end = SegmentHeader.byteCount
-    var records = RecordList()
-    /// Synced, in bytes; 0 where the mark does not check out.
-    var mark = 0
-    /// Bytes behind `end` that are not just reserved space.
-    var hasTornTail = false
-    /// Whole records among them.
-    var cutRecords = 0
-    var highestSequence: UInt64 = 0
-    /// The log stops before its segment was complete.
-    var endsEarly = false
-}
-
 /// Opening, step by step:
 ///
 /// 1. Read MANIFEST. It alone says which segments there are.
@@ -73,8 +57,8 @@ struct RecoveredLog {
 struct Recovery: ~Copyable {
     private let path: String
     private let manifest: Manifest
-    private let isWriter: Bool
-    private var result = RecoveredStore()
+    let isWriter: Bool
+    var result = RecoveredStore()
 
     static func run(
         in directory: borrowing Directory, manifest: Manifest, isWriter: Bool
@@ -111,7 +95,7 @@ struct Recovery: ~Copyable {
     // MARK: Files
 
     /// Step 2. Maps `length` bytes, or the whole file where that is nil.
-    private func open(
+    func open(
         _ entry: Manifest.Segment, in directory: borrowing Directory, asWriter: Bool
     ) throws(StoreError) -> (
         segment: Segment, size: Int, header: SegmentHeader?, problem: FormatError?
@@ -145,9 +129,7 @@ struct Recovery: ~Copyable {
                 header = nil
             }
             let capacity = Int(clamping: header?.capacity ?? 0)
-            let largest =
-                Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17)
-            let mapped = asWriter && capacity <= largest ? max(size, capacity) : size
+            let mapped = asWriter && capacity <= Format.maxFileLength ? max(size, capacity) : size
             let mapping = try Mapping(file, count: mapped, isWritable: asWriter)
             let path = file.path
             let segment = Segment(
@@ -161,7 +143,7 @@ struct Recovery: ~Copyable {
         }
     }
 
-    private mutating func report(_ problem: FormatError?, in segment: Segment) throws(StoreError) {
+    mutating func report(_ problem: FormatError?, in segment: Segment) throws(StoreError) {
         guard let problem else { return }
         if problem.isNewerVersion { throw StoreError(problem, file: segment.path) }
         result.notices.append(
@@ -201,11 +183,11 @@ struct Recovery: ~Copyable {
 
     /// Next numbers are above every one that was seen. Those near the end of the range, which only a
     /// made-up file can hold, end it: then no more writes are taken.
-    private mutating func see(_ sequence: UInt64) {
+    mutating func see(_ sequence: UInt64) {
         result.nextSequence = max(result.nextSequence, sequence == .max ? .max : sequence + 1)
     }
 
-    private mutating func skipSequences(_ count: Int) {
+    mutating func skipSequences(_ count: Int) {
         let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
         result.nextSequence = overflow ? .max : next
         result.skipsSequences = true
@@ -277,7 +259,7 @@ struct Recovery: ~Copyable {
         result.images.append(image)
     }
 
-    private mutating func addUncertainty(
+    mutating func addUncertainty(
         in segment: Segment, _ range: Range<Int>, above sequence: UInt64
     ) {
         result.uncertainties.append(
@@ -287,147 +269,5 @@ struct Recovery: ~Copyable {
         result.notices.append(
             "\(segment.path) is damaged at offset \(range.lowerBound) (\(range.count) bytes),"
                 + " and nothing tells which key was there")
-    }
-
-    // MARK: Unsealed segments (step 4)
-
-    /// Returns true where the log ends here, before the segment was complete.
-    private mutating func readUnsealed(
-        _ entry: Manifest.Segment, in directory: borrowing Directory
-    ) throws(StoreError) -> Bool {
-        let asWriter = isWriter && entry.seal == nil
-        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
-        var mark = unsafe SegmentHeader.mark(
-            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
-        // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
-        while !isWriter, mark ?? 0 > size,
-            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
-        {
-            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
-            mark = unsafe SegmentHeader.mark(
-                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
-        }
-        try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
-        if asWriter, log.end > size {
-            // The file was cut: nothing will be written, and nothing behind its end may be touched.
-            segment = try open(entry, in: directory, asWriter: false).segment
-        }
-        segment.end = log.end
-        segment.sequences = log.records.sequences
-        // SAFETY: all of `log.records` lie inside the mapped file.
-        let bytes = unsafe segment.bytes(upTo: log.end)
-        let image = unsafe log.records.image(
-            of: bytes, identity: segment.identity, segmentLength: log.end)
-        result.segments.append(segment)
-        result.images.append(image)
-        let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
-        see(log.highestSequence)
-        if let first = log.records.firstSequence(from: log.mark) {
-            result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
-        }
-        if log.mark != size {
-            // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
-            // more than fit into the segment, so this many numbers are left out.
-            skipSequences(capacity / Format.aligned(RecordHeader.byteCount + 1))
-        }
-        if entry.seal != nil {
-            segment.keepsCutBytes = log.cutRecords > 0
-            result.full.append(segment)
-        } else {
-            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
-            if let older = result.active { result.full.append(older.segment) }
-            result.active = RecoveredStore.Active(
-                segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
-        }
-        return log.endsEarly
-    }
-
-    private mutating func readLog(
-        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
-    ) throws(StoreError) -> RecoveredLog {
-        var log = RecoveredLog()
-        let limit = min(size, seal?.length ?? size)
-        // SAFETY: `limit` bytes of the file are mapped.
-        let bytes = unsafe segment.bytes(upTo: limit)
-        if size < SegmentHeader.byteCount {
-            addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
-        }
-        log.mark = mark
-        var offset = SegmentHeader.byteCount
-        scan: while true {
-            let step = unsafe SegmentScan.step(
-                in: bytes.bytes, at: offset, identity: segment.identity)
-            switch step {
-            case .record(let header):
-                guard !header.needsNewerVersion else {
-                    throw .newerVersion(
-                        file: segment.path, reason: "record at offset \(offset) has unknown flags")
-                }
-                let isWhole =
-                    unsafe offset < log.mark
-                    || Record.valueChecksOut(
-                        header, in: bytes.bytes, at: offset, identity: segment.identity)
-                guard isWhole else {
-                    log.hasTornTail = true
-                    break scan
-                }
-                log.records.append(header, at: offset)
-                log.highestSequence = max(log.highestSequence, header.sequence)
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                guard offset < log.mark else {
-                    log.hasTornTail = true
-                    break scan
-                }
-                // The next record's number bounds the lost ones: the log is written in order.
-                var bound = UInt64.max
-                if let next = unsafe Record.header(
-                    in: bytes.bytes, at: until, identity: segment.identity)
-                {
-                    bound = next.sequence &- 1
-                }
-                // The mark is where a record ended: what lies behind it is looked at from there.
-                let damageEnd = min(until, Format.aligned(log.mark))
-                addUncertainty(in: segment, offset..<damageEnd, above: bound)
-                offset = damageEnd
-            case .zeros, .end:
-                break scan
-            }
-        }
-        log.end = offset
-        if offset < log.mark {
-            addUncertainty(in: segment, offset..<log.mark, above: .max)
-            log.end = Format.aligned(log.mark)
-        }
-        if log.hasTornTail { unsafe countCutRecords(of: segment, bytes, &log) }
-        log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
-        return log
-    }
-
-    private mutating func countCutRecords(
-        of segment: Segment, _ bytes: UnsafeRawBufferPointer, _ log: inout RecoveredLog
-    ) {
-        var offset = log.end
-        while offset < bytes.count {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
-            {
-            case .record(let header):
-                if unsafe Record.valueChecksOut(
-                    header, in: bytes.bytes, at: offset, identity: segment.identity)
-                {
-                    log.cutRecords += 1
-                    log.highestSequence = max(log.highestSequence, header.sequence)
-                }
-                offset += header.recordLength
-            case .unreadable(let until, _): offset = until
-            case .zeros, .end: offset = bytes.count
-            }
-        }
-        guard isWriter else { return }
-        let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
-        result.notices.append(
-            "\(segment.path) ends in a torn record at offset \(log.end)\(rest);"
-                + " what was never synced behind it is left out")
     }
 }

@@ -14,6 +14,10 @@ package enum Format {
     /// Records start below this offset of a segment, so that `offset / 8` fits into 25 bits.
     @inlinable package static var maxSegmentLength: Int { 256 << 20 }
 
+    /// No segment file is longer: one that begins its last record below `maxSegmentLength`, and that
+    /// record has the longest key and value.
+    package static var maxFileLength: Int { maxSegmentLength + maxValueLength + (1 << 17) }
+
     /// `length` rounded up to the next multiple of `alignment`.
     @inlinable package static func aligned(_ length: Int) -> Int {
         (length &+ (alignment - 1)) & ~(alignment - 1)

@@ -192,7 +192,7 @@ private struct ManifestLines {
         }
         guard words.count == 10, words[4] == "sealed" || words[4] == "full", words[5] == "length",
             let length = Int(words[6]), length >= SegmentHeader.byteCount,
-            length <= Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17),
+            length <= Format.maxFileLength,
             words[7] == "sequences",
             let first = UInt64(words[8]), let last = UInt64(words[9]), first <= last
         else { throw unexpected("sealed or full, length BYTES sequences FIRST LAST") }

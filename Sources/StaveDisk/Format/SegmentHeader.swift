@@ -97,7 +97,7 @@ package struct SegmentHeader: Equatable, Sendable {
     package static func mark(in segment: RawSpan, identity: UInt64) -> Int? {
         guard segment.byteCount >= byteCount else { return nil }
         let length: UInt64 = segment.load(markOffset)
-        guard let mark = Int(exactly: length), mark >= byteCount,
+        guard let mark = Int(exactly: length), mark >= byteCount, mark <= Format.maxFileLength,
             segment.load(markOffset + 8) == Self.mark(mark, identity: identity).checksum
         else { return nil }
         return mark

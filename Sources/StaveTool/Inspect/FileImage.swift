@@ -19,7 +19,7 @@ final class FileImage {
 
     /// Longest file that is copied: the longest possible segment.
     static let copyLimit =
-        Format.maxSegmentLength + Format.aligned(Format.maxValueLength) + (1 << 17)
+        Format.maxFileLength
 
     /// Maps at most `limit` bytes of a file that never changes.
     init(mapping file: borrowing File, limit: Int = .max) throws(FileError) {

@@ -1,0 +1,168 @@
+internal import StaveDisk
+
+/// What reading an unsealed segment, record by record, comes to.
+struct RecoveredLog {
+    /// Where the log ends.
+    var end = SegmentHeader.byteCount
+    var records = RecordList()
+    /// Synced, in bytes; 0 where the mark does not check out.
+    var mark = 0
+    /// Bytes behind `end` that are not just reserved space.
+    var hasTornTail = false
+    /// Whole records among them.
+    var cutRecords = 0
+    var highestSequence: UInt64 = 0
+    /// The log stops before its segment was complete.
+    var endsEarly = false
+}
+
+// Reading unsealed segments: step 4 of `Recovery`.
+
+extension Recovery {
+    /// Returns true where the log ends here, before the segment was complete.
+    mutating func readUnsealed(
+        _ entry: Manifest.Segment, in directory: borrowing Directory
+    ) throws(StoreError) -> Bool {
+        let asWriter = isWriter && entry.seal == nil
+        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+        var mark = unsafe SegmentHeader.mark(
+            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
+        while !isWriter, mark ?? 0 > size,
+            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
+        {
+            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
+            mark = unsafe SegmentHeader.mark(
+                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        }
+        try report(problem, in: segment)
+        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        if asWriter, log.end > size {
+            // The file was cut: nothing will be written, and nothing behind its end may be touched.
+            segment = try open(entry, in: directory, asWriter: false).segment
+        }
+        segment.end = log.end
+        segment.sequences = log.records.sequences
+        // SAFETY: all of `log.records` lie inside the mapped file.
+        let bytes = unsafe segment.bytes(upTo: log.end)
+        let image = unsafe log.records.image(
+            of: bytes, identity: segment.identity, segmentLength: log.end)
+        result.segments.append(segment)
+        result.images.append(image)
+        let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
+        see(log.highestSequence)
+        if let first = log.records.firstSequence(from: log.mark) {
+            result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
+        }
+        if log.mark != size {
+            // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
+            // more than fit into the segment, so this many numbers are left out.
+            skipSequences(capacity / Format.aligned(RecordHeader.byteCount + 1))
+        }
+        if entry.seal != nil {
+            segment.keepsCutBytes = log.cutRecords > 0
+            result.full.append(segment)
+        } else {
+            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
+            if let older = result.active { result.full.append(older.segment) }
+            result.active = RecoveredStore.Active(
+                segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
+        }
+        return log.endsEarly
+    }
+
+    private mutating func readLog(
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
+    ) throws(StoreError) -> RecoveredLog {
+        var log = RecoveredLog()
+        let limit = min(size, seal?.length ?? size)
+        // SAFETY: `limit` bytes of the file are mapped.
+        let bytes = unsafe segment.bytes(upTo: limit)
+        if size < SegmentHeader.byteCount {
+            addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
+        }
+        log.mark = mark
+        var offset = SegmentHeader.byteCount
+        scan: while true {
+            let step = unsafe SegmentScan.step(
+                in: bytes.bytes, at: offset, identity: segment.identity)
+            switch step {
+            case .record(let header):
+                guard !header.needsNewerVersion else {
+                    throw .newerVersion(
+                        file: segment.path, reason: "record at offset \(offset) has unknown flags")
+                }
+                let isWhole =
+                    unsafe offset < log.mark
+                    || Record.valueChecksOut(
+                        header, in: bytes.bytes, at: offset, identity: segment.identity)
+                guard isWhole else {
+                    log.hasTornTail = true
+                    break scan
+                }
+                log.records.append(header, at: offset)
+                log.highestSequence = max(log.highestSequence, header.sequence)
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                guard offset < log.mark else {
+                    log.hasTornTail = true
+                    break scan
+                }
+                offset = unsafe addDamage(in: segment, bytes, offset..<until, mark: log.mark)
+            case .zeros, .end:
+                break scan
+            }
+        }
+        log.end = offset
+        if offset < log.mark {
+            addUncertainty(in: segment, offset..<log.mark, above: .max)
+            log.end = Format.aligned(log.mark)
+        }
+        if log.hasTornTail { unsafe countCutRecords(of: segment, bytes, &log) }
+        log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
+        return log
+    }
+
+    /// Notes damage below the synced mark, and returns where to go on.
+    private mutating func addDamage(
+        in segment: Segment, _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, mark: Int
+    ) -> Int {
+        // The next record's number bounds the lost ones: the log is written in order.
+        var bound = UInt64.max
+        if let next = unsafe Record.header(
+            in: bytes.bytes, at: range.upperBound, identity: segment.identity)
+        {
+            bound = next.sequence &- 1
+        }
+        // The mark is where a record ended: what lies behind it is looked at from there.
+        let end = min(range.upperBound, Format.aligned(mark))
+        addUncertainty(in: segment, range.lowerBound..<end, above: bound)
+        return end
+    }
+
+    private mutating func countCutRecords(
+        of segment: Segment, _ bytes: UnsafeRawBufferPointer, _ log: inout RecoveredLog
+    ) {
+        var offset = log.end
+        while offset < bytes.count {
+            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
+            {
+            case .record(let header):
+                if unsafe Record.valueChecksOut(
+                    header, in: bytes.bytes, at: offset, identity: segment.identity)
+                {
+                    log.cutRecords += 1
+                    log.highestSequence = max(log.highestSequence, header.sequence)
+                }
+                offset += header.recordLength
+            case .unreadable(let until, _): offset = until
+            case .zeros, .end: offset = bytes.count
+            }
+        }
+        guard isWriter else { return }
+        let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
+        result.notices.append(
+            "\(segment.path) ends in a torn record at offset \(log.end)\(rest);"
+                + " what was never synced behind it is left out")
+    }
+}
