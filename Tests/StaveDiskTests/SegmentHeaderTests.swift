@@ -75,7 +75,8 @@ struct SegmentHeaderTests {
     }
 
     @Test(
-        "Marks of any length are read back; impossible ones are not", arguments: [80, 81, 1 << 40])
+        "Marks of any length are read back; impossible ones are not",
+        arguments: [80, 81, Format.maxFileLength])
     func marks(_ length: Int) {
         var bytes = header.encoded()
         bytes.replaceSubrange(
@@ -83,9 +84,11 @@ struct SegmentHeaderTests {
         #expect(mark(bytes) == length)
         unsafe #expect(
             SegmentHeader.mark(in: bytes.span.bytes, identity: header.identity ^ 1) == nil)
-        bytes.replaceSubrange(
-            64..<80, with: SegmentHeader.encodedMark(79, identity: header.identity))
-        #expect(mark(bytes) == nil)
+        for impossible in [79, Format.maxFileLength + 1, Int.max] {
+            bytes.replaceSubrange(
+                64..<80, with: SegmentHeader.encodedMark(impossible, identity: header.identity))
+            #expect(mark(bytes) == nil)
+        }
         bytes.replaceSubrange(64..<72, with: [UInt8](repeating: 0xff, count: 8))
         #expect(mark(bytes) == nil)
     }
