@@ -1,8 +1,8 @@
 import Glibc
-import Stave
 import TestSupport
 import Testing
 
+@testable import Stave
 @testable import StaveTool
 
 struct MailboxTests {

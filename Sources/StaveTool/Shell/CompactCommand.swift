@@ -57,10 +57,10 @@ extension Session {
     /// The store calls back between two steps, on this thread: there a signal is noticed and the bar
     /// drawn.
     private func compactWithProgress() throws(StoreError) -> CompactionReport {
+        // Nobody waits for earlier replies meanwhile, and they stand above the bar.
+        flush()
         var bar: ProgressBar?
         if ProgressBar.isWanted {
-            // Earlier replies stand above the bar.
-            flush()
             let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
             bar = ProgressBar("compacting", bytes: bytes, on: errors)
         }
