@@ -45,27 +45,25 @@ struct CompactTests {
         try store.close()
     }
 
+    // The signal comes while some hundred thousand records are copied; `cancelled` needs no such luck.
     @Test("Ctrl-C stops a compaction behind its bar, and never leaves the shell")
     func controlC() throws {
-        try makeWasteful(scratch.store, count: 400_000, segmentSize: 8 << 20)
+        try makeWasteful(scratch.store, count: 250_000, segmentSize: 8 << 20)
         let terminal = try scratch.terminal([], ["NO_COLOR": ""])
         try terminal.expect("> ")
         terminal.type("compact\r")
         try terminal.expect("compacting  ")
         try terminal.expect(" %")
-        terminal.signal(SIGINT)
+        terminal.type("\u{03}")
         try terminal.expect("error: cancelled\r\n")
         try terminal.expect("> ")
         terminal.type("count\r")
-        try terminal.expect("\r\n400000\r\n")
+        try terminal.expect("\r\n250000\r\n")
         try terminal.expect("> ")
         terminal.type("\u{04}")
         #expect(terminal.waitForExit() == 0)
-    }
 
-    @Test("SIGINT in a script stops the compaction, and the script with it")
-    func scriptSignal() throws {
-        try makeWasteful(scratch.store, count: 400_000, segmentSize: 8 << 20)
+        // In a script it stops the compaction, and the script with it.
         let child = try PipedChild([stave, scratch.store])
         child.send("echo begun\ncompact\necho not reached\n")
         #expect(child.waitForOutput("begun\n"))
@@ -74,7 +72,7 @@ struct CompactTests {
         #expect(child.output == Array("begun\n".utf8))
         #expect(child.errors.hasPrefix("stdin:2:1: cancelled\n"))
         let statistics = try run([scratch.store, "stats", "--json"]).text
-        #expect(!statistics.contains("\"deadBytes\":0,\"tombstone"))
+        #expect(statistics.contains(",\"deadBytes\":17600000,\"tombstoneBytes\":0,\"keydir"))
     }
 
     @Test("Without a terminal, on a dumb one or with NO_COLOR there is no bar")
@@ -125,7 +123,7 @@ struct CompactTests {
         #expect(
             line(80)
                 == "compacting  ████████████░░░░░░░░░░░░░░░░░░   42 %  107.5 MiB/s  6 s left")
-        #expect(line(60) == "compacting  █████░░░░░   42 %  107.5 MiB/s  6 s left")
+        #expect(line(60) == "compacting  █████░░░░░░░   42 %  107.5 MiB/s  6 s left")
         #expect(line(40) == "compacting   42 %  107.5 MiB/s")
         #expect(line(20) == "compacting   42 %")
         #expect(line(8) == "compact")

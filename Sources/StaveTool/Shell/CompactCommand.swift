@@ -9,7 +9,7 @@ extension CommandTable {
             "The background compacts by itself; pause and resume say when it may.",
         ],
         options: [.init(name: "--dry-run", help: "only say what would be done")],
-        examples: ["compact", "compact --dry-run", "compact pause"]
+        examples: ["compact --dry-run", "compact pause"]
     ) { session, invocation throws(CommandError) in try session.compact(invocation) }
 }
 
@@ -61,7 +61,9 @@ extension Session {
         flush()
         var bar: ProgressBar?
         if ProgressBar.isWanted {
-            let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
+            let segments = try store.statistics().segments
+            let wasteful = segments.filter { $0.deadBytes + $0.tombstoneBytes > 0 }
+            let bytes = (wasteful.isEmpty ? segments : wasteful).reduce(0) { $0 + $1.bytes }
             bar = ProgressBar("compacting", bytes: bytes, on: errors)
         }
         defer { bar?.erase() }
