@@ -21,6 +21,9 @@ extension Store {
                     tombstoneBytes: $0.tombstoneBytes)
             }
             let counters = writer.counters
+            let use = spaceUse()
+            let policy = options.compaction
+            let deadBytesLeft = max(0, use.deadBytesToStart(policy) - use.deadBytes)
             return StoreStatistics(
                 path: path, isReadOnly: isReadOnly, durability: durability, count: count,
                 segments: segments, diskBytes: diskBytes,
@@ -30,7 +33,10 @@ extension Store {
                 keydirBytes: keydir.byteCount, nextSequence: writer.nextSequence,
                 durableSequence: durableSequence.load(ordering: .acquiring),
                 compactionCount: counters.compactionCount, copiedBytes: counters.copiedBytes,
-                freedBytes: counters.freedBytes, writtenBytes: counters.writtenBytes)
+                freedBytes: counters.freedBytes, lastCompaction: counters.lastCompaction,
+                deadBytesToCompaction: policy.isAutomatic && !isReadOnly ? deadBytesLeft : nil,
+                compactionFailure: writer.compactionFailure?.error.description,
+                writtenBytes: counters.writtenBytes)
         }
     }
 }

@@ -33,6 +33,13 @@ public struct StoreStatistics: Sendable {
     public var compactionCount: Int
     public var copiedBytes: Int
     public var freedBytes: Int
+    /// When the last compaction since the store was opened ended, in seconds since 1970.
+    public var lastCompaction: UInt32?
+    /// How many more dead bytes start the next compaction in the background; 0 where one is due. nil
+    /// where none starts by itself: read-only, or switched off.
+    public var deadBytesToCompaction: Int?
+    /// Why the last compaction in the background failed, in words, until it is tried again.
+    public var compactionFailure: String?
     /// Bytes of records that were written by `set` and `removeValue` since the store was opened.
     public var writtenBytes: Int
 

@@ -37,6 +37,7 @@ struct Completion {
         case "help": return Self.offer(CommandTable.names.sorted(), last, start)
         case "format": return Self.offer(OutputFormat.allCases.map(\.rawValue), last, start)
         case "timing": return Self.offer(["off", "on"], last, start)
+        case "compact": return Self.offer(["pause", "resume"], last, start)
         default: break
         }
         guard command.access != .nothing, command.wordCount.upperBound > 0,

@@ -12,7 +12,9 @@ internal import Glibc
 ///    would meet a cooked terminal and be lost.
 /// 3. Strings from libedit lie in one shared buffer and are copied before the next call.
 /// 4. ~/.editrc may reset the key map, so our keys are bound again after it was read.
-/// 5. Prompts must stay allocated, are never NULL, and end with a character outside of escapes.
+/// 5. What wakes the editor is a character of its own, so it is held back wherever that would count as
+///    typed: behind Ctrl-V and ESC, in a search, in a paste; see `WakeGuard`.
+/// 6. Prompts must stay allocated, are never NULL, and end with a character outside of escapes.
 @safe final class LineEditor {
     enum Reading {
         case line(String)
@@ -28,6 +30,11 @@ internal import Glibc
     var hint: (String) -> String = { _ in "" }
 
     let handle: OpaquePointer
+    /// Messages that appear above the prompt while a line is edited.
+    let mailbox: Mailbox
+    var wakeGuard = WakeGuard()
+    /// The line is about to be drawn anew, on cleared rows: the messages go first.
+    var showsMessages = false
     private let hasColor: Bool
     private let lines: OpaquePointer
     private var prompt = CText("")
@@ -37,7 +44,8 @@ internal import Glibc
     private var isPasteEnabled = false
     private let isDumb = Environment.isDumbTerminal
 
-    init?(history: History, hasColor: Bool) {
+    init?(history: History, mailbox: Mailbox, hasColor: Bool) {
+        self.mailbox = mailbox
         self.hasColor = hasColor
         guard stave_use_utf8() == 1, let handle = unsafe stave_el_open("stave"),
             let lines = unsafe history_init()
@@ -46,7 +54,7 @@ internal import Glibc
         unsafe self.lines = lines
         // SAFETY: the editor outlives its handle; see deinit.
         unsafe _ = stave_el_set_data(handle, Unmanaged.passUnretained(self).toOpaque())
-        unsafe _ = stave_el_set_prompt(handle) { unsafe LineEditor.of($0).prompt.pointer }
+        unsafe _ = stave_el_set_prompt(handle) { unsafe LineEditor.of($0).currentPrompt() }
         if !isDumb {
             unsafe _ = stave_el_set_right_prompt(handle) { unsafe LineEditor.of($0).currentHint() }
         }
@@ -55,8 +63,8 @@ internal import Glibc
         unsafe _ = stave_history_set_size(lines, Int32(History.capacity))
         unsafe _ = stave_el_set_history(handle, lines)
         unsafe _ = stave_el_take_signal_keys(handle)
-        unsafe _ = stave_el_set_reader(handle) { _, result in
-            unsafe LineEditor.readCharacter(result!)
+        unsafe _ = stave_el_set_reader(handle) { handle, result in
+            unsafe LineEditor.of(handle).readCharacter(result!)
         }
         for line in history.lines { remember(line) }
         addFunctions()
@@ -81,6 +89,8 @@ internal import Glibc
     func readLine(prompt text: String) -> Reading {
         prompt = CText(text)
         wasCancelled = false
+        wakeGuard = WakeGuard()
+        showsMessages = false
         // SAFETY: rule 2; the result is copied at once, rule 3.
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
         enablePaste(true)
@@ -105,6 +115,15 @@ internal import Glibc
     static func of(_ handle: OpaquePointer?) -> LineEditor {
         // SAFETY: init stored the editor there, and it outlives the handle.
         unsafe Unmanaged<LineEditor>.fromOpaque(stave_el_data(handle)!).takeUnretainedValue()
+    }
+
+    private func currentPrompt() -> UnsafeMutablePointer<CChar> {
+        if showsMessages {
+            showsMessages = false
+            let lines = mailbox.take().map { $0 + "\r\n" }.joined()
+            unsafe stave_put((isDumb ? "" : "\u{1B}[J") + lines)
+        }
+        return unsafe prompt.pointer
     }
 
     private func currentHint() -> UnsafeMutablePointer<CChar> {

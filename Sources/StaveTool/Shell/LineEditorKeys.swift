@@ -48,13 +48,17 @@ extension LineEditor {
 
     /// One character for libedit: 1 with the character, 0 at the end of input, -1 on an error.
     /// A signal that ends the process counts as the end of input.
-    static func readCharacter(_ result: UnsafeMutablePointer<Int32>) -> Int32 {
+    func readCharacter(_ result: UnsafeMutablePointer<Int32>) -> Int32 {
         var bytes: [UInt8] = []
         while true {
             if Signals.endingSignal != nil { return 0 }
-            if bytes.isEmpty, Signals.takeResize() {
+            // What was typed already goes first, so that no key's sequence is torn apart.
+            if bytes.isEmpty, wakeGuard.isOpen,
+                !Signals.waitToRead(STDIN_FILENO, blocking: false),
+                Signals.takeResize() || !mailbox.isEmpty
+            {
                 // SAFETY: libedit's own variable.
-                unsafe result.pointee = wakeKey
+                unsafe result.pointee = Self.wakeKey
                 return 1
             }
             guard Signals.waitToRead(STDIN_FILENO) else { continue }
@@ -72,6 +76,7 @@ extension LineEditor {
             let scalar = unsafe bytes.withUnsafeBytes { unsafe UTF8Scan.scalar($0, 0)?.0 }
             if let scalar {
                 unsafe result.pointee = Int32(scalar.value)
+                wakeGuard.didRead(scalar)
                 return 1
             }
             if bytes.count >= 4 || byte & 0xC0 == 0x80 && bytes.count == 1 { bytes = [] }
@@ -122,13 +127,13 @@ extension LineEditor {
     private func paste() -> UInt8 {
         var text = String.UnicodeScalarView()
         let ending = "\u{1B}[201~".unicodeScalars
+        wakeGuard.isPasting = true
+        defer { wakeGuard = WakeGuard() }
         while !text.reversed().starts(with: ending.reversed()) {
             var character: Int32 = 0
             // SAFETY: readCharacter sets one integer.
-            guard unsafe Self.readCharacter(&character) == 1 else { return UInt8(CC_EOF) }
-            guard character != Self.wakeKey, let scalar = Unicode.Scalar(UInt32(character)) else {
-                continue
-            }
+            guard unsafe readCharacter(&character) == 1 else { return UInt8(CC_EOF) }
+            guard let scalar = Unicode.Scalar(UInt32(character)) else { continue }
             text.append(scalar)
         }
         text.removeLast(ending.count)
@@ -140,6 +145,7 @@ extension LineEditor {
 
     private func redraw() -> UInt8 {
         unsafe el_resize(handle)
+        showsMessages = !mailbox.isEmpty
         return UInt8(CC_REDISPLAY)
     }
 
@@ -157,5 +163,25 @@ extension LineEditor {
         unsafe stave_put("\r\n\u{1B}[J" + Completion.list(result))
         // The prompt is drawn anew below the list.
         return UInt8(CC_REDISPLAY)
+    }
+}
+
+/// Whether the editor may be woken now, by what was typed before; see rule 5 of `LineEditor`.
+struct WakeGuard {
+    private var last: Unicode.Scalar?
+    private var isSearching = false
+    var isPasting = false
+
+    var isOpen: Bool {
+        !isPasting && !isSearching && last != "\u{16}" && last != "\u{1B}"
+    }
+
+    /// Ctrl-R begins a search; any control character but Ctrl-R, Ctrl-S and those that delete ends it.
+    mutating func didRead(_ scalar: Unicode.Scalar) {
+        last = scalar
+        if scalar == "\u{12}" { isSearching = true }
+        if scalar.value < 0x20, ![0x08, 0x12, 0x13, 0x15, 0x17].contains(scalar.value) {
+            isSearching = false
+        }
     }
 }

@@ -18,12 +18,15 @@ final class Prompt {
 
     /// Returns the exit status.
     func run() -> Int32 {
-        guard let editor = LineEditor(history: history, hasColor: session.settings.hasColor) else {
+        let made = LineEditor(
+            history: history, mailbox: session.mailbox, hasColor: session.settings.hasColor)
+        guard let editor = made else {
             session.note("stave: cannot start the line editor")
             return 2
         }
         self.editor = editor
-        editor.completion = Completion(session.store).candidates(for:)
+        // `refresh` replaces the store.
+        editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
         editor.hint = { Completion.hint(for: $0) }
         if let problem = history.problem { session.note("note: \(problem)") }
         while !session.isDone, Signals.endingSignal == nil {
@@ -44,6 +47,7 @@ final class Prompt {
         var text = ""
         while true {
             let quote = text.isEmpty ? nil : openQuote(in: text)
+            session.showMessages()
             switch editor.readLine(prompt: prompt(quote)) {
             case .line(let line):
                 text += (quote == nil ? "" : "\n") + line

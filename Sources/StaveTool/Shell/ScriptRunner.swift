@@ -45,6 +45,7 @@ final class ScriptRunner {
     }
 
     private func waitForInput() {
+        session.showMessages()
         if !Signals.waitToRead(STDIN_FILENO, blocking: false) {
             settle()
             guard !isFinished, Signals.waitToRead(STDIN_FILENO) else { return }

@@ -40,11 +40,24 @@ final class Session {
     /// Lines entered so far, oldest first.
     var historyLines: () -> [String] = { [] }
 
-    private let openedStore: Store?
+    /// Whether a running command is to stop.
+    var isInterrupted: () -> Bool = { Signals.isInterrupted }
+    /// Set by `compact pause`.
+    var isCompactionPaused = false
+    /// What the background has to say.
+    let mailbox: Mailbox
+    /// Opens the store once more, as it was opened at first.
+    var reopen: (() throws(StoreError) -> Store)?
+
+    private(set) var openedStore: Store?
     private var hasUnsyncedWrites = false
 
-    init(_ store: Store?, place: Place, settings: SessionSettings) {
+    init(
+        _ store: Store?, place: Place, settings: SessionSettings,
+        mailbox: Mailbox = Mailbox(isInteractive: false)
+    ) {
         openedStore = store
+        self.mailbox = mailbox
         self.place = place
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
@@ -57,6 +70,14 @@ final class Session {
             preconditionFailure("a command with access .nothing asked for the store")
         }
         return openedStore
+    }
+
+    /// Only for a read-only store, which has nothing to lose.
+    func reopenStore() throws(StoreError) {
+        guard let reopen else { return }
+        let old = openedStore
+        openedStore = try reopen()
+        try? old?.close()
     }
 
     /// Carries out one command. Its replies are in `output`, not necessarily written yet.
@@ -107,6 +128,13 @@ final class Session {
     func note(_ line: String) {
         errors.write(line: line)
         errors.flush()
+    }
+
+    /// Prints what the background has to say on stderr, a line each.
+    func showMessages() {
+        for message in mailbox.take() {
+            note(place == .prompt ? message : "stave: \(message)")
+        }
     }
 
     /// Reports an error and goes on with the command, where the settings allow that.

@@ -88,7 +88,8 @@ enum Signals {
         wake()
     }
 
-    private static func wake() {
+    /// Ends `waitToRead`. Any thread may call it, and any signal handler.
+    static func wake() {
         let saved = errno
         var byte: UInt8 = 1
         // SAFETY: write(2) may be called in a signal handler; errno is put back.

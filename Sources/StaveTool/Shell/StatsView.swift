@@ -1,15 +1,19 @@
+internal import Glibc
 internal import Stave
 
 /// A store's statistics as people like to look at them, and as programs do.
 struct StatsView {
     private let statistics: StoreStatistics
     private let hasColor: Bool
+    private let isPaused: Bool
     private static let barWidth = 32
     /// A store of thousands of segments shows its first and last ones.
     private static let shownSegments = 20
 
-    init(_ statistics: StoreStatistics, hasColor: Bool) {
+    /// - Parameter isPaused: whether this shell has paused compaction.
+    init(_ statistics: StoreStatistics, hasColor: Bool, isPaused: Bool = false) {
         self.statistics = statistics
+        self.isPaused = isPaused
         self.hasColor = hasColor
     }
 
@@ -25,27 +29,42 @@ struct StatsView {
             ("dead", Units.bytes(s.deadBytes) + share(s.deadBytes)),
             ("tombstones", Units.bytes(s.tombstoneBytes) + share(s.tombstoneBytes)),
             ("keydir", Units.bytes(s.keydirBytes) + " of memory" + perKey),
-            ("durability", durability),
         ]
+        // A read-only store writes nothing, and what its writer promises is not known here.
+        if !s.isReadOnly { rows.append(("durability", durability)) }
         if let space = s.spaceAmplification {
             rows.append(("space", "\(hundredths(space)) bytes on disk for a live byte"))
         }
         if let write = s.writeAmplification {
             rows.append(("writes", "\(hundredths(write)) bytes written for a byte set"))
         }
+        if !s.isReadOnly { rows.append(("compaction", compaction)) }
         if s.compactionCount > 0 {
             rows.append(
-                (
-                    "compactions",
-                    "\(Units.count(s.compactionCount)), copied \(Units.bytes(s.copiedBytes)),"
-                        + " freed \(Units.bytes(s.freedBytes))"
-                ))
+                ("", "copied \(Units.bytes(s.copiedBytes)), freed \(Units.bytes(s.freedBytes))"))
         }
+        if let failure = s.compactionFailure { rows.append(("", "failed: \(failure)")) }
         let width = rows.map(\.0.count).max()! + 2
         return rows.map { dim(Units.padded($0.0, width)) + $0.1 + "\n" }.joined() + segmentTable
     }
 
     private var segmentCount: String { Units.count(statistics.segments.count, "segment") }
+
+    /// `3 so far, last 12 s ago; next after 1.2 MiB more dead`.
+    private var compaction: String {
+        let s = statistics
+        var text =
+            s.compactionCount == 0 ? "none so far" : "\(Units.count(s.compactionCount)) so far"
+        if let last = s.lastCompaction {
+            text += ", last \(Units.span(seconds: time(nil) - Int(last))) ago"
+        }
+        if isPaused { return text + "; paused" }
+        switch s.deadBytesToCompaction {
+        case nil: return text + "; not automatic"
+        case 0: return text + "; next is due"
+        case let bytes?: return text + "; next after \(Units.bytes(bytes)) more dead"
+        }
+    }
 
     private var durability: String {
         switch statistics.durability {
@@ -125,7 +144,7 @@ struct StatsView {
         let members: [(String, String)] = [
             ("path", JSON.quoted(s.path)),
             ("readOnly", "\(s.isReadOnly)"),
-            ("durability", JSON.quoted(s.durability.rawValue)),
+            ("durability", s.isReadOnly ? "null" : JSON.quoted(s.durability.rawValue)),
             ("count", "\(s.count)"),
             ("diskBytes", "\(s.diskBytes)"),
             ("liveBytes", "\(s.liveBytes)"),
@@ -137,6 +156,9 @@ struct StatsView {
             ("compactionCount", "\(s.compactionCount)"),
             ("copiedBytes", "\(s.copiedBytes)"),
             ("freedBytes", "\(s.freedBytes)"),
+            ("lastCompaction", s.lastCompaction.map { "\($0)" } ?? "null"),
+            ("deadBytesToCompaction", s.deadBytesToCompaction.map { "\($0)" } ?? "null"),
+            ("compactionFailure", s.compactionFailure.map(JSON.quoted) ?? "null"),
             ("writtenBytes", "\(s.writtenBytes)"),
             ("spaceAmplification", s.spaceAmplification.map { "\($0)" } ?? "null"),
             ("writeAmplification", s.writeAmplification.map { "\($0)" } ?? "null"),

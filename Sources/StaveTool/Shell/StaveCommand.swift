@@ -109,38 +109,36 @@ struct StaveCommand: ParsableCommand {
 extension StaveCommand {
     private func runPrompt() -> Int32 {
         Signals.install(interactive: true)
-        guard let store = open(createsIfMissing: create ?? !readOnly, readOnly: readOnly) else {
-            return 2
-        }
-        let session = Session(store, place: .prompt, settings: settings)
-        printNotices(of: store, session)
+        guard let session = openSession(.prompt, creates: create ?? !readOnly, readOnly: readOnly)
+        else { return 2 }
+        printNotices(of: session.store, session)
         let status = Prompt(session).run()
-        return close(store, session, status)
+        return close(session, status)
     }
 
     private func runScript() -> Int32 {
         Signals.install(interactive: false)
-        guard let store = open(createsIfMissing: create ?? false, readOnly: readOnly) else {
-            return 2
-        }
-        let session = Session(store, place: .script, settings: settings)
-        if !readOnly { printNotices(of: store, session) }
+        guard let session = openSession(.script, creates: create ?? false, readOnly: readOnly)
+        else { return 2 }
+        if !readOnly { printNotices(of: session.store, session) }
         let reader = ByteReader(descriptor: STDIN_FILENO)
         let status = ScriptRunner(session, reader: reader).run()
-        return close(store, session, status)
+        return close(session, status)
     }
 
     private func runOnce() -> Int32 {
         Signals.install(interactive: false)
         guard let access = CommandTable.command(named: command[0])?.access else { return 64 }
-        var store: Store?
-        if access != .nothing {
-            store = open(
-                createsIfMissing: create ?? false, readOnly: readOnly || access == .read)
-            if store == nil { return 2 }
+        let session: Session
+        if access == .nothing {
+            session = Session(nil, place: .oneShot, settings: settings)
+        } else {
+            let opened = openSession(
+                .oneShot, creates: create ?? false, readOnly: readOnly || access == .read)
+            guard let opened else { return 2 }
+            session = opened
         }
-        let session = Session(store, place: .oneShot, settings: settings)
-        if let store, access == .write { printNotices(of: store, session) }
+        if access == .write { printNotices(of: session.store, session) }
         var status: Int32 = 0
         do throws(CommandError) {
             try session.execute(argumentWords)
@@ -151,7 +149,7 @@ extension StaveCommand {
             status = 2
         }
         if status == 0, session.missCount > 0 { status = 1 }
-        return close(store, session, status)
+        return close(session, status)
     }
 
     /// The command's words as the bytes that the process was given, UTF-8 or not.
@@ -176,28 +174,40 @@ extension StaveCommand {
         return settings
     }
 
-    private func open(createsIfMissing: Bool, readOnly: Bool) -> Store? {
+    /// A session on the store; nil where it could not be opened, which is said.
+    private func openSession(_ place: Session.Place, creates: Bool, readOnly: Bool) -> Session? {
+        let mailbox = Mailbox(isInteractive: place == .prompt)
         var options = StoreOptions()
         options.access = readOnly ? .readOnly : .readWrite
-        options.createsIfMissing = createsIfMissing
+        options.createsIfMissing = creates
         options.durability = durability
         if let segmentSize { options.segmentSize = segmentSize.bytes }
+        options.onEvent = { mailbox.receive($0) }
         do throws(StoreError) {
-            return try Store(path: directory, options: options)
-        } catch {
-            let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-            errors.write(line: "stave: \(error.description)")
-            if case .locked(_, let holder) = error {
-                if let holder, let command = Environment.commandLine(ofProcess: holder) {
-                    errors.write(line: "  it is held by: \(command)")
-                }
-                let path = Quoting.quoted(Array(directory.utf8))
-                errors.write(
-                    line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
+            let store = try Store(path: directory, options: options)
+            let session = Session(store, place: place, settings: settings, mailbox: mailbox)
+            session.reopen = { [directory, options] () throws(StoreError) in
+                try Store(path: directory, options: options)
             }
-            errors.flush()
+            return session
+        } catch {
+            reportFailure(error)
             return nil
         }
+    }
+
+    private func reportFailure(_ error: StoreError) {
+        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
+        errors.write(line: "stave: \(error.description)")
+        if case .locked(_, let holder) = error {
+            if let holder, let command = Environment.commandLine(ofProcess: holder) {
+                errors.write(line: "  it is held by: \(command)")
+            }
+            let path = Quoting.quoted(Array(directory.utf8))
+            errors.write(
+                line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
+        }
+        errors.flush()
     }
 
     private func printNotices(of store: Store, _ session: Session) {
@@ -206,15 +216,16 @@ extension StaveCommand {
 
     /// Writes what is left, closes the store and says how it all ended: the status, or 2 where that
     /// failed. A signal that ended the session ends the process.
-    private func close(_ store: Store?, _ session: Session, _ status: Int32) -> Int32 {
+    private func close(_ session: Session, _ status: Int32) -> Int32 {
         var status = status
         let isWritten = session.flush()
         do throws(StoreError) {
-            try store?.close()
+            try session.openedStore?.close()
         } catch {
             session.note("stave: \(error.description)")
             status = 2
         }
+        session.showMessages()
         if let signal = Signals.endingSignal { Signals.raiseDefault(signal) }
         if session.output.isBrokenPipe { Signals.raiseDefault(SIGPIPE) }
         if !isWritten, status != 2 {
@@ -222,31 +233,5 @@ extension StaveCommand {
             status = 2
         }
         return status
-    }
-}
-
-/// What the process was started with.
-enum Environment {
-    static func value(_ name: String) -> String? {
-        // SAFETY: nothing in this process changes the environment.
-        guard let text = unsafe getenv(name) else { return nil }
-        let value = unsafe String(cString: text)
-        return value.isEmpty ? nil : value
-    }
-
-    static var isDumbTerminal: Bool { (value("TERM") ?? "dumb") == "dumb" }
-    static var allowsColor: Bool { value("NO_COLOR") == nil && !isDumbTerminal }
-
-    /// What another process was started as; nil where that cannot be seen.
-    static func commandLine(ofProcess id: Int) -> String? {
-        let descriptor = unsafe open("/proc/\(id)/cmdline", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { Glibc.close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        // SAFETY: reads into the array.
-        let count = unsafe read(descriptor, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        let words = bytes[..<count].split(separator: 0)
-        return words.map { Quoting.text(Array($0)) }.joined(separator: " ")
     }
 }

@@ -8,16 +8,19 @@ extension CommandTable {
             options: [.init(name: "--json", help: "one JSON object, with every number")],
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
-        Command(
-            "compact", "[--dry-run]", .write, "rewrite what is live and free the rest",
-            options: [.init(name: "--dry-run", help: "only say what would be done")],
-            examples: ["compact", "compact --dry-run"]
-        ) { session, invocation throws(CommandError) in try session.compact(invocation) },
+        compactCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
             examples: ["sync", "sync  # after a series of set under --durability os"]
         ) { session, invocation throws(CommandError) in try session.sync(invocation) },
+        Command(
+            "refresh", "", .read, "see what others have written since the store was opened",
+            details: [
+                "A read-only shell shows the store as it was when it was opened; this opens it again."
+            ],
+            examples: ["refresh", "refresh  # where nothing is newer, nothing changes"]
+        ) { session, invocation throws(CommandError) in try session.refresh(invocation) },
     ]
 }
 
@@ -25,24 +28,9 @@ extension Session {
     func stats(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
             let statistics = try store.statistics()
-            let view = StatsView(statistics, hasColor: settings.hasColor)
+            let view = StatsView(
+                statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused)
             output.write(invocation.has("--json") ? view.json + "\n" : view.text)
-        } catch {
-            throw CommandError(error, at: invocation.words[0])
-        }
-    }
-
-    func compact(_ invocation: Invocation) throws(CommandError) {
-        let isDry = invocation.has("--dry-run")
-        do throws(StoreError) {
-            let report = try isDry ? store.compactionPlan() : store.compact()
-            reply(
-                (isDry ? "would compact" : "compacted")
-                    + " \(Units.count(report.segmentsBefore, "segment")) into"
-                    + " \(Units.count(report.segmentsAfter)):"
-                    + " copied \(Units.bytes(report.copiedBytes)),"
-                    + " freed \(Units.bytes(report.freedBytes))")
-            for damage in report.damage { note("note: \(damage)") }
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }
@@ -51,6 +39,16 @@ extension Session {
     func sync(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
             try store.sync()
+        } catch {
+            throw CommandError(error, at: invocation.words[0])
+        }
+        acknowledge("OK")
+    }
+
+    /// Replaces a read-only store by one that is opened now; where that fails, the old one stays.
+    func refresh(_ invocation: Invocation) throws(CommandError) {
+        do throws(StoreError) {
+            if store.isReadOnly { try reopenStore() }
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }

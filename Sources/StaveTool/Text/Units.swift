@@ -44,6 +44,16 @@ enum Units {
         return "\(decimal(micros / 1_000_000)) s"
     }
 
+    /// `12 s`, `3 min`, `5 h`, `2 d`: rounded down.
+    static func span(seconds: Int) -> String {
+        switch seconds {
+        case ..<60: "\(max(0, seconds)) s"
+        case ..<3600: "\(seconds / 60) min"
+        case ..<86400: "\(seconds / 3600) h"
+        default: "\(count(seconds / 86400)) d"
+        }
+    }
+
     /// A number of bytes as it is written for an option: digits, and K, M or G for powers of 1024.
     static func parseBytes(_ text: String) -> Int? {
         var digits = text.uppercased()

@@ -1,0 +1,75 @@
+internal import Stave
+
+extension CommandTable {
+    static let compactCommand = Command(
+        "compact", "[--dry-run | pause | resume]", words: 0...1, .write,
+        "rewrite what is live and free the rest",
+        details: [
+            "Ctrl-C stops it, and the store is as it was before.",
+            "The background compacts by itself; pause and resume say when it may.",
+        ],
+        options: [.init(name: "--dry-run", help: "only say what would be done")],
+        examples: ["compact --dry-run", "compact pause"]
+    ) { session, invocation throws(CommandError) in try session.compact(invocation) }
+}
+
+extension Session {
+    func compact(_ invocation: Invocation) throws(CommandError) {
+        let isDry = invocation.has("--dry-run")
+        if invocation.words.count > 1 {
+            return try steerCompaction(invocation.words[1], isDry: isDry)
+        }
+        if isCompactionPaused, !isDry {
+            throw CommandError(
+                "compaction is paused; compact resume lets it go on", at: invocation.words[0])
+        }
+        do throws(StoreError) {
+            let report = try isDry ? store.compactionPlan() : compactWithProgress()
+            reply(
+                (isDry ? "would compact" : "compacted")
+                    + " \(Units.count(report.segmentsBefore, "segment")) into"
+                    + " \(Units.count(report.segmentsAfter)):"
+                    + " copied \(Units.bytes(report.copiedBytes)),"
+                    + " freed \(Units.bytes(report.freedBytes))")
+            for damage in report.damage { note("note: \(damage)") }
+        } catch {
+            throw CommandError(error, at: invocation.words[0])
+        }
+    }
+
+    /// `compact pause` and `compact resume`.
+    private func steerCompaction(_ word: Word, isDry: Bool) throws(CommandError) {
+        if isDry { throw CommandError("--dry-run stands alone", at: word) }
+        guard word.equals("pause") || word.equals("resume") else {
+            throw CommandError("what follows compact is pause, resume or --dry-run", at: word)
+        }
+        if place == .oneShot {
+            throw CommandError("pause and resume last as long as a shell does", at: word)
+        }
+        if store.isReadOnly {
+            throw CommandError("the store is open read-only; only its writer compacts", at: word)
+        }
+        isCompactionPaused = word.equals("pause")
+        if isCompactionPaused { store.pauseCompaction() } else { store.resumeCompaction() }
+        acknowledge("OK")
+    }
+
+    /// The store calls back between two steps, on this thread: there a signal is noticed and the bar
+    /// drawn.
+    private func compactWithProgress() throws(StoreError) -> CompactionReport {
+        // Nobody waits for earlier replies meanwhile, and they stand above the bar.
+        flush()
+        var bar: ProgressBar?
+        if ProgressBar.isWanted {
+            let segments = try store.statistics().segments
+            let wasteful = segments.filter { $0.deadBytes + $0.tombstoneBytes > 0 }
+            let bytes = (wasteful.isEmpty ? segments : wasteful).reduce(0) { $0 + $1.bytes }
+            bar = ProgressBar("compacting", bytes: bytes, on: errors)
+        }
+        defer { bar?.erase() }
+        return try store.compact { [self] fraction in
+            if isInterrupted() { store.cancelCompaction() }
+            bar?.show(fraction)
+        }
+    }
+}

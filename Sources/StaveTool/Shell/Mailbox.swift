@@ -1,0 +1,54 @@
+internal import Stave
+internal import Synchronization
+
+/// What the background has to say, on its way to the thread that talks to the person. `receive` runs on
+/// a thread of the store: it only queues the message and wakes the other side.
+final class Mailbox: Sendable {
+    private struct State {
+        var messages: [String] = []
+        /// The last failure that was told; the same one is not told again before a success.
+        var lastFailure: String?
+    }
+
+    /// A compaction that freed less is nobody's news.
+    private static let notableBytes = 1 << 20
+
+    private let state = Mutex(State())
+    private let isInteractive: Bool
+
+    /// - Parameter isInteractive: also tells successes; a script hears of the first failure only.
+    init(isInteractive: Bool) { self.isInteractive = isInteractive }
+
+    func receive(_ event: StoreEvent) {
+        let isNews = state.withLock { state in
+            switch event {
+            case .compacted(let report):
+                guard isInteractive else { return false }
+                state.lastFailure = nil
+                guard report.freedBytes > Self.notableBytes else { return false }
+                state.messages.append("compaction freed \(Units.bytes(report.freedBytes))")
+            case .compactionFailed(let error):
+                let text = error.description
+                guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {
+                    return false
+                }
+                state.lastFailure = text
+                let shown = text.unicodeScalars.filter(UTF8Scan.isPrintable)
+                state.messages.append(
+                    "compaction failed: " + String(String.UnicodeScalarView(shown)))
+            }
+            return true
+        }
+        if isNews { Signals.wake() }
+    }
+
+    var isEmpty: Bool { state.withLock { $0.messages.isEmpty } }
+
+    /// Empties it, oldest message first.
+    func take() -> [String] {
+        state.withLock { state in
+            defer { state.messages = [] }
+            return state.messages
+        }
+    }
+}

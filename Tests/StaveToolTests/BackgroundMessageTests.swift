@@ -1,0 +1,111 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Stave
+@testable import StaveTool
+
+struct MailboxTests {
+    private func freed(_ bytes: Int) -> StoreEvent {
+        var report = CompactionReport()
+        report.freedBytes = bytes
+        return .compacted(report)
+    }
+
+    private let full = StoreEvent.compactionFailed(
+        .system(operation: "write", file: "00\u{1B}[1", code: ENOSPC, reason: "no space left"))
+
+    @Test("At a prompt: notable successes, and each failure once until something else happens")
+    func interactive() {
+        let mailbox = Mailbox(isInteractive: true)
+        #expect(mailbox.isEmpty)
+        for event in [full, full, freed(1 << 20), full, freed(3 << 29)] { mailbox.receive(event) }
+        #expect(!mailbox.isEmpty)
+        let failure = "compaction failed: cannot write 00[1: no space left"
+        #expect(mailbox.take() == [failure, failure, "compaction freed 1.5 GiB"])
+        #expect(mailbox.isEmpty)
+    }
+
+    @Test("In a script: the first failure only")
+    func script() {
+        let mailbox = Mailbox(isInteractive: false)
+        for event in [freed(1 << 30), full, freed(1 << 30), .compactionFailed(.closed), full] {
+            mailbox.receive(event)
+        }
+        #expect(mailbox.take() == ["compaction failed: cannot write 00[1: no space left"])
+    }
+
+    @Test("The editor is not woken inside a paste, a search or a key's sequence")
+    func wakeGuard() {
+        var wakeGuard = WakeGuard()
+        func isOpen(after text: String) -> Bool {
+            for scalar in text.unicodeScalars { wakeGuard.didRead(scalar) }
+            return wakeGuard.isOpen
+        }
+        #expect(isOpen(after: "get a"))
+        #expect(!isOpen(after: "\u{16}"))
+        #expect(isOpen(after: "\u{1}"))
+        #expect(!isOpen(after: "\u{1B}"))
+        #expect(isOpen(after: "b"))
+        #expect(!isOpen(after: "\u{12}need\u{7F}\u{12}"))
+        #expect(isOpen(after: "\u{01}"))
+        wakeGuard.isPasting = true
+        #expect(!isOpen(after: "x"))
+    }
+}
+
+struct BackgroundMessageTests {
+    private let scratch = Scratch()
+
+    @Test("A compaction in the background is told above the prompt, and the typed text stays")
+    func aboveThePrompt() throws {
+        let path = scratch.path + "/value"
+        _ = try run(["--create", scratch.store + ".other"], script: "")
+        let value = String(repeating: "v", count: 6 << 20)
+        let script = "set v \(value)\nget v > \(path)\n"
+        #expect(try run([scratch.store + ".other"], script: script).status == 0)
+
+        let terminal = try scratch.terminal(["--segment-size", "1M"])
+        try terminal.expect("store> ")
+        for _ in 0..<2 {
+            terminal.type("set k < \(path)\r")
+            try terminal.expect("OK\r\n")
+        }
+        // The message comes before, while or after this is typed.
+        terminal.type("echo abc")
+        try terminal.expect("compaction freed 6.0 MiB\r\n")
+        try terminal.expect("abc")
+        terminal.type("\u{1B}[D\u{1B}[Ddef\r")
+        try terminal.expect("\r\nadefbc\r\n")
+        try terminal.expect("> ")
+        terminal.type("stats\r")
+        try terminal.expect("compaction  1 so far, last ")
+        try terminal.expect(" ago; next after 4.0 MiB more dead\r\n")
+        try terminal.expect("> ")
+        terminal.type("\u{04}")
+        #expect(terminal.waitForExit() == 0)
+    }
+}
+
+struct StatsTests {
+    private let scratch = Scratch()
+
+    @Test("stats tells of compaction; a read-only store has neither it nor a durability")
+    func stats() throws {
+        let outcome = try run(
+            ["--create", scratch.store], script: "set a 1\nset a 2\ncompact\nstats\nstats --json\n")
+        #expect(outcome.text.contains("durability  interval"))
+        #expect(outcome.text.contains("\ncompaction  1 so far, last "))
+        #expect(outcome.text.contains(" s ago; next after 4.0 MiB more dead\n"))
+        #expect(outcome.text.contains("\"lastCompaction\":1"))
+        #expect(outcome.text.contains("\"deadBytesToCompaction\":4194304,"))
+        #expect(outcome.text.contains("\"compactionFailure\":null,"))
+        #expect(outcome.text.contains("\"durability\":\"interval\","))
+        let people = try run([scratch.store, "stats"]).text
+        #expect(!people.contains("durability") && !people.contains("compaction"))
+        let json = try run([scratch.store, "stats", "--json"]).text
+        #expect(json.contains("\"durability\":null,"))
+        #expect(json.contains("\"deadBytesToCompaction\":null,"))
+        #expect(json.contains("\"lastCompaction\":null,"))
+    }
+}
