@@ -133,6 +133,7 @@ final class Compaction {
             phase = .verifying(input: index + 1, offset: SegmentHeader.byteCount)
         case .damaged(let damage):
             report.damage.append(damage.description)
+            store.writerLock.withLock { input.isDamaged = true }
             others.append(inputs.remove(at: index))
             phase = .verifying(input: index, offset: SegmentHeader.byteCount)
         }
