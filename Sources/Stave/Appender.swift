@@ -86,7 +86,9 @@ final class Appender: @unchecked Sendable {
     }
 
     private func reserve(_ end: Int) throws(StoreError) {
-        let step = min(max(reserved, Self.firstStep), Self.largestStep)
+        // Small beside the segment, so that it counts little in the directory's bound.
+        let largest = max(Self.firstStep, min(Self.largestStep, capacity / 16))
+        let step = min(max(reserved, Self.firstStep), largest)
         let pages = (end + 4095) & ~4095
         var target = min(max(reserved + step, pages), max(capacity, pages))
         while true {

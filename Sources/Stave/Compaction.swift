@@ -30,8 +30,16 @@ final class Compaction {
         case done
     }
 
+    /// How much one step does. Small enough that a writer, or whoever cancels, waits no time.
+    struct StepSize {
+        var verifiedBytes = 1 << 20
+        var copiedBytes = 256 << 10
+        var switchedEntries = 256
+    }
+
     private let store: Store
-    private var inputs: [Segment]
+    private let stepSize: StepSize
+    private(set) var inputs: [Segment]
     /// Segments that are not inputs; damaged inputs join them.
     private var others: [Segment]
     private var inputImages: [HintImage] = []
@@ -44,8 +52,11 @@ final class Compaction {
     private var mergedEntries = 0
     private let inputBytes: Int
 
-    init(of inputs: [Segment], others: [Segment], in store: Store) {
+    init(
+        of inputs: [Segment], others: [Segment], in store: Store, stepSize: StepSize = StepSize()
+    ) {
         self.store = store
+        self.stepSize = stepSize
         self.inputs = inputs
         self.others = others
         inputBytes = inputs.reduce(0) { $0 + $1.end }
@@ -109,13 +120,11 @@ final class Compaction {
 
     // MARK: Verifying (1)
 
-    private static let verifyStep = 1 << 20
-
     /// Nothing that was not understood is ever deleted: an input with damage is none any more.
     private func verify(_ index: Int, from start: Int) {
         guard index < inputs.count else { return beginCopying() }
         let input = inputs[index]
-        switch input.verify(from: start, upTo: start + Self.verifyStep) {
+        switch input.verify(from: start, upTo: start + stepSize.verifiedBytes) {
         case .whole(let next) where next < input.end:
             verifiedBytes += next - start
             phase = .verifying(input: index, offset: next)
@@ -124,6 +133,7 @@ final class Compaction {
             phase = .verifying(input: index + 1, offset: SegmentHeader.byteCount)
         case .damaged(let damage):
             report.damage.append(damage.description)
+            store.writerLock.withLock { input.isDamaged = true }
             others.append(inputs.remove(at: index))
             phase = .verifying(input: index, offset: SegmentHeader.byteCount)
         }
@@ -150,11 +160,9 @@ final class Compaction {
 
     // MARK: Copying (2)
 
-    private static let copyStep = 256 << 10
-
     private func copySome() throws(StoreError) {
         var bytes = 0
-        while bytes < Self.copyStep {
+        while bytes < stepSize.copiedBytes {
             guard let (source, entry) = nextEntry() else {
                 for output in outputs { try output.finish() }
                 report.segmentsAfter = outputs.count
@@ -263,8 +271,6 @@ final class Compaction {
 
     // MARK: Switching (5 and 6)
 
-    private static let switchStep = 256
-
     /// Points entries at the copies, in steps that hold a writer up for some microseconds each.
     ///
     ///     compaction                          a writer, meanwhile
@@ -277,7 +283,7 @@ final class Compaction {
             return
         }
         let output = outputs[index]
-        let end = min(start + Self.switchStep, output.image.count)
+        let end = min(start + stepSize.switchedEntries, output.image.count)
         store.writerLock.withLock {
             for position in start..<end { switchReader(position, output) }
         }

@@ -57,7 +57,11 @@ internal import Glibc
     func pass(_ ticket: Int, waiting nanoseconds: Int = 0) throws(StoreError) {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        if nanoseconds > 0, cancellations == ticket, !isClosed { wait(nanoseconds) }
+        if nanoseconds > 0 {
+            var deadline = Self.deadline(in: nanoseconds)
+            // Other changes than these wake it too.
+            while cancellations == ticket, !isClosed, !wait(until: &deadline) {}
+        }
         while isPaused, cancellations == ticket, !isClosed {
             unsafe pthread_cond_wait(changed, mutex)
         }
@@ -66,15 +70,23 @@ internal import Glibc
 
     /// Returns when something has changed, or after some milliseconds.
     func waitForChange() {
-        withLock { wait(5_000_000) }
+        withLock {
+            var deadline = Self.deadline(in: 5_000_000)
+            _ = wait(until: &deadline)
+        }
     }
 
-    private func wait(_ nanoseconds: Int) {
+    private static func deadline(in nanoseconds: Int) -> timespec {
         var deadline = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &deadline)
         let total = deadline.tv_nsec + nanoseconds
         deadline.tv_sec += total / 1_000_000_000
         deadline.tv_nsec = total % 1_000_000_000
-        unsafe pthread_cond_timedwait(changed, mutex, &deadline)
+        return deadline
+    }
+
+    /// Returns whether the deadline has come.
+    private func wait(until deadline: inout timespec) -> Bool {
+        unsafe pthread_cond_timedwait(changed, mutex, &deadline) != 0
     }
 }

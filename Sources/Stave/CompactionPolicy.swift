@@ -43,7 +43,7 @@ extension [Segment] {
     /// The segments to rewrite next: most gain for the cost first, with no more live bytes than half a
     /// segment, so that the space in flight is bounded. At least one where any holds dead records.
     func victims(segmentSize: Int) -> [Segment] {
-        let candidates = filter { $0.deadBytes > 0 && !$0.keepsCutBytes }
+        let candidates = filter { $0.deadBytes > 0 && !$0.keepsCutBytes && !$0.isDamaged }
             .sorted { $0.gainForCost > $1.gainForCost }
         var chosen: [Segment] = []
         var room = segmentSize / 2
@@ -63,7 +63,9 @@ extension [Segment] {
         var chosen: [Segment] = []
         var room = segmentSize
         for segment in self.sorted(by: { $0.end < $1.end })
-        where segment.end < segmentSize / 4 && segment.end <= room && !segment.keepsCutBytes {
+        where segment.end < segmentSize / 4 && segment.end <= room && !segment.keepsCutBytes
+            && !segment.isDamaged
+        {
             chosen.append(segment)
             room -= segment.end
         }

@@ -31,6 +31,8 @@ final class Segment: @unchecked Sendable {
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
     /// compaction never takes such a segment as its input.
     var keepsCutBytes = false
+    /// A compaction found damage in it: the background does not try it again.
+    var isDamaged = false
 
     /// Guards `cachedImage`.
     private let imageLock = Lock()

@@ -41,9 +41,11 @@ extension Store {
             let (use, hasFailed) = writerLock.withLock {
                 (spaceUse(), writer.compactionFailure != nil || writer.failure != nil)
             }
-            guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed else {
-                return
-            }
+            let isHopeless =
+                revisionWithoutVictims.load(ordering: .acquiring) == manifest.current.revision
+            guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed,
+                !isHopeless
+            else { return }
             compactor.wake()
             gate.waitForChange()
             patience -= 1
@@ -80,9 +82,9 @@ extension Store {
             }
             if isResting { return }
             do throws(StoreError) {
-                guard let report = try compactOnce() else { return }
-                options.onEvent?(.compacted(report))
-                if report.segmentsBefore == 0 { return }
+                let report = try compactOnce()
+                if let report { options.onEvent?(.compacted(report)) }
+                if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
                 if case .cancelled = error { return }
                 writerLock.withLock { writer.compactionFailure = (error, now) }
@@ -90,6 +92,16 @@ extension Store {
                 options.onEvent?(.compactionFailed(error))
                 return
             }
+        }
+    }
+
+    /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that are
+    /// sealed later may change that.
+    private func letWritersGo() {
+        let use = writerLock.withLock { spaceUse() }
+        if use.isOverBound(options.compaction, segmentSize: options.segmentSize) {
+            revisionWithoutVictims.store(manifest.current.revision, ordering: .releasing)
+            gate.signal()
         }
     }
 
@@ -117,12 +129,13 @@ extension Store {
     }
 
     /// A small store that is overwritten all day would grow to a whole segment of dead records: an
-    /// active segment that is mostly dead is ended early.
+    /// active segment that is mostly dead records and tombstones is ended early.
     private func sealMostlyDeadActive() throws(StoreError) {
         try writerLock.withLock { () throws(StoreError) in
             guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
                 active.deadBytes >= options.compaction.minDeadBytes,
-                active.deadBytes * 2 >= active.end
+                (active.deadBytes + active.tombstoneBytes) * 2
+                    >= active.end - SegmentHeader.byteCount
             else { return }
             try requireWritable()
             try endActiveSegment()

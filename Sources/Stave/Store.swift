@@ -42,6 +42,10 @@ public final class Store: @unchecked Sendable {
     /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
     let revisionWithoutIdleTombstones = Atomic<UInt64>(0)
 
+    /// The MANIFEST's revision at which the directory was above its bound and no segment was worth a
+    /// compaction.
+    let revisionWithoutVictims = Atomic<UInt64>(0)
+
     // The locks, outermost first. Nobody takes an earlier one while holding a later one.
     /// One compaction at a time.
     let compactionLock = Lock()
