@@ -93,7 +93,7 @@ struct Invocation {
             let name = word.string
             guard let option = command.options.first(where: { $0.name == name }) else {
                 throw CommandError(
-                    "\(command.name) has no option \(Quoting.text(word.array));"
+                    "\(command.name) has no option \(word.shown);"
                         + " a word that begins with -- is put in quotes or behind --", at: word)
             }
             guard option.value != nil else {
@@ -167,8 +167,16 @@ enum CommandTable {
         return bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// Longer words are no slips of the finger, and comparing them takes memory and time.
+    private static let longestSuggested = 32
+
+    static func suggestion(for word: Word) -> String? {
+        unsafe word.bytes.count > longestSuggested ? nil : suggestion(for: word.string)
+    }
+
     /// The command name that is nearest to what was typed; nil where none is near.
     static func suggestion(for typed: String) -> String? {
+        guard typed.utf8.count <= longestSuggested else { return nil }
         let limit = max(1, typed.count / 3 + (typed.count > 3 ? 1 : 0))
         let ranked = names.map { (name: $0, distance: editDistance(typed.lowercased(), $0)) }
         let best = ranked.min { $0.distance < $1.distance }

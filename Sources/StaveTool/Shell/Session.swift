@@ -71,9 +71,9 @@ final class Session {
     /// The command that a line begins with; an error with a suggestion where there is none.
     func command(for word: Word) throws(CommandError) -> Command {
         if let command = CommandTable.command(for: word) { return command }
-        let suggestion = CommandTable.suggestion(for: word.string)
+        let suggestion = CommandTable.suggestion(for: word)
         throw CommandError(
-            "unknown command \(Quoting.text(word.array)); "
+            "unknown command \(word.shown); "
                 + (suggestion.map { "did you mean \($0)?" } ?? "help lists them"), at: word)
     }
 
@@ -100,7 +100,7 @@ final class Session {
         missCount += 1
         if place == .prompt { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
-        if !settings.quiet { unsafe errors.write(line: "not found: \(Quoting.text([UInt8](key)))") }
+        if !settings.quiet { unsafe errors.write(line: "not found: \(Quoting.text(key))") }
     }
 
     /// A line on stderr that is neither a result nor an error.

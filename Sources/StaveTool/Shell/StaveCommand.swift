@@ -78,7 +78,8 @@ struct StaveCommand: ParsableCommand {
         if let name = command.first, CommandTable.command(named: name) == nil {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
-                "unknown command '\(name)'" + (suggestion.map { "; did you mean \($0)?" } ?? ""))
+                "unknown command \(Quoting.text(Array(name.utf8)))"
+                    + (suggestion.map { "; did you mean \($0)?" } ?? ""))
         }
     }
 

@@ -18,6 +18,8 @@
 
     // SAFETY: see above for how long the bytes live.
     var array: [UInt8] { unsafe [UInt8](bytes) }
+    /// For messages; a word may be as long as the largest value, so nothing copies all of it.
+    var shown: String { unsafe Quoting.text(bytes) }
     var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
     var mayBeOption: Bool { unsafe kind != .quoted && bytes.starts(with: "--".utf8) }
 

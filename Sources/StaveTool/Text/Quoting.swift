@@ -36,10 +36,16 @@ enum Quoting {
         return result
     }
 
-    /// The same as text, for messages.
+    /// The same as text, for messages: of a long word only its beginning.
     static func text(_ bytes: [UInt8]) -> String {
+        // SAFETY: the array outlives the call.
+        unsafe bytes.withUnsafeBytes { unsafe text($0) }
+    }
+
+    static func text(_ bytes: UnsafeRawBufferPointer) -> String {
         let limit = 60
-        let shown = String(decoding: quoted(Array(bytes.prefix(limit))), as: UTF8.self)
+        // SAFETY: the bytes are only read.
+        let shown = unsafe String(decoding: quoted([UInt8](bytes.prefix(limit))), as: UTF8.self)
         return bytes.count > limit ? shown + "…" : shown
     }
 
