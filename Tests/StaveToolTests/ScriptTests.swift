@@ -137,6 +137,18 @@ struct ScriptTests {
         #expect(try run([scratch.store, "get", "a"]).text == "1\n")
     }
 
+    @Test("A signal ends the shell while nobody reads its output, and the store is closed")
+    func blockedOutput() throws {
+        for signal in [SIGTERM, SIGINT] {
+            let child = try PipedChild([stave, "--create", scratch.store])
+            child.send("set big \(String(repeating: "v", count: 1 << 20))\nget big\n")
+            usleep(500_000)
+            child.signal(signal)
+            #expect(child.waitForExit(seconds: 20) == 128 + signal)
+        }
+        #expect(try run([scratch.store, "count"]).text == "1\n")
+    }
+
     @Test("A reader that goes away ends the shell quietly")
     func brokenPipe() throws {
         let child = try PipedChild([stave, "--create", scratch.store])

@@ -123,7 +123,9 @@ final class ScriptRunner {
         settle()
         let output = session.output
         if output.isBrokenPipe { return 128 + SIGPIPE }
-        if let failure = output.failure { session.note("stave: \(failure.message)") }
+        if let failure = output.failure, Signals.endingSignal == nil {
+            session.note("stave: \(failure.message)")
+        }
         if failed > 0 {
             let commands = succeeded == 1 ? "command" : "commands"
             session.note(
