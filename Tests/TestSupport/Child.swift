@@ -183,7 +183,7 @@ package final class PipedChild {
     package func waitForExit(seconds: Double) -> Int32? {
         let end = monotonicSeconds() + seconds
         while monotonicSeconds() < end {
-            var info = siginfo_t()
+            var info = unsafe siginfo_t()
             // SAFETY: fills in the struct and leaves the child to be waited for.
             let code = unsafe waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT)
             if unsafe code == 0 && info.si_signo == SIGCHLD {
