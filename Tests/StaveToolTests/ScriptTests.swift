@@ -182,6 +182,22 @@ struct ScriptTests {
         #expect(outcome.status == 0)
     }
 
+    @Test(
+        "A bare < or > is no key",
+        arguments: [
+            "delete a < out", "delete a > out", "exists <", "count >", "keys < a", "scan > a",
+            "echo a > out", "help <", "sync > out",
+        ])
+    func strayRedirection(_ line: String) throws {
+        let script = "set a 1\nset '<' 2\nset '>' 3\nset out 4\n"
+        let outcome = try run(
+            ["--create", "--quiet", scratch.store], script: script + line + "\n")
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("quote"), "\(outcome.errors)")
+        #expect(try run([scratch.store, "count"]).text == "4\n")
+        #expect(try run([scratch.store], script: "exists '<' \">\"\n").text == "2\n")
+    }
+
     @Test("Values go to files and come from files byte for byte")
     func files() throws {
         let path = scratch.path + "/value"

@@ -19,6 +19,8 @@ final class Command: Sendable {
     /// How many words follow the name, options aside.
     let wordCount: ClosedRange<Int>
     let access: Access
+    /// Whether `<` and `>` stand for files.
+    let redirects: Bool
     let summary: String
     let details: [String]
     let options: [Option]
@@ -27,7 +29,8 @@ final class Command: Sendable {
 
     init(
         _ name: String, aliases: [String] = [], _ arguments: String,
-        words wordCount: ClosedRange<Int> = 0...0, _ access: Access, _ summary: String,
+        words wordCount: ClosedRange<Int> = 0...0, _ access: Access, redirects: Bool = false,
+        _ summary: String,
         details: [String] = [], options: [Option] = [], examples: [String],
         run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
     ) {
@@ -36,6 +39,7 @@ final class Command: Sendable {
         self.arguments = arguments
         self.wordCount = wordCount
         self.access = access
+        self.redirects = redirects
         self.summary = summary
         self.details = details
         self.options = options

@@ -17,6 +17,7 @@ struct Invocation {
         } else {
             self.words = words
         }
+        if !command.redirects { try Self.refuseRedirection(command, self.words) }
         let count = self.words.count - 1
         if count < command.wordCount.lowerBound {
             throw CommandError("too few words; usage: \(command.usage)", at: words.last)
@@ -26,6 +27,16 @@ struct Invocation {
                 "one word too many; usage: \(command.usage)",
                 at: self.words[command.wordCount.upperBound + 1])
         }
+    }
+
+    /// Where it opens no file, a sign is most likely meant to: `delete a < out` is no three keys.
+    private static func refuseRedirection(_ command: Command, _ words: [Word])
+        throws(CommandError)
+    {
+        guard let sign = words.first(where: { $0.isBare("<") || $0.isBare(">") }) else { return }
+        throw CommandError(
+            "\(command.name) reads and writes no files; quote \(sign.string) if it is meant as a word",
+            at: sign)
     }
 
     private static func split(

@@ -7,14 +7,14 @@ extension CommandTable {
     static let keyCommands: [Command] = [
         Command(
             "get", "KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
-            "print the value of each key",
+            redirects: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format."
             ],
             examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...3, .write,
+            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...3, .write, redirects: true,
             "store a value under a key",
             details: ["`set KEY < FILE` stores the bytes of FILE."],
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
