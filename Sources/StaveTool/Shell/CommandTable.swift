@@ -4,7 +4,7 @@ internal import Stave
 final class Command: Sendable {
     struct Option: Sendable {
         let name: String
-        /// What its value is called; nil where it takes none.
+        /// What its value, a number, is called; nil where it takes none.
         var value: String?
         let help: String
     }
@@ -21,6 +21,10 @@ final class Command: Sendable {
     let access: Access
     /// Whether `<` and `>` stand for files.
     let redirects: Bool
+    /// With this option the command only reads.
+    let readingOption: String?
+    /// A word that begins with -- and is none of the options is a key or a value.
+    let takesAnyWord: Bool
     let summary: String
     let details: [String]
     let options: [Option]
@@ -31,7 +35,8 @@ final class Command: Sendable {
         _ name: String, aliases: [String] = [], _ arguments: String,
         words wordCount: ClosedRange<Int> = 0...0, _ access: Access, redirects: Bool = false,
         _ summary: String,
-        details: [String] = [], options: [Option] = [], examples: [String],
+        details: [String] = [], options: [Option] = [], readingOption: String? = nil,
+        takesAnyWord: Bool = false, examples: [String],
         run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
     ) {
         self.name = name
@@ -40,6 +45,8 @@ final class Command: Sendable {
         self.wordCount = wordCount
         self.access = access
         self.redirects = redirects
+        self.readingOption = readingOption
+        self.takesAnyWord = takesAnyWord || options.isEmpty
         self.summary = summary
         self.details = details
         self.options = options

@@ -14,7 +14,7 @@ extension CommandTable {
             examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...3, .write, redirects: true,
+            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
             "store a value under a key",
             details: ["`set KEY < FILE` stores the bytes of FILE."],
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
@@ -37,6 +37,7 @@ extension Session {
         let words = invocation.words
         if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
         for word in words.dropFirst() {
+            try requireUsable(word)
             do throws(StoreError) {
                 let printer = printer
                 // SAFETY: the word and the value are used inside the call only.
@@ -56,8 +57,6 @@ extension Session {
         let words = invocation.words
         if let file = try redirection(words, "<") {
             try set(words[1], toContentsOf: file)
-        } else if words.count > 3 {
-            throw CommandError("one word too many; usage: set KEY VALUE", at: words[3])
         } else {
             do throws(StoreError) {
                 // SAFETY: both words live until the next line is parsed.
@@ -89,6 +88,7 @@ extension Session {
     func exists(_ invocation: Invocation) throws(CommandError) {
         var count = 0
         for word in invocation.words.dropFirst() {
+            try requireUsable(word)
             do throws(StoreError) {
                 // SAFETY: the word lives until the next line is parsed.
                 if unsafe try store.contains(key: word.bytes.bytes) { count += 1 }
@@ -100,6 +100,13 @@ extension Session {
         reply("\(count)")
     }
 
+    /// What can be no key is an error to ask for, as it is to set.
+    private func requireUsable(_ key: Word) throws(CommandError) {
+        if key.canBeKey { return }
+        let count = unsafe key.bytes.count
+        throw CommandError(count == 0 ? .emptyKey : .keyTooLong(length: count), at: key)
+    }
+
     // MARK: Files
 
     /// The file of `COMMAND KEY < FILE`; nil where the words hold no such sign.
@@ -107,7 +114,7 @@ extension Session {
         for other in ["<", ">"] as [StaticString] {
             guard let index = words.firstIndex(where: { $0.isBare(other) }) else { continue }
             guard index == 2, words.count == 4, words[2].isBare(sign) else {
-                throw CommandError(
+                throw .usage(
                     "\(other) does not fit here; quote it if it is meant as a word",
                     at: words[index])
             }

@@ -82,7 +82,7 @@ final class ScriptRunner {
         }
         let words = parser.words
         guard let first = words.first else { return }
-        if first.equals("get"), words.count > 1, !words.contains(where: { $0.isBare(">") }) {
+        if first.equals("get"), words.count > 1, !words.contains(where: Self.needsCare) {
             unsafe batch.add(words, line: line, number: reader.lineNumber)
             if batch.isFull { answerBatch() }
             return
@@ -95,6 +95,11 @@ final class ScriptRunner {
         } catch {
             unsafe report(error, line, reader.lineNumber)
         }
+    }
+
+    /// What makes a get more than a look-up: a file, an option, or a word that can be no key.
+    private static func needsCare(_ word: Word) -> Bool {
+        word.isBare(">") || word.isBare("<") || word.mayBeOption || !word.canBeKey
     }
 
     private func answerBatch() {

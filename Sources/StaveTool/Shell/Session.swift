@@ -72,7 +72,7 @@ final class Session {
     func command(for word: Word) throws(CommandError) -> Command {
         if let command = CommandTable.command(for: word) { return command }
         let suggestion = CommandTable.suggestion(for: word)
-        throw CommandError(
+        throw .usage(
             "unknown command \(word.shown); "
                 + (suggestion.map { "did you mean \($0)?" } ?? "help lists them"), at: word)
     }

@@ -133,7 +133,8 @@ extension StaveCommand {
 
     private func runOnce() -> Int32 {
         Signals.install(interactive: false)
-        guard let access = CommandTable.command(named: command[0])?.access else { return 64 }
+        let words = argumentWords
+        guard let access = usableAccess(words) else { return 64 }
         var store: Store?
         if access != .nothing {
             store = open(
@@ -144,15 +145,32 @@ extension StaveCommand {
         if let store, access == .write { printNotices(of: store, session) }
         var status: Int32 = 0
         do throws(CommandError) {
-            try session.execute(argumentWords)
+            try session.execute(words)
             if session.reportedErrorCount > 0 { status = 2 }
         } catch {
             session.flush()
             session.note("stave: \(error.message)")
-            status = 2
+            status = error.isUsage ? 64 : 2
         }
         if status == 0, session.missCount > 0 { status = 1 }
         return close(store, session, status)
+    }
+
+    /// What the command needs of the store; nil, and said so, where the words make no command.
+    private func usableAccess(_ words: [Word]) -> Command.Access? {
+        guard let command = CommandTable.command(named: command[0]) else { return nil }
+        do throws(CommandError) {
+            return try Invocation(command, words).access
+        } catch {
+            complain("stave: \(error.message)")
+            return nil
+        }
+    }
+
+    private func complain(_ line: String) {
+        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
+        errors.write(line: line)
+        errors.flush()
     }
 
     /// The command's words as the bytes that the process was given, UTF-8 or not.

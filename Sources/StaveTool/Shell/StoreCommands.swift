@@ -11,7 +11,7 @@ extension CommandTable {
         Command(
             "compact", "[--dry-run]", .write, "rewrite what is live and free the rest",
             options: [.init(name: "--dry-run", help: "only say what would be done")],
-            examples: ["compact", "compact --dry-run"]
+            readingOption: "--dry-run", examples: ["compact", "compact --dry-run"]
         ) { session, invocation throws(CommandError) in try session.compact(invocation) },
         Command(
             "sync", "", .write, "make everything written so far durable",

@@ -1,3 +1,5 @@
+internal import StaveDisk
+
 /// One word of a command: its bytes, and where it stood in the line for messages.
 ///
 /// The bytes lie in the line, or in its parser's memory where escapes were decoded, or among the
@@ -21,7 +23,23 @@
     /// For messages; a word may be as long as the largest value, so nothing copies all of it.
     var shown: String { unsafe Quoting.text(bytes) }
     var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
-    var mayBeOption: Bool { unsafe kind != .quoted && bytes.starts(with: "--".utf8) }
+    var mayBeOption: Bool {
+        unsafe kind != .quoted && bytes.count >= 2 && bytes[0] == Byte.minus
+            && bytes[1] == Byte.minus
+    }
+
+    /// `--limit=1` cut in two; without a value where there is no sign.
+    var optionParts: (name: String, value: Word?) {
+        // No option is as long as this; a key may be.
+        guard let sign = unsafe bytes.prefix(32).firstIndex(of: Byte.equal) else {
+            return (unsafe String(decoding: bytes.prefix(32), as: UTF8.self), nil)
+        }
+        let name = unsafe String(decoding: bytes[..<sign], as: UTF8.self)
+        let value = unsafe UnsafeRawBufferPointer(rebasing: bytes[(sign + 1)...].prefix(32))
+        return (name, unsafe Word(bytes: value, kind: kind, offset: offset + sign + 1))
+    }
+
+    var canBeKey: Bool { unsafe (1...Format.maxKeyLength).contains(bytes.count) }
 
     /// True for a bare word that is exactly this.
     func isBare(_ text: StaticString) -> Bool { kind == .bare && equals(text) }
@@ -266,6 +284,8 @@ enum Byte {
     static let hash = UInt8(ascii: "#")
     static let single = UInt8(ascii: "'")
     static let comma = UInt8(ascii: ",")
+    static let minus = UInt8(ascii: "-")
+    static let equal = UInt8(ascii: "=")
     static let less = UInt8(ascii: "<")
     static let greater = UInt8(ascii: ">")
     static let backslash = UInt8(ascii: "\\")
