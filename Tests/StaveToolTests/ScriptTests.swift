@@ -78,6 +78,23 @@ struct ScriptTests {
         #expect(outcome.status == 2)
     }
 
+    @Test("A get that fails among gets counts as one command, and nothing behind it is done")
+    func failingBatch() throws {
+        let value = "the value that is damaged"
+        let script = "set a 1\nset b '\(value)'\nset c 3\nset d 4\n"
+        _ = try run(["--create", scratch.store], script: script)
+        try scratch.damage(value)
+        let gets = "get a a\nget a b b c\nget c d\n"
+        let stopped = try run([scratch.store], script: gets)
+        #expect(stopped.text == "1\n1\n1\n")
+        #expect(stopped.errors.contains("stdin:2:7: "), "\(stopped.errors)")
+        #expect(stopped.errors.contains("stopped after 1 command succeeded"))
+        let whole = try run(["--keep-going", scratch.store], script: gets)
+        #expect(whole.text == "1\n1\n1\n3\n3\n4\n")
+        #expect(whole.errors.contains("1 failed, 2 commands succeeded"), "\(whole.errors)")
+        #expect(whole.status == 2)
+    }
+
     @Test("Controls in a faulty line never reach the terminal")
     func faultyLineIsHarmless() throws {
         let outcome = try run(["--create", scratch.store], script: "nope \u{1B}[31m\u{7}\n")
