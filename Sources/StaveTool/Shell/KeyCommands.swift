@@ -107,8 +107,6 @@ extension Session {
         throw CommandError(count == 0 ? .emptyKey : .keyTooLong(length: count), at: key)
     }
 
-    // MARK: Files
-
     /// The file of `COMMAND KEY < FILE`; nil where the words hold no such sign.
     private func redirection(_ words: [Word], _ sign: StaticString) throws(CommandError) -> Word? {
         for other in ["<", ">"] as [StaticString] {
@@ -121,59 +119,5 @@ extension Session {
             return words[3]
         }
         return nil
-    }
-
-    private func set(_ key: Word, toContentsOf file: Word) throws(CommandError) {
-        let value: [UInt8]
-        do throws(FileError) {
-            value = try File.opening(file.string).contents(limit: 1 << 30)
-        } catch {
-            throw CommandError("cannot \(error.operation) \(error.path): \(error.reason)", at: file)
-        }
-        do throws(StoreError) {
-            // SAFETY: both live through the call.
-            unsafe try store.set(
-                value.span.bytes, forKey: key.bytes.bytes, deferringSync: defersSync)
-        } catch {
-            throw CommandError(error, at: key)
-        }
-    }
-
-    /// An absent key leaves the file alone.
-    private func get(_ key: Word, intoFile file: Word) throws(CommandError) {
-        let path = file.string
-        if let confirm, !settings.assumesYes, unsafe access(path, F_OK) == 0,
-            !confirm("overwrite \(Quoting.text(file.array))?")
-        {
-            return
-        }
-        let failure: SystemError??
-        do throws(StoreError) {
-            // SAFETY: the word and the value are used inside the call only.
-            failure = unsafe try store.withValue(forKey: key.bytes.bytes) { value in
-                unsafe value.withUnsafeBytes { unsafe Self.write($0, toFile: path) }
-            }
-        } catch {
-            throw CommandError(error, at: key)
-        }
-        switch failure {
-        case .none: unsafe reportMissing(key.bytes)
-        case .some(.some(let failure)): throw CommandError(failure.message, at: file)
-        case .some(.none): break
-        }
-    }
-
-    /// Makes or empties the file and fills it; returns what went wrong.
-    private static func write(_ bytes: UnsafeRawBufferPointer, toFile path: String)
-        -> SystemError?
-    {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { return SystemError("open", path, errno) }
-        let file = OutputWriter(descriptor: descriptor, name: path)
-        // SAFETY: the bytes are only read.
-        unsafe file.write(bytes)
-        file.flush()
-        let closed = close(descriptor)
-        return file.failure ?? (closed == 0 ? nil : SystemError("write to", path, errno))
     }
 }
