@@ -131,60 +131,7 @@ extension StaveCommand {
         return close(store, session, status)
     }
 
-    private func runOnce() -> Int32 {
-        Signals.install(interactive: false)
-        let words = argumentWords
-        guard let access = usableAccess(words) else { return 64 }
-        var store: Store?
-        if access != .nothing {
-            store = open(
-                createsIfMissing: create ?? false, readOnly: readOnly || access == .read)
-            if store == nil { return 2 }
-        }
-        let session = Session(store, place: .oneShot, settings: settings)
-        if let store, access == .write { printNotices(of: store, session) }
-        var status: Int32 = 0
-        do throws(CommandError) {
-            try session.execute(words)
-            if session.reportedErrorCount > 0 { status = 2 }
-        } catch {
-            session.flush()
-            session.note("stave: \(error.message)")
-            status = error.isUsage ? 64 : 2
-        }
-        if status == 0, session.missCount > 0 { status = 1 }
-        return close(store, session, status)
-    }
-
-    /// What the command needs of the store; nil, and said so, where the words make no command.
-    private func usableAccess(_ words: [Word]) -> Command.Access? {
-        guard let command = CommandTable.command(named: command[0]) else { return nil }
-        do throws(CommandError) {
-            return try Invocation(command, words).access
-        } catch {
-            complain("stave: \(error.message)")
-            return nil
-        }
-    }
-
-    private func complain(_ line: String) {
-        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-        errors.write(line: line)
-        errors.flush()
-    }
-
-    /// The command's words as the bytes that the process was given, UTF-8 or not.
-    private var argumentWords: [Word] {
-        let first = ArgumentSplit(CommandLine.arguments).commandIndex ?? 0
-        return (first..<first + command.count).compactMap { index in
-            // SAFETY: the arguments live as long as the process, and nothing changes them.
-            guard let text = unsafe CommandLine.unsafeArgv[index] else { return nil }
-            let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
-            return unsafe Word(bytes: bytes, kind: .argument, offset: 0)
-        }
-    }
-
-    private var settings: SessionSettings {
+    var settings: SessionSettings {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
@@ -195,37 +142,13 @@ extension StaveCommand {
         return settings
     }
 
-    private func open(createsIfMissing: Bool, readOnly: Bool) -> Store? {
-        var options = StoreOptions()
-        options.access = readOnly ? .readOnly : .readWrite
-        options.createsIfMissing = createsIfMissing
-        options.durability = durability
-        if let segmentSize { options.segmentSize = segmentSize.bytes }
-        do throws(StoreError) {
-            return try Store(path: directory, options: options)
-        } catch {
-            let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-            errors.write(line: "stave: \(error.description)")
-            if case .locked(_, let holder) = error {
-                if let holder, let command = Environment.commandLine(ofProcess: holder) {
-                    errors.write(line: "  it is held by: \(command)")
-                }
-                let path = Quoting.quoted(Array(directory.utf8))
-                errors.write(
-                    line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
-            }
-            errors.flush()
-            return nil
-        }
-    }
-
-    private func printNotices(of store: Store, _ session: Session) {
+    func printNotices(of store: Store, _ session: Session) {
         for notice in store.notices { session.note("note: \(notice)") }
     }
 
     /// Writes what is left, closes the store and says how it all ended: the status, or 2 where that
     /// failed. A signal that ended the session ends the process.
-    private func close(_ store: Store?, _ session: Session, _ status: Int32) -> Int32 {
+    func close(_ store: Store?, _ session: Session, _ status: Int32) -> Int32 {
         var status = status
         let isWritten = session.flush()
         do throws(StoreError) {
@@ -241,31 +164,5 @@ extension StaveCommand {
             status = 2
         }
         return status
-    }
-}
-
-/// What the process was started with.
-enum Environment {
-    static func value(_ name: String) -> String? {
-        // SAFETY: nothing in this process changes the environment.
-        guard let text = unsafe getenv(name) else { return nil }
-        let value = unsafe String(cString: text)
-        return value.isEmpty ? nil : value
-    }
-
-    static var isDumbTerminal: Bool { (value("TERM") ?? "dumb") == "dumb" }
-    static var allowsColor: Bool { value("NO_COLOR") == nil && !isDumbTerminal }
-
-    /// What another process was started as; nil where that cannot be seen.
-    static func commandLine(ofProcess id: Int) -> String? {
-        let descriptor = unsafe open("/proc/\(id)/cmdline", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { Glibc.close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        // SAFETY: reads into the array.
-        let count = unsafe read(descriptor, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        let words = bytes[..<count].split(separator: 0)
-        return words.map { Quoting.text(Array($0)) }.joined(separator: " ")
     }
 }

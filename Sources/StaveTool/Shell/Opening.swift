@@ -1,0 +1,35 @@
+internal import Glibc
+internal import Stave
+
+// Opening the store, and what to say where that fails.
+extension StaveCommand {
+    func open(createsIfMissing: Bool, readOnly: Bool) -> Store? {
+        var options = StoreOptions()
+        options.access = readOnly ? .readOnly : .readWrite
+        options.createsIfMissing = createsIfMissing
+        options.durability = durability
+        if let segmentSize { options.segmentSize = segmentSize.bytes }
+        do throws(StoreError) {
+            return try Store(path: directory, options: options)
+        } catch {
+            let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
+            errors.write(line: "stave: \(error.description)")
+            if case .locked(_, let holder) = error {
+                if let holder, let command = Environment.commandLine(ofProcess: holder) {
+                    errors.write(line: "  it is held by: \(command)")
+                }
+                let path = Quoting.quoted(Array(directory.utf8))
+                errors.write(
+                    line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
+            }
+            errors.flush()
+            return nil
+        }
+    }
+
+    func complain(_ line: String) {
+        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
+        errors.write(line: line)
+        errors.flush()
+    }
+}
