@@ -5,8 +5,22 @@ internal import Glibc
 @main
 enum Stave {
     static func main() {
+        StandardDescriptors.occupy()
         stave_ignore_file_size_signal()
         Dispatch.run(CommandLine.arguments)
+    }
+}
+
+/// Descriptors 0, 1 and 2.
+enum StandardDescriptors {
+    /// A closed one would become the number of the next file that is opened, such as one of the
+    /// store, and replies would be written into it. On the null device, opened to be read, a read
+    /// ends at once and a write fails as it would have.
+    static func occupy() {
+        for descriptor in 0...2 as ClosedRange<Int32> where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one. Without close-on-exec, as the others.
+            unsafe _ = stave_open("/dev/null", O_RDONLY, 0)
+        }
     }
 }
 
