@@ -7,6 +7,7 @@ enum Stave {
     static func main() {
         StandardDescriptors.occupy()
         stave_ignore_file_size_signal()
+        Dispatch.refuseBrokenText(CommandLine.arguments)
         Dispatch.run(CommandLine.arguments)
     }
 }
@@ -26,6 +27,21 @@ enum StandardDescriptors {
 
 /// Decides between the shell and the inspector.
 enum Dispatch {
+    /// Paths and options are text; decoded with replacements, a path would name another file. The words
+    /// of a command may be any bytes.
+    static func refuseBrokenText(_ arguments: [String]) {
+        let words = ["inspect", "help"].contains(arguments.dropFirst().first ?? "")
+        let end = words ? nil : ArgumentSplit(arguments).commandIndex
+        for index in 1..<max(1, end ?? arguments.count) {
+            // SAFETY: the arguments live as long as the process, and nothing changes them.
+            guard let text = unsafe CommandLine.unsafeArgv[index] else { return }
+            let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
+            if unsafe UTF8Scan.isValid(bytes) { continue }
+            StaveCommand.complain("stave: \(unsafe Quoting.text(bytes)) is not UTF-8")
+            Glibc.exit(64)
+        }
+    }
+
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
         switch arguments.dropFirst().first {

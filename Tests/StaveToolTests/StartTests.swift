@@ -13,6 +13,19 @@ struct StartTests {
         return Outcome(status: status, output: child.output, errors: child.errors)
     }
 
+    @Test("A path that is not UTF-8 is refused; a key may be any bytes")
+    func brokenText() throws {
+        let broken = "$(printf \\\\377)"
+        let create = "\(stave) --create"
+        let outcome = try shell("\(create) \(scratch.path)/\(broken) set a 1")
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains(#"\xff" is not UTF-8"#), "\(outcome.errors)")
+        #expect(try shell("\(stave) inspect \(scratch.path)/\(broken)").status == 64)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+        #expect(try shell("\(create) \(scratch.store) set \(broken) 1").status == 0)
+        #expect(try run(["--format", "hex", scratch.store, "keys"]).text == "ff\n")
+    }
+
     @Test("Closed descriptors end in an error, never in the store's files")
     func closedDescriptors() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])

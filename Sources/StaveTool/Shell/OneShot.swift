@@ -34,7 +34,7 @@ extension StaveCommand {
         do throws(CommandError) {
             return try Invocation(command, words).access
         } catch {
-            complain("stave: \(error.message)")
+            Self.complain("stave: \(error.message)")
             return nil
         }
     }

@@ -27,7 +27,7 @@ extension StaveCommand {
         }
     }
 
-    func complain(_ line: String) {
+    static func complain(_ line: String) {
         let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
         errors.write(line: line)
         errors.flush()
