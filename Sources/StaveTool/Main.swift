@@ -27,6 +27,21 @@ enum StandardDescriptors {
 
 /// Decides between the shell and the inspector.
 enum Dispatch {
+    /// As the command's `main`, but what it says of the arguments holds no control characters.
+    private static func run<Command: ParsableCommand>(_ type: Command.Type, _ arguments: [String]) {
+        do {
+            var command = try type.parseAsRoot(arguments)
+            try command.run()
+        } catch {
+            let text = type.fullMessage(for: error)
+            if type.exitCode(for: error) != .success {
+                for line in text.split(separator: "\n") { StaveCommand.complain(String(line)) }
+                Glibc.exit(type.exitCode(for: error).rawValue)
+            }
+            type.exit(withError: error)
+        }
+    }
+
     /// Paths and options are text; decoded with replacements, a path would name another file. The words
     /// of a command may be any bytes.
     static func refuseBrokenText(_ arguments: [String]) {
@@ -45,12 +60,14 @@ enum Dispatch {
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
         switch arguments.dropFirst().first {
-        case "inspect": InspectCommand.main(Array(arguments.dropFirst(2)))
+        case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:
             let split = ArgumentSplit(arguments)
-            StaveCommand.main(split.options + (split.words.isEmpty ? [] : ["--"] + split.words))
+            run(
+                StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words)
+            )
         }
     }
 }

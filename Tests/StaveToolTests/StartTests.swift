@@ -26,6 +26,27 @@ struct StartTests {
         #expect(try run(["--format", "hex", scratch.store, "keys"]).text == "ff\n")
     }
 
+    @Test(
+        "Nothing from the arguments reaches the terminal as a control character",
+        arguments: [
+            ["nope\u{1B}[31m"], ["set", "a", "b", "c"], ["get", "x"], ["keys", "--\u{7}"],
+        ])
+    func controls(_ words: [String]) throws {
+        for options in [[], ["--\u{1B}]0;x\u{7}"], ["--format", "\u{1B}c"]] {
+            let path = scratch.path + "/a\u{1B}[31mb\nc\u{9B}"
+            let outcome = try run(options + [path] + words)
+            #expect(outcome.status != 0)
+            #expect(!outcome.errors.isEmpty)
+            let isClean = outcome.errors.unicodeScalars.allSatisfy {
+                $0 == "\n" || ($0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value))
+            }
+            #expect(isClean, "\(Array(outcome.errors.utf8))")
+        }
+        let script = "set a < '/nope\u{1B}[31m'\nkeys '--\u{1B}'\nformat '\u{1B}'\n"
+        let outcome = try run(["--create", "--keep-going", scratch.store], script: script)
+        #expect(outcome.errors.utf8.allSatisfy { $0 == 10 || $0 >= 0x20 })
+    }
+
     @Test("Closed descriptors end in an error, never in the store's files")
     func closedDescriptors() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])

@@ -13,14 +13,14 @@ extension StaveCommand {
             return try Store(path: directory, options: options)
         } catch {
             let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-            errors.write(line: "stave: \(error.description)")
+            errors.write(message: "stave: \(error.description)")
             if case .locked(_, let holder) = error {
                 if let holder, let command = Environment.commandLine(ofProcess: holder) {
-                    errors.write(line: "  it is held by: \(command)")
+                    errors.write(message: "  it is held by: \(command)")
                 }
-                let path = Quoting.quoted(Array(directory.utf8))
-                errors.write(
-                    line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
+                let path = Quoting.shellWord(
+                    directory.hasPrefix("-") ? "./" + directory : directory)
+                errors.write(message: "  to read: stave --read-only \(path)")
             }
             errors.flush()
             return nil
@@ -29,7 +29,7 @@ extension StaveCommand {
 
     static func complain(_ line: String) {
         let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-        errors.write(line: line)
+        errors.write(message: line)
         errors.flush()
     }
 }

@@ -71,6 +71,9 @@ internal import Glibc
         write(Byte.newline)
     }
 
+    /// A line on stderr: paths and arguments in it may hold anything, and a terminal may read it.
+    func write(message text: String) { write(line: Quoting.message(text)) }
+
     /// Writes what was gathered. After a failure it does nothing; see `failure`.
     func flush() {
         let pending = count

@@ -100,12 +100,12 @@ final class Session {
         missCount += 1
         if place == .prompt { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
-        if !settings.quiet { unsafe errors.write(line: "not found: \(Quoting.text(key))") }
+        if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
     }
 
     /// A line on stderr that is neither a result nor an error.
     func note(_ line: String) {
-        errors.write(line: line)
+        errors.write(message: line)
         errors.flush()
     }
 

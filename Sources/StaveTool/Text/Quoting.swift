@@ -49,6 +49,30 @@ enum Quoting {
         return bytes.count > limit ? shown + "…" : shown
     }
 
+    /// A word for the POSIX shell that is to be pasted there.
+    static func shellWord(_ text: String) -> String {
+        if !text.isEmpty, text.utf8.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: "-") }) {
+            return text
+        }
+        return "'"
+            + text.split(separator: "'", omittingEmptySubsequences: false)
+            .joined(separator: "'\\''") + "'"
+    }
+
+    /// A message without what a terminal must not get; quotes and backslashes stay as they are.
+    static func message(_ text: String) -> String {
+        if text.unicodeScalars.allSatisfy(UTF8Scan.isPrintable) { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
+            if UTF8Scan.isPrintable(scalar) { return result.unicodeScalars.append(scalar) }
+            var bytes: [UInt8] = []
+            // SAFETY: the array outlives the call.
+            unsafe Array(String(scalar).utf8).withUnsafeBytes {
+                unsafe writeEscaped($0) { bytes.append($0) }
+            }
+            result += String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
     /// The inside of a double-quoted word.
     static func writeEscaped(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
         var index = 0
