@@ -346,6 +346,22 @@ struct CommandLineTests {
         #expect(writer.finish() == 0)
     }
 
+    @Test(
+        "The line to paste is quoted for the shell and begins with no dash",
+        arguments: [
+            ("a", "a"), ("it's $HOME", "'it'\\''s $HOME'"), ("-x", "./-x"), ("a\"b", "'a\"b'"),
+        ])
+    func lockedName(_ name: String, _ shown: String) throws {
+        let script = "cd \(scratch.path) && exec \(stave) --create -- \"$0\" "
+        let writer = try PipedChild(["/bin/sh", "-c", script, name])
+        writer.send("set a 1\n")
+        #expect(writer.waitForOutput("OK\n"))
+        let second = try PipedChild(["/bin/sh", "-c", script + "set b 2", name])
+        #expect(second.finish() == 2)
+        #expect(second.errors.contains("stave --read-only \(shown)\n"), "\(second.errors)")
+        #expect(writer.finish() == 0)
+    }
+
     @Test("A read-only store refuses writes")
     func readOnly() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])
