@@ -47,6 +47,21 @@ struct StartTests {
         #expect(outcome.errors.utf8.allSatisfy { $0 == 10 || $0 >= 0x20 })
     }
 
+    @Test("A file goes in and out of a single command byte for byte")
+    func exactBytes() throws {
+        let bytes = [0, 10, 0xFF, 13, 10] + [UInt8](repeating: 7, count: 700_000) + [10]
+        let stored = try run(["--create", scratch.store, "set", "photo"], input: bytes)
+        #expect(stored.text == "OK\n")
+        #expect(try run([scratch.store, "get", "--exact", "photo"]).output == bytes)
+        #expect(try run([scratch.store, "get", "photo"]).output == bytes + [10])
+        #expect(try run([scratch.store], script: "get --exact photo\n").output == bytes)
+        #expect(try run([scratch.store, "set", "--", "-k"], input: [1]).status == 0)
+        #expect(try run([scratch.store, "get", "--exact", "-k"]).output == [1])
+        #expect(try run([scratch.store, "set", "empty"]).status == 0)
+        #expect(try run([scratch.store, "get", "--exact", "empty"]).output == [])
+        #expect(try run([scratch.store, "get", "--exact", "nope"]).status == 1)
+    }
+
     @Test("Closed descriptors end in an error, never in the store's files")
     func closedDescriptors() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])

@@ -6,17 +6,22 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
             redirects: true, "print the value of each key",
             details: [
-                "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format."
+                "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
+                "From a command line: stave DIR get --exact KEY > FILE.",
             ],
-            examples: ["get user:1", "get photo > cat.jpg"]
+            options: [.init(name: "--exact", help: "the bytes alone: no format, no newline")],
+            takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
             "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
             "store a value under a key",
-            details: ["`set KEY < FILE` stores the bytes of FILE."],
+            details: [
+                "`set KEY < FILE` stores the bytes of FILE.",
+                "From a command line: stave DIR set KEY < FILE, or a pipe in its place.",
+            ],
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
         Command(
@@ -36,6 +41,10 @@ extension Session {
     func get(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
         if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
+        let isExact = invocation.has("--exact")
+        if isExact, outputIsTerminal {
+            throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
+        }
         for word in words.dropFirst() {
             try requireUsable(word)
             do throws(StoreError) {
@@ -43,6 +52,7 @@ extension Session {
                 // SAFETY: the word and the value are used inside the call only.
                 let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
                     unsafe value.withUnsafeBytes { value in
+                        if isExact { return unsafe output.write(value) }
                         unsafe printer.printValue(value, forKey: word.bytes)
                     }
                 }

@@ -1,11 +1,58 @@
 internal import Glibc
 internal import Stave
+internal import StaveDisk
 
 // `stave DIR COMMAND`.
 extension StaveCommand {
     func runOnce() -> Int32 {
         Signals.install(interactive: false)
-        let words = argumentWords
+        var words = argumentWords
+        var value: [UInt8] = []
+        if takesValueFromInput(words) {
+            guard readValue(into: &value) else { return 2 }
+        } else {
+            guard usableAccess(words) != nil else { return 64 }
+        }
+        return unsafe value.withUnsafeBytes { bytes in
+            // SAFETY: the words live as long as the arguments and the value, which is this call.
+            if takesValueFromInput(words) {
+                unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: 0))
+            }
+            return runOnce(words)
+        }
+    }
+
+    /// `stave DIR set KEY < FILE`: there the shell has opened the file.
+    private func takesValueFromInput(_ words: [Word]) -> Bool {
+        let count = words.count - (words.count == 3 && words[1].equals("--") ? 1 : 0)
+        return command[0] == "set" && count == 2 && isatty(STDIN_FILENO) == 0
+    }
+
+    /// Reads stdin to its end; false, and said so, where that is not possible.
+    private func readValue(into value: inout [UInt8]) -> Bool {
+        var piece = [UInt8](repeating: 0, count: 256 << 10)
+        while true {
+            guard Signals.waitToRead(STDIN_FILENO) else {
+                guard let signal = Signals.endingSignal else { continue }
+                Signals.raiseDefault(signal)
+            }
+            // SAFETY: reads into the array.
+            let count = unsafe read(STDIN_FILENO, &piece, piece.count)
+            if count == 0 { return true }
+            if count < 0, errno == EINTR || errno == EAGAIN { continue }
+            guard count > 0 else {
+                Self.complain("stave: \(SystemError("read", "stdin", errno).message)")
+                return false
+            }
+            value += piece[..<count]
+            if value.count > Format.maxValueLength {
+                Self.complain("stave: the value on stdin is longer than 1 GiB")
+                return false
+            }
+        }
+    }
+
+    private func runOnce(_ words: [Word]) -> Int32 {
         guard let access = usableAccess(words) else { return 64 }
         var store: Store?
         if access != .nothing {

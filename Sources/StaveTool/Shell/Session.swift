@@ -52,6 +52,8 @@ final class Session {
         output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
     }
 
+    var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
     var store: Store {
         guard let openedStore else {
             preconditionFailure("a command with access .nothing asked for the store")
