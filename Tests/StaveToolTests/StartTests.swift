@@ -62,6 +62,23 @@ struct StartTests {
         #expect(try run([scratch.store, "get", "--exact", "nope"]).status == 1)
     }
 
+    @Test("--create makes the store for commands that only read, too")
+    func create() throws {
+        let count = try run(["--create", scratch.store, "count"])
+        #expect(count.text == "0\n")
+        #expect(count.status == 0)
+        let writer = try PipedChild([stave, "--create", scratch.store])
+        writer.send("set a 1\n")
+        #expect(writer.waitForOutput("OK\n"))
+        #expect(try run(["--create", scratch.store, "get", "a"]).text == "1\n")
+        #expect(writer.finish() == 0)
+        let nested = try run(["--create", scratch.path + "/no/store", "count"])
+        #expect(nested.status == 2)
+        #expect(nested.errors.hasSuffix("make it first: \(scratch.path)/no\n"))
+        #expect(!nested.errors.contains("--create"))
+        #expect(try run(["--create", "--read-only", scratch.store, "count"]).status == 64)
+    }
+
     @Test("Closed descriptors end in an error, never in the store's files")
     func closedDescriptors() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])

@@ -56,8 +56,7 @@ extension StaveCommand {
         guard let access = usableAccess(words) else { return 64 }
         var store: Store?
         if access != .nothing {
-            store = open(
-                createsIfMissing: create ?? false, readOnly: readOnly || access == .read)
+            store = openOnce(access)
             if store == nil { return 2 }
         }
         let session = Session(store, place: .oneShot, settings: settings)
@@ -73,6 +72,24 @@ extension StaveCommand {
         }
         if status == 0, session.missCount > 0 { status = 1 }
         return close(store, session, status)
+    }
+
+    /// A command that only reads takes no lock, unless it is to make the store first.
+    private func openOnce(_ access: Command.Access) -> Store? {
+        if access == .read, create == true {
+            var options = StoreOptions()
+            options.access = .readOnly
+            do throws(StoreError) {
+                return try Store(path: directory, options: options)
+            } catch {
+                switch error {
+                case .noSuchDirectory, .notAStore: break
+                default: return open(createsIfMissing: false, readOnly: true)
+                }
+            }
+            return open(createsIfMissing: true, readOnly: false)
+        }
+        return open(createsIfMissing: create ?? false, readOnly: readOnly || access == .read)
     }
 
     /// What the command needs of the store; nil, and said so, where the words make no command.

@@ -13,7 +13,13 @@ extension StaveCommand {
             return try Store(path: directory, options: options)
         } catch {
             let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-            errors.write(message: "stave: \(error.description)")
+            if createsIfMissing, case .noSuchDirectory = error {
+                errors.write(
+                    message: "stave: the directory that \(directory) is to be made in is missing;"
+                        + " make it first: \(missingParent)")
+            } else {
+                errors.write(message: "stave: \(error.description)")
+            }
             if case .locked(_, let holder) = error {
                 if let holder, let command = Environment.commandLine(ofProcess: holder) {
                     errors.write(message: "  it is held by: \(command)")
@@ -25,6 +31,13 @@ extension StaveCommand {
             errors.flush()
             return nil
         }
+    }
+
+    private var missingParent: String {
+        var path = directory
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return String(path[..<slash])
     }
 
     static func complain(_ line: String) {

@@ -72,6 +72,9 @@ struct StaveCommand: ParsableCommand {
     var command: [String] = []
 
     func validate() throws {
+        if create == true, readOnly {
+            throw ValidationError("--create and --read-only do not go together")
+        }
         if let size = segmentSize?.bytes, !(4096...(256 << 20)).contains(size) {
             throw ValidationError("--segment-size must lie between 4K and 256M")
         }
