@@ -56,6 +56,14 @@ struct ScriptTests {
         #expect(outcome.status == 0)
     }
 
+    @Test("A byte order mark before the first command is skipped, and only there")
+    func byteOrderMark() throws {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let script = mark + Array("set a 1\nset b ".utf8) + mark + Array("\n".utf8)
+        #expect(try run(["--create", scratch.store], input: script).text == "OK\nOK\n")
+        #expect(try run([scratch.store, "get", "b"]).output == mark + [10])
+    }
+
     @Test("An error names line and column, shows the place, stops the script and counts")
     func errorPosition() throws {
         let outcome = try run(

@@ -70,7 +70,12 @@ final class ScriptRunner {
         }
     }
 
-    private func execute(_ line: UnsafeRawBufferPointer) {
+    private func execute(_ whole: UnsafeRawBufferPointer) {
+        var line = unsafe whole
+        // A byte order mark is no part of the first command.
+        if reader.lineNumber == 1, unsafe line.starts(with: [0xEF, 0xBB, 0xBF]) {
+            unsafe line = UnsafeRawBufferPointer(rebasing: whole[3...])
+        }
         do throws(SyntaxError) {
             // SAFETY: the line is valid until the reader fills again, which is after this command.
             unsafe _ = try parser.parse(line)
