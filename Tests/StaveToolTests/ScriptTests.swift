@@ -385,6 +385,10 @@ struct CommandLineTests {
         #expect(text.hasPrefix("{\"path\":") && text.hasSuffix("}]}\n"))
         #expect(text.contains("\"count\":1,"))
         #expect(try run([scratch.store, "stats"]).text.contains("keys        1\n"))
+        let people = try run([scratch.store, "stats"]).text
+        #expect(!people.contains("read-only") && !people.contains("B a key"))
+        let beside = try run(["--read-only", scratch.store], script: "stats\n").text
+        #expect(beside.contains(" (read-only)\n"))
     }
 
     @Test("help explains a command with two examples")

@@ -4,11 +4,14 @@ internal import Stave
 struct StatsView {
     private let statistics: StoreStatistics
     private let hasColor: Bool
+    /// A single command opens any store read-only, which says nothing about the store.
+    private let saysReadOnly: Bool
     private static let barWidth = 32
     /// A store of thousands of segments shows its first and last ones.
     private static let shownSegments = 20
 
-    init(_ statistics: StoreStatistics, hasColor: Bool) {
+    init(_ statistics: StoreStatistics, hasColor: Bool, saysReadOnly: Bool = true) {
+        self.saysReadOnly = saysReadOnly
         self.statistics = statistics
         self.hasColor = hasColor
     }
@@ -18,7 +21,7 @@ struct StatsView {
     var text: String {
         let s = statistics
         var rows: [(String, String)] = [
-            ("store", s.path + (s.isReadOnly ? " (read-only)" : "")),
+            ("store", s.path + (s.isReadOnly && saysReadOnly ? " (read-only)" : "")),
             ("keys", Units.count(s.count)),
             ("on disk", "\(Units.bytes(s.diskBytes)) in \(segmentCount)"),
             ("live", Units.bytes(s.liveBytes) + share(s.liveBytes)),
@@ -57,7 +60,8 @@ struct StatsView {
 
     private var perKey: String {
         let s = statistics
-        return s.count > 0
+        // The table's least size says nothing about keys.
+        return s.count >= 1000
             ? " (\(Units.decimal(Double(s.keydirBytes) / Double(s.count))) B a key)" : ""
     }
 

@@ -25,7 +25,8 @@ extension Session {
     func stats(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
             let statistics = try store.statistics()
-            let view = StatsView(statistics, hasColor: settings.hasColor)
+            let view = StatsView(
+                statistics, hasColor: settings.hasColor, saysReadOnly: place != .oneShot)
             output.write(invocation.has("--json") ? view.json + "\n" : view.text)
         } catch {
             throw CommandError(error, at: invocation.words[0])
