@@ -5,22 +5,69 @@ internal import Glibc
 @main
 enum Stave {
     static func main() {
+        StandardDescriptors.occupy()
         stave_ignore_file_size_signal()
+        Dispatch.refuseBrokenText(CommandLine.arguments)
         Dispatch.run(CommandLine.arguments)
+    }
+}
+
+/// Descriptors 0, 1 and 2.
+enum StandardDescriptors {
+    /// A closed one would become the number of the next file that is opened, such as one of the
+    /// store, and replies would be written into it. On the null device, opened to be read, a read
+    /// ends at once and a write fails as it would have.
+    static func occupy() {
+        for descriptor in 0...2 as ClosedRange<Int32> where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one. Without close-on-exec, as the others.
+            unsafe _ = stave_open("/dev/null", O_RDONLY, 0)
+        }
     }
 }
 
 /// Decides between the shell and the inspector.
 enum Dispatch {
+    /// As the command's `main`, but what it says of the arguments holds no control characters.
+    private static func run<Command: ParsableCommand>(_ type: Command.Type, _ arguments: [String]) {
+        do {
+            var command = try type.parseAsRoot(arguments)
+            try command.run()
+        } catch {
+            let text = type.fullMessage(for: error)
+            if type.exitCode(for: error) != .success {
+                for line in text.split(separator: "\n") { StaveCommand.complain(String(line)) }
+                Glibc.exit(type.exitCode(for: error).rawValue)
+            }
+            type.exit(withError: error)
+        }
+    }
+
+    /// Paths and options are text; decoded with replacements, a path would name another file. The words
+    /// of a command may be any bytes.
+    static func refuseBrokenText(_ arguments: [String]) {
+        let words = ["inspect", "help"].contains(arguments.dropFirst().first ?? "")
+        let end = words ? nil : ArgumentSplit(arguments).commandIndex
+        for index in 1..<max(1, end ?? arguments.count) {
+            // SAFETY: the arguments live as long as the process, and nothing changes them.
+            guard let text = unsafe CommandLine.unsafeArgv[index] else { return }
+            let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
+            if unsafe UTF8Scan.isValid(bytes) { continue }
+            StaveCommand.complain("stave: \(unsafe Quoting.text(bytes)) is not UTF-8")
+            Glibc.exit(64)
+        }
+    }
+
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
         switch arguments.dropFirst().first {
-        case "inspect": InspectCommand.main(Array(arguments.dropFirst(2)))
+        case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:
             let split = ArgumentSplit(arguments)
-            StaveCommand.main(split.options + (split.words.isEmpty ? [] : ["--"] + split.words))
+            run(
+                StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words)
+            )
         }
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import TestSupport
 
@@ -15,6 +16,17 @@ struct Scratch {
     var path: String { folder.path("files") }
     var store: String { folder.path("store") }
     var history: String { folder.path("history") }
+
+    /// Changes the first byte of `text` in the store's segments.
+    func damage(_ text: String) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: store) {
+            let url = URL(fileURLWithPath: store + "/" + name)
+            var bytes = try Data(contentsOf: url)
+            guard let range = bytes.range(of: Data(text.utf8)) else { continue }
+            bytes[range.lowerBound] ^= 0xFF
+            try bytes.write(to: url)
+        }
+    }
 
     /// What a terminal's shell would give its children, and nothing of this machine's.
     func environment(_ more: [String: String] = [:]) -> [String: String] {

@@ -179,6 +179,23 @@ package final class PipedChild {
         return result
     }
 
+    /// Waits for the exit without reading anything; nil where it does not come.
+    package func waitForExit(seconds: Double) -> Int32? {
+        let end = monotonicSeconds() + seconds
+        while monotonicSeconds() < end {
+            var info = unsafe siginfo_t()
+            // SAFETY: fills in the struct and leaves the child to be waited for.
+            let code = unsafe waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT)
+            if unsafe code == 0 && info.si_signo == SIGCHLD {
+                let result = awaitExit(of: id)
+                status = result
+                return result
+            }
+            usleep(10_000)
+        }
+        return nil
+    }
+
     /// Reads what there is, waiting for a while where there is nothing.
     private func pump(waitingToWrite: Bool) -> Bool {
         var waits = outputs.indices.map {

@@ -3,9 +3,14 @@ internal import Glibc
 /// Lines from a descriptor, without a copy and without a String: the memory grows to the longest
 /// line and is reused.
 @safe final class ByteReader {
-    /// A line longer than this is refused: the largest value with every byte written as \xHH, and
-    /// room for its key.
-    static let longestLine = (4 << 30) + (1 << 20)
+    /// A line longer than this, escapes counted as what they stand for, is refused: the largest value,
+    /// and room for a key.
+    private let longestLine: Int
+    /// What one escape saves at most: \u{000041} is the one byte A.
+    private static let escapeGain = 9
+    /// Backslashes in the unread bytes up to `counted`, once a line is long.
+    private var backslashes = 0
+    private var counted = 0
 
     private let descriptor: Int32
     private var memory = UnsafeMutableRawBufferPointer.allocate(
@@ -18,7 +23,10 @@ internal import Glibc
     /// Lines handed out so far; so the number of the last one, counted from 1.
     private(set) var lineNumber = 0
 
-    init(descriptor: Int32) { self.descriptor = descriptor }
+    init(descriptor: Int32, longestLine: Int = (1 << 30) + (1 << 20)) {
+        self.descriptor = descriptor
+        self.longestLine = longestLine
+    }
 
     deinit { unsafe memory.deallocate() }
 
@@ -44,7 +52,7 @@ internal import Glibc
     /// handled may end the wait without anything read.
     func fill() throws(SystemError) {
         if unsafe end == memory.count { makeRoom() }
-        guard end - start < Self.longestLine else {
+        guard mayGoOn() else {
             throw SystemError(message: "line \(lineNumber + 1) is longer than any command can be")
         }
         // SAFETY: reads into the free end of the memory.
@@ -52,6 +60,20 @@ internal import Glibc
         if count > 0 { end += count }
         if count == 0 { isAtEnd = true }
         if count < 0, errno != EINTR, errno != EAGAIN { throw SystemError("read", "stdin", errno) }
+    }
+
+    /// Whether the unread bytes, which hold no newline, may be the beginning of a command.
+    private func mayGoOn() -> Bool {
+        guard end - start > longestLine else {
+            (backslashes, counted) = (0, 0)
+            return true
+        }
+        // SAFETY: start + counted <= end <= memory.count.
+        for index in (start + counted)..<end where unsafe memory[index] == Byte.backslash {
+            backslashes += 1
+        }
+        counted = end - start
+        return counted - Self.escapeGain * backslashes <= longestLine
     }
 
     private func makeRoom() {

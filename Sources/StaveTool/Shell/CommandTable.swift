@@ -4,7 +4,7 @@ internal import Stave
 final class Command: Sendable {
     struct Option: Sendable {
         let name: String
-        /// What its value is called; nil where it takes none.
+        /// What its value, a number, is called; nil where it takes none.
         var value: String?
         let help: String
     }
@@ -19,6 +19,12 @@ final class Command: Sendable {
     /// How many words follow the name, options aside.
     let wordCount: ClosedRange<Int>
     let access: Access
+    /// Whether `<` and `>` stand for files.
+    let redirects: Bool
+    /// With this option the command only reads.
+    let readingOption: String?
+    /// A word that begins with -- and is none of the options is a key or a value.
+    let takesAnyWord: Bool
     let summary: String
     let details: [String]
     let options: [Option]
@@ -27,8 +33,10 @@ final class Command: Sendable {
 
     init(
         _ name: String, aliases: [String] = [], _ arguments: String,
-        words wordCount: ClosedRange<Int> = 0...0, _ access: Access, _ summary: String,
-        details: [String] = [], options: [Option] = [], examples: [String],
+        words wordCount: ClosedRange<Int> = 0...0, _ access: Access, redirects: Bool = false,
+        _ summary: String,
+        details: [String] = [], options: [Option] = [], readingOption: String? = nil,
+        takesAnyWord: Bool = false, examples: [String],
         run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
     ) {
         self.name = name
@@ -36,6 +44,9 @@ final class Command: Sendable {
         self.arguments = arguments
         self.wordCount = wordCount
         self.access = access
+        self.redirects = redirects
+        self.readingOption = readingOption
+        self.takesAnyWord = takesAnyWord || options.isEmpty
         self.summary = summary
         self.details = details
         self.options = options
@@ -44,101 +55,6 @@ final class Command: Sendable {
     }
 
     var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
-}
-
-/// A command with the words that were given to it.
-struct Invocation {
-    let command: Command
-    /// The command's name first, then its arguments without the options.
-    let words: [Word]
-    private var options: [(name: String, value: Word?)] = []
-
-    /// Sorts options from words and counts the words.
-    init(_ command: Command, _ words: [Word]) throws(CommandError) {
-        self.command = command
-        if !command.options.isEmpty && words.contains(where: \.mayBeOption) {
-            var rest: [Word] = []
-            try Self.split(command, words, &rest, &options)
-            self.words = rest
-        } else {
-            self.words = words
-        }
-        let count = self.words.count - 1
-        if count < command.wordCount.lowerBound {
-            throw CommandError("too few words; usage: \(command.usage)", at: words.last)
-        }
-        if count > command.wordCount.upperBound {
-            throw CommandError(
-                "one word too many; usage: \(command.usage)",
-                at: self.words[command.wordCount.upperBound + 1])
-        }
-    }
-
-    private static func split(
-        _ command: Command, _ words: [Word], _ rest: inout [Word],
-        _ options: inout [(name: String, value: Word?)]
-    ) throws(CommandError) {
-        var index = 0
-        while index < words.count {
-            let word = words[index]
-            index += 1
-            guard word.mayBeOption else {
-                rest.append(word)
-                continue
-            }
-            if word.equals("--") {
-                rest += words[index...]
-                return
-            }
-            let name = word.string
-            guard let option = command.options.first(where: { $0.name == name }) else {
-                throw CommandError(
-                    "\(command.name) has no option \(Quoting.text(word.array));"
-                        + " a word that begins with -- is put in quotes or behind --", at: word)
-            }
-            guard option.value != nil else {
-                options.append((name, nil))
-                continue
-            }
-            guard index < words.count else {
-                throw CommandError("\(name) needs a value", at: word)
-            }
-            options.append((name, words[index]))
-            index += 1
-        }
-    }
-
-    func has(_ option: String) -> Bool { options.contains { $0.name == option } }
-
-    /// The value of a numeric option; nil where it was not given.
-    func number(_ option: String) throws(CommandError) -> Int? {
-        guard let word = options.last(where: { $0.name == option })?.value else { return nil }
-        guard let number = Int(word.string), number >= 0 else {
-            throw CommandError("\(option) needs a whole number, not negative", at: word)
-        }
-        return number
-    }
-}
-
-/// Why a command was not carried out.
-struct CommandError: Error {
-    var message: String
-    /// Byte offset in the line of the word that is to blame.
-    var offset: Int?
-
-    init(message: String, offset: Int?) {
-        self.message = message
-        self.offset = offset
-    }
-
-    init(_ message: String, at word: Word? = nil) {
-        self.message = message
-        offset = word?.offset
-    }
-
-    init(_ error: StoreError, at word: Word? = nil) {
-        self.init(error.description, at: word)
-    }
 }
 
 /// All commands, in the order in which help shows them.
@@ -167,8 +83,16 @@ enum CommandTable {
         return bytes.reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// Longer words are no slips of the finger, and comparing them takes memory and time.
+    private static let longestSuggested = 32
+
+    static func suggestion(for word: Word) -> String? {
+        unsafe word.bytes.count > longestSuggested ? nil : suggestion(for: word.string)
+    }
+
     /// The command name that is nearest to what was typed; nil where none is near.
     static func suggestion(for typed: String) -> String? {
+        guard typed.utf8.count <= longestSuggested else { return nil }
         let limit = max(1, typed.count / 3 + (typed.count > 3 ? 1 : 0))
         let ranked = names.map { (name: $0, distance: editDistance(typed.lowercased(), $0)) }
         let best = ranked.min { $0.distance < $1.distance }

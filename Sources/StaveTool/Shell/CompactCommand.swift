@@ -9,6 +9,7 @@ extension CommandTable {
             "The background compacts by itself; pause and resume say when it may.",
         ],
         options: [.init(name: "--dry-run", help: "only say what would be done")],
+        readingOption: "--dry-run",
         examples: ["compact --dry-run", "compact pause"]
     ) { session, invocation throws(CommandError) in try session.compact(invocation) }
 }

@@ -6,17 +6,22 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
-            "print the value of each key",
+            "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            redirects: true, "print the value of each key",
             details: [
-                "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format."
+                "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
+                "From a command line: stave DIR get --exact KEY > FILE.",
             ],
-            examples: ["get user:1", "get photo > cat.jpg"]
+            options: [.init(name: "--exact", help: "the bytes alone: no format, no newline")],
+            takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...3, .write,
+            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
             "store a value under a key",
-            details: ["`set KEY < FILE` stores the bytes of FILE."],
+            details: [
+                "`set KEY < FILE` stores the bytes of FILE.",
+                "From a command line: stave DIR set KEY < FILE, or a pipe in its place.",
+            ],
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
         Command(
@@ -36,12 +41,18 @@ extension Session {
     func get(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
         if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
+        let isExact = invocation.has("--exact")
+        if isExact, outputIsTerminal {
+            throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
+        }
         for word in words.dropFirst() {
+            try requireUsable(word)
             do throws(StoreError) {
                 let printer = printer
                 // SAFETY: the word and the value are used inside the call only.
                 let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
                     unsafe value.withUnsafeBytes { value in
+                        if isExact { return unsafe output.write(value) }
                         unsafe printer.printValue(value, forKey: word.bytes)
                     }
                 }
@@ -56,8 +67,6 @@ extension Session {
         let words = invocation.words
         if let file = try redirection(words, "<") {
             try set(words[1], toContentsOf: file)
-        } else if words.count > 3 {
-            throw CommandError("one word too many; usage: set KEY VALUE", at: words[3])
         } else {
             do throws(StoreError) {
                 // SAFETY: both words live until the next line is parsed.
@@ -89,6 +98,7 @@ extension Session {
     func exists(_ invocation: Invocation) throws(CommandError) {
         var count = 0
         for word in invocation.words.dropFirst() {
+            try requireUsable(word)
             do throws(StoreError) {
                 // SAFETY: the word lives until the next line is parsed.
                 if unsafe try store.contains(key: word.bytes.bytes) { count += 1 }
@@ -100,73 +110,24 @@ extension Session {
         reply("\(count)")
     }
 
-    // MARK: Files
+    /// What can be no key is an error to ask for, as it is to set.
+    private func requireUsable(_ key: Word) throws(CommandError) {
+        if key.canBeKey { return }
+        let count = unsafe key.bytes.count
+        throw CommandError(count == 0 ? .emptyKey : .keyTooLong(length: count), at: key)
+    }
 
     /// The file of `COMMAND KEY < FILE`; nil where the words hold no such sign.
     private func redirection(_ words: [Word], _ sign: StaticString) throws(CommandError) -> Word? {
         for other in ["<", ">"] as [StaticString] {
             guard let index = words.firstIndex(where: { $0.isBare(other) }) else { continue }
             guard index == 2, words.count == 4, words[2].isBare(sign) else {
-                throw CommandError(
+                throw .usage(
                     "\(other) does not fit here; quote it if it is meant as a word",
                     at: words[index])
             }
             return words[3]
         }
         return nil
-    }
-
-    private func set(_ key: Word, toContentsOf file: Word) throws(CommandError) {
-        let value: [UInt8]
-        do throws(FileError) {
-            value = try File.opening(file.string).contents(limit: 1 << 30)
-        } catch {
-            throw CommandError("cannot \(error.operation) \(error.path): \(error.reason)", at: file)
-        }
-        do throws(StoreError) {
-            // SAFETY: both live through the call.
-            unsafe try store.set(
-                value.span.bytes, forKey: key.bytes.bytes, deferringSync: defersSync)
-        } catch {
-            throw CommandError(error, at: key)
-        }
-    }
-
-    /// An absent key leaves the file alone.
-    private func get(_ key: Word, intoFile file: Word) throws(CommandError) {
-        let path = file.string
-        if let confirm, !settings.assumesYes, unsafe access(path, F_OK) == 0,
-            !confirm("overwrite \(Quoting.text(file.array))?")
-        {
-            return
-        }
-        let failure: SystemError??
-        do throws(StoreError) {
-            // SAFETY: the word and the value are used inside the call only.
-            failure = unsafe try store.withValue(forKey: key.bytes.bytes) { value in
-                unsafe value.withUnsafeBytes { unsafe Self.write($0, toFile: path) }
-            }
-        } catch {
-            throw CommandError(error, at: key)
-        }
-        switch failure {
-        case .none: unsafe reportMissing(key.bytes)
-        case .some(.some(let failure)): throw CommandError(failure.message, at: file)
-        case .some(.none): break
-        }
-    }
-
-    /// Makes or empties the file and fills it; returns what went wrong.
-    private static func write(_ bytes: UnsafeRawBufferPointer, toFile path: String)
-        -> SystemError?
-    {
-        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        guard descriptor >= 0 else { return SystemError("open", path, errno) }
-        let file = OutputWriter(descriptor: descriptor, name: path)
-        // SAFETY: the bytes are only read.
-        unsafe file.write(bytes)
-        file.flush()
-        let closed = close(descriptor)
-        return file.failure ?? (closed == 0 ? nil : SystemError("write to", path, errno))
     }
 }

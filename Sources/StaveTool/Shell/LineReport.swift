@@ -11,6 +11,7 @@ enum LineReport {
     ) -> String {
         // Without a locale, wcwidth knows ASCII only.
         _ = stave_use_utf8()
+        let message = Quoting.message(message)
         guard let offset else { return "stdin:\(number): \(message)\n" }
         // SAFETY: the slices are clamped to the line.
         let start = min(offset, line.count)

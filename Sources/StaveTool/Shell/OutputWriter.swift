@@ -5,12 +5,19 @@ internal import Glibc
 /// Rule 1: what is written here is an acknowledgement, so `beforeWrite` runs ahead of every write(2);
 /// the script loop makes the commands that are being acknowledged durable there. Where it throws,
 /// the gathered replies are dropped, never written.
+///
+/// Rule 2: no write(2) waits where a signal that ends the process could not end the wait. What nobody
+/// reads is dropped then.
 @safe final class OutputWriter {
     private let descriptor: Int32
     private let name: String
     private let capacity: Int
     private var memory: UnsafeMutableRawPointer
     private var count = 0
+    /// Not a file: nobody may be reading.
+    private let mayBlock: Bool
+    /// A pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
+    private static let piece = 4096
     var beforeWrite: () throws(SystemError) -> Void = {}
     /// What went wrong; from then on everything is dropped.
     private(set) var failure: SystemError?
@@ -21,6 +28,9 @@ internal import Glibc
         self.descriptor = descriptor
         self.name = name
         self.capacity = capacity
+        var status = stat()
+        // SAFETY: fills in the struct.
+        mayBlock = unsafe fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG
         unsafe memory = .allocate(byteCount: capacity, alignment: 1)
     }
 
@@ -61,6 +71,9 @@ internal import Glibc
         write(Byte.newline)
     }
 
+    /// A line on stderr: paths and arguments in it may hold anything, and a terminal may read it.
+    func write(message text: String) { write(line: Quoting.message(text)) }
+
     /// Writes what was gathered. After a failure it does nothing; see `failure`.
     func flush() {
         let pending = count
@@ -83,14 +96,16 @@ internal import Glibc
     private func writeAll(_ start: UnsafeRawPointer, _ count: Int) {
         var done = 0
         while done < count {
+            if mayBlock, !Signals.waitToWrite(descriptor) {
+                failure = SystemError(message: "a signal ended the write to \(name)")
+                return
+            }
+            let piece = mayBlock ? min(count - done, Self.piece) : count - done
             // SAFETY: stays inside the caller's bytes.
-            let written = unsafe Glibc.write(descriptor, start + done, count - done)
+            let written = unsafe Glibc.write(descriptor, start + done, piece)
             if written > 0 {
                 done += written
-            } else if written < 0, errno == EAGAIN {
-                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                unsafe _ = poll(&wait, 1, -1)
-            } else if written == 0 || errno != EINTR {
+            } else if written == 0 || (errno != EINTR && errno != EAGAIN) {
                 failure = SystemError("write to", name, errno)
                 return
             }

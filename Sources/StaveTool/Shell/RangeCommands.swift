@@ -70,7 +70,7 @@ extension Session {
         _ invocation: Invocation, _ visitNext: (inout EntryCursor) throws(StoreError) -> Bool
     ) throws(CommandError) {
         let words = invocation.words
-        let limit = try invocation.number("--limit") ?? Int.max
+        let limit = invocation.number("--limit") ?? Int.max
         var cursor: EntryCursor
         do throws(StoreError) {
             cursor = try store.entries(

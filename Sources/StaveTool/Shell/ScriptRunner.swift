@@ -71,7 +71,12 @@ final class ScriptRunner {
         }
     }
 
-    private func execute(_ line: UnsafeRawBufferPointer) {
+    private func execute(_ whole: UnsafeRawBufferPointer) {
+        var line = unsafe whole
+        // A byte order mark is no part of the first command.
+        if reader.lineNumber == 1, unsafe line.starts(with: [0xEF, 0xBB, 0xBF]) {
+            unsafe line = UnsafeRawBufferPointer(rebasing: whole[3...])
+        }
         do throws(SyntaxError) {
             // SAFETY: the line is valid until the reader fills again, which is after this command.
             unsafe _ = try parser.parse(line)
@@ -83,7 +88,7 @@ final class ScriptRunner {
         }
         let words = parser.words
         guard let first = words.first else { return }
-        if first.equals("get"), words.count > 1, !words.contains(where: { $0.isBare(">") }) {
+        if first.equals("get"), words.count > 1, !words.contains(where: Self.needsCare) {
             unsafe batch.add(words, line: line, number: reader.lineNumber)
             if batch.isFull { answerBatch() }
             return
@@ -98,20 +103,27 @@ final class ScriptRunner {
         }
     }
 
+    /// What makes a get more than a look-up: a file, an option, or a word that can be no key.
+    private static func needsCare(_ word: Word) -> Bool {
+        word.isBare(">") || word.isBare("<") || word.mayBeOption || !word.canBeKey
+    }
+
     private func answerBatch() {
         guard !batch.isEmpty else { return }
-        let number = batch.commandCount
-        var failures = 0
-        unsafe batch.answer(session) { error, line, lineNumber in
-            failures += 1
-            unsafe report(error, line, lineNumber)
+        let result = unsafe batch.answer(session) { error, line, lineNumber in
+            unsafe show(error, line, lineNumber)
             return session.settings.keepGoing
         }
-        succeeded += max(0, number - failures)
+        succeeded += result.succeeded
+        failed += result.failed
     }
 
     private func report(_ error: CommandError, _ line: UnsafeRawBufferPointer, _ number: Int) {
         failed += 1
+        unsafe show(error, line, number)
+    }
+
+    private func show(_ error: CommandError, _ line: UnsafeRawBufferPointer, _ number: Int) {
         session.flush()
         session.errors.write(
             unsafe LineReport.text(
@@ -124,7 +136,9 @@ final class ScriptRunner {
         settle()
         let output = session.output
         if output.isBrokenPipe { return 128 + SIGPIPE }
-        if let failure = output.failure { session.note("stave: \(failure.message)") }
+        if let failure = output.failure, Signals.endingSignal == nil {
+            session.note("stave: \(failure.message)")
+        }
         if failed > 0 {
             let commands = succeeded == 1 ? "command" : "commands"
             session.note(
@@ -133,67 +147,5 @@ final class ScriptRunner {
                     : "stdin: stopped after \(succeeded) \(commands) succeeded")
         }
         return failed > 0 || output.failure != nil || session.reportedErrorCount > 0 ? 2 : 0
-    }
-}
-
-/// Gets that wait in memory, to be looked up together.
-@safe struct GetBatch {
-    private static let limit = 256
-
-    @safe private struct Place {
-        let line: UnsafeRawBufferPointer
-        let number: Int
-        let offset: Int
-    }
-
-    private var keys: [[UInt8]] = []
-    private var places: [Place] = []
-    private(set) var commandCount = 0
-
-    var isEmpty: Bool { keys.isEmpty }
-    var isFull: Bool { keys.count >= Self.limit }
-
-    /// - Parameter line: stays valid until the batch is answered.
-    mutating func add(_ words: [Word], line: UnsafeRawBufferPointer, number: Int) {
-        commandCount += 1
-        for word in words.dropFirst() {
-            keys.append(word.array)
-            // SAFETY: see the parameter.
-            unsafe places.append(Place(line: line, number: number, offset: word.offset))
-        }
-    }
-
-    /// Prints what was found and empties the batch. `onError` says whether to go on behind a key that
-    /// could not be read.
-    mutating func answer(
-        _ session: Session,
-        onError: (CommandError, UnsafeRawBufferPointer, Int) -> Bool
-    ) {
-        var next = 0
-        let printer = session.printer
-        while next < keys.count {
-            let first = next
-            let rest = first == 0 ? keys : Array(keys[first...])
-            do throws(StoreError) {
-                try session.store.withValues(forKeys: rest) { index, value in
-                    next = first + index + 1
-                    // SAFETY: key and value are used inside the call only.
-                    unsafe rest[index].withUnsafeBytes { key in
-                        guard let value else { return unsafe session.reportMissing(key) }
-                        unsafe value.withUnsafeBytes {
-                            unsafe printer.printValue($0, forKey: key)
-                        }
-                    }
-                }
-            } catch {
-                let place = places[next]
-                let failure = CommandError(message: error.description, offset: place.offset)
-                guard unsafe onError(failure, place.line, place.number) else { break }
-                next += 1
-            }
-        }
-        keys.removeAll(keepingCapacity: true)
-        places.removeAll(keepingCapacity: true)
-        commandCount = 0
     }
 }

@@ -65,6 +65,8 @@ final class Session {
         output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
     }
 
+    var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+
     var store: Store {
         guard let openedStore else {
             preconditionFailure("a command with access .nothing asked for the store")
@@ -92,9 +94,9 @@ final class Session {
     /// The command that a line begins with; an error with a suggestion where there is none.
     func command(for word: Word) throws(CommandError) -> Command {
         if let command = CommandTable.command(for: word) { return command }
-        let suggestion = CommandTable.suggestion(for: word.string)
-        throw CommandError(
-            "unknown command \(Quoting.text(word.array)); "
+        let suggestion = CommandTable.suggestion(for: word)
+        throw .usage(
+            "unknown command \(word.shown); "
                 + (suggestion.map { "did you mean \($0)?" } ?? "help lists them"), at: word)
     }
 
@@ -121,12 +123,12 @@ final class Session {
         missCount += 1
         if place == .prompt { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
-        if !settings.quiet { unsafe errors.write(line: "not found: \(Quoting.text([UInt8](key)))") }
+        if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
     }
 
     /// A line on stderr that is neither a result nor an error.
     func note(_ line: String) {
-        errors.write(line: line)
+        errors.write(message: line)
         errors.flush()
     }
 

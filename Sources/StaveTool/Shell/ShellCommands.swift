@@ -52,7 +52,7 @@ extension Session {
         guard invocation.words.count > 1 else { return reply(settings.format.rawValue) }
         guard let format = OutputFormat(rawValue: invocation.words[1].string) else {
             let modes = OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CommandError("no such format; there are \(modes)", at: invocation.words[1])
+            throw .usage("no such format; there are \(modes)", at: invocation.words[1])
         }
         settings.format = format
     }
@@ -64,7 +64,7 @@ extension Session {
         switch invocation.words[1].string {
         case "on": settings.showsTiming = true
         case "off": settings.showsTiming = false
-        default: throw CommandError("timing is on or off", at: invocation.words[1])
+        default: throw .usage("timing is on or off", at: invocation.words[1])
         }
     }
 

@@ -71,6 +71,28 @@ enum Signals {
         return ready > 0 && waits[0].revents != 0
     }
 
+    /// Waits until `descriptor` can be written; false where a signal that ends
+    /// the process came first.
+    ///
+    /// The byte that woke this wait stays in the pipe, for `waitToRead`.
+    static func waitToWrite(_ descriptor: Int32) -> Bool {
+        var waits = [
+            pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0),
+            pollfd(fd: waitEnd.load(ordering: .relaxed), events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            let isEnding = endingSignal != nil
+            // Another signal's byte would end every wait at once: look again every so often instead.
+            let hasWoken = waits[1].revents != 0
+            waits[0].revents = 0
+            let timeout: Int32 = isEnding ? 0 : hasWoken ? 100 : -1
+            // SAFETY: two entries are in the array.
+            unsafe _ = poll(&waits, hasWoken ? 1 : 2, timeout)
+            if waits[0].revents != 0 { return true }
+            if isEnding { return false }
+        }
+    }
+
     /// Ends the process the way `signal` would have, so that the parent sees why.
     static func raiseDefault(_ signal: Int32) -> Never {
         // SAFETY: the default action takes no pointer of ours.

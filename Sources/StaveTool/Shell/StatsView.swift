@@ -6,12 +6,18 @@ struct StatsView {
     private let statistics: StoreStatistics
     private let hasColor: Bool
     private let isPaused: Bool
+    /// A single command opens any store read-only, which says nothing about the store.
+    private let saysReadOnly: Bool
     private static let barWidth = 32
     /// A store of thousands of segments shows its first and last ones.
     private static let shownSegments = 20
 
     /// - Parameter isPaused: whether this shell has paused compaction.
-    init(_ statistics: StoreStatistics, hasColor: Bool, isPaused: Bool = false) {
+    init(
+        _ statistics: StoreStatistics, hasColor: Bool, isPaused: Bool = false,
+        saysReadOnly: Bool = true
+    ) {
+        self.saysReadOnly = saysReadOnly
         self.statistics = statistics
         self.isPaused = isPaused
         self.hasColor = hasColor
@@ -22,7 +28,7 @@ struct StatsView {
     var text: String {
         let s = statistics
         var rows: [(String, String)] = [
-            ("store", s.path + (s.isReadOnly ? " (read-only)" : "")),
+            ("store", s.path + (s.isReadOnly && saysReadOnly ? " (read-only)" : "")),
             ("keys", Units.count(s.count)),
             ("on disk", "\(Units.bytes(s.diskBytes)) in \(segmentCount)"),
             ("live", Units.bytes(s.liveBytes) + share(s.liveBytes)),
@@ -76,7 +82,8 @@ struct StatsView {
 
     private var perKey: String {
         let s = statistics
-        return s.count > 0
+        // The table's least size says nothing about keys.
+        return s.count >= 1000
             ? " (\(Units.decimal(Double(s.keydirBytes) / Double(s.count))) B a key)" : ""
     }
 

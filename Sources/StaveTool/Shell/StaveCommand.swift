@@ -72,13 +72,17 @@ struct StaveCommand: ParsableCommand {
     var command: [String] = []
 
     func validate() throws {
+        if create == true, readOnly {
+            throw ValidationError("--create and --read-only do not go together")
+        }
         if let size = segmentSize?.bytes, !(4096...(256 << 20)).contains(size) {
             throw ValidationError("--segment-size must lie between 4K and 256M")
         }
         if let name = command.first, CommandTable.command(named: name) == nil {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
-                "unknown command '\(name)'" + (suggestion.map { "; did you mean \($0)?" } ?? ""))
+                "unknown command \(Quoting.text(Array(name.utf8)))"
+                    + (suggestion.map { "; did you mean \($0)?" } ?? ""))
         }
     }
 
@@ -126,44 +130,7 @@ extension StaveCommand {
         return close(session, status)
     }
 
-    private func runOnce() -> Int32 {
-        Signals.install(interactive: false)
-        guard let access = CommandTable.command(named: command[0])?.access else { return 64 }
-        let session: Session
-        if access == .nothing {
-            session = Session(nil, place: .oneShot, settings: settings)
-        } else {
-            let opened = openSession(
-                .oneShot, creates: create ?? false, readOnly: readOnly || access == .read)
-            guard let opened else { return 2 }
-            session = opened
-        }
-        if access == .write { printNotices(of: session.store, session) }
-        var status: Int32 = 0
-        do throws(CommandError) {
-            try session.execute(argumentWords)
-            if session.reportedErrorCount > 0 { status = 2 }
-        } catch {
-            session.flush()
-            session.note("stave: \(error.message)")
-            status = 2
-        }
-        if status == 0, session.missCount > 0 { status = 1 }
-        return close(session, status)
-    }
-
-    /// The command's words as the bytes that the process was given, UTF-8 or not.
-    private var argumentWords: [Word] {
-        let first = ArgumentSplit(CommandLine.arguments).commandIndex ?? 0
-        return (first..<first + command.count).compactMap { index in
-            // SAFETY: the arguments live as long as the process, and nothing changes them.
-            guard let text = unsafe CommandLine.unsafeArgv[index] else { return nil }
-            let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
-            return unsafe Word(bytes: bytes, kind: .argument, offset: 0)
-        }
-    }
-
-    private var settings: SessionSettings {
+    var settings: SessionSettings {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
@@ -174,49 +141,13 @@ extension StaveCommand {
         return settings
     }
 
-    /// A session on the store; nil where it could not be opened, which is said.
-    private func openSession(_ place: Session.Place, creates: Bool, readOnly: Bool) -> Session? {
-        let mailbox = Mailbox(isInteractive: place == .prompt)
-        var options = StoreOptions()
-        options.access = readOnly ? .readOnly : .readWrite
-        options.createsIfMissing = creates
-        options.durability = durability
-        if let segmentSize { options.segmentSize = segmentSize.bytes }
-        options.onEvent = { mailbox.receive($0) }
-        do throws(StoreError) {
-            let store = try Store(path: directory, options: options)
-            let session = Session(store, place: place, settings: settings, mailbox: mailbox)
-            session.reopen = { [directory, options] () throws(StoreError) in
-                try Store(path: directory, options: options)
-            }
-            return session
-        } catch {
-            reportFailure(error)
-            return nil
-        }
-    }
-
-    private func reportFailure(_ error: StoreError) {
-        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-        errors.write(line: "stave: \(error.description)")
-        if case .locked(_, let holder) = error {
-            if let holder, let command = Environment.commandLine(ofProcess: holder) {
-                errors.write(line: "  it is held by: \(command)")
-            }
-            let path = Quoting.quoted(Array(directory.utf8))
-            errors.write(
-                line: "  to read: stave --read-only \(String(decoding: path, as: UTF8.self))")
-        }
-        errors.flush()
-    }
-
-    private func printNotices(of store: Store, _ session: Session) {
+    func printNotices(of store: Store, _ session: Session) {
         for notice in store.notices { session.note("note: \(notice)") }
     }
 
     /// Writes what is left, closes the store and says how it all ended: the status, or 2 where that
     /// failed. A signal that ended the session ends the process.
-    private func close(_ session: Session, _ status: Int32) -> Int32 {
+    func close(_ session: Session, _ status: Int32) -> Int32 {
         var status = status
         let isWritten = session.flush()
         do throws(StoreError) {

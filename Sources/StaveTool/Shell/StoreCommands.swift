@@ -29,7 +29,8 @@ extension Session {
         do throws(StoreError) {
             let statistics = try store.statistics()
             let view = StatsView(
-                statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused)
+                statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused,
+                saysReadOnly: place != .oneShot)
             output.write(invocation.has("--json") ? view.json + "\n" : view.text)
         } catch {
             throw CommandError(error, at: invocation.words[0])

@@ -1,36 +1,3 @@
-/// One word of a command: its bytes, and where it stood in the line for messages.
-///
-/// The bytes lie in the line, or in its parser's memory where escapes were decoded, or among the
-/// process's arguments; they are valid until the next line is parsed or read.
-@safe struct Word {
-    enum Kind {
-        /// Written without quotes in a line.
-        case bare
-        case quoted
-        /// An argument of the process: may be an option, never a redirection.
-        case argument
-    }
-
-    let bytes: UnsafeRawBufferPointer
-    let kind: Kind
-    /// Byte offset in the line.
-    let offset: Int
-
-    // SAFETY: see above for how long the bytes live.
-    var array: [UInt8] { unsafe [UInt8](bytes) }
-    var string: String { unsafe String(decoding: bytes, as: UTF8.self) }
-    var mayBeOption: Bool { unsafe kind != .quoted && bytes.starts(with: "--".utf8) }
-
-    /// True for a bare word that is exactly this.
-    func isBare(_ text: StaticString) -> Bool { kind == .bare && equals(text) }
-
-    func equals(_ text: StaticString) -> Bool {
-        unsafe bytes.count == text.utf8CodeUnitCount
-            && bytes.elementsEqual(
-                UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
-    }
-}
-
 /// Why a line could not be cut into words.
 struct SyntaxError: Error, Equatable {
     var message: String
@@ -251,33 +218,5 @@ extension WordParser {
         }
         for byte in UTF8.encode(scalar)! { put(byte) }
         return index + 1
-    }
-}
-
-/// Bytes that mean something in the grammar.
-enum Byte {
-    static let tab = UInt8(ascii: "\t")
-    static let newline = UInt8(ascii: "\n")
-    static let `return` = UInt8(ascii: "\r")
-    static let space = UInt8(ascii: " ")
-    static let double = UInt8(ascii: "\"")
-    static let hash = UInt8(ascii: "#")
-    static let single = UInt8(ascii: "'")
-    static let comma = UInt8(ascii: ",")
-    static let less = UInt8(ascii: "<")
-    static let greater = UInt8(ascii: ">")
-    static let backslash = UInt8(ascii: "\\")
-
-    static func hexValue(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte &- UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte &- UInt8(ascii: "a") &+ 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte &- UInt8(ascii: "A") &+ 10
-        default: nil
-        }
-    }
-
-    static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") &+ value : UInt8(ascii: "a") &+ value &- 10
     }
 }

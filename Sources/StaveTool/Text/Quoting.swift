@@ -36,11 +36,41 @@ enum Quoting {
         return result
     }
 
-    /// The same as text, for messages.
+    /// The same as text, for messages: of a long word only its beginning.
     static func text(_ bytes: [UInt8]) -> String {
+        // SAFETY: the array outlives the call.
+        unsafe bytes.withUnsafeBytes { unsafe text($0) }
+    }
+
+    static func text(_ bytes: UnsafeRawBufferPointer) -> String {
         let limit = 60
-        let shown = String(decoding: quoted(Array(bytes.prefix(limit))), as: UTF8.self)
+        // SAFETY: the bytes are only read.
+        let shown = unsafe String(decoding: quoted([UInt8](bytes.prefix(limit))), as: UTF8.self)
         return bytes.count > limit ? shown + "…" : shown
+    }
+
+    /// A word for the POSIX shell that is to be pasted there.
+    static func shellWord(_ text: String) -> String {
+        if !text.isEmpty, text.utf8.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: "-") }) {
+            return text
+        }
+        return "'"
+            + text.split(separator: "'", omittingEmptySubsequences: false)
+            .joined(separator: "'\\''") + "'"
+    }
+
+    /// A message without what a terminal must not get; quotes and backslashes stay as they are.
+    static func message(_ text: String) -> String {
+        if text.unicodeScalars.allSatisfy(UTF8Scan.isPrintable) { return text }
+        return text.unicodeScalars.reduce(into: "") { result, scalar in
+            if UTF8Scan.isPrintable(scalar) { return result.unicodeScalars.append(scalar) }
+            var bytes: [UInt8] = []
+            // SAFETY: the array outlives the call.
+            unsafe Array(String(scalar).utf8).withUnsafeBytes {
+                unsafe writeEscaped($0) { bytes.append($0) }
+            }
+            result += String(decoding: bytes, as: UTF8.self)
+        }
     }
 
     /// The inside of a double-quoted word.

@@ -1,0 +1,124 @@
+internal import Glibc
+internal import Stave
+internal import StaveDisk
+
+// `set KEY < FILE` and `get KEY > FILE`.
+extension Session {
+    func set(_ key: Word, toContentsOf file: Word) throws(CommandError) {
+        let path = try Self.path(file)
+        let value: [UInt8]
+        do throws(FileError) {
+            value = try File.opening(path).contents(limit: 1 << 30)
+        } catch {
+            throw CommandError("cannot \(error.operation) \(error.path): \(error.reason)", at: file)
+        }
+        do throws(StoreError) {
+            // SAFETY: both live through the call.
+            unsafe try store.set(
+                value.span.bytes, forKey: key.bytes.bytes, deferringSync: defersSync)
+        } catch {
+            throw CommandError(error, at: key)
+        }
+    }
+
+    /// An absent key leaves the file alone.
+    func get(_ key: Word, intoFile file: Word) throws(CommandError) {
+        let target = try Target(Self.path(file), outside: store.path, file)
+        let failure: SystemError??
+        do throws(StoreError) {
+            // SAFETY: the word and the value are used inside the calls only.
+            guard unsafe try store.contains(key: key.bytes.bytes) else {
+                return unsafe reportMissing(key.bytes)
+            }
+            if let confirm, !settings.assumesYes, target.exists,
+                !confirm("overwrite \(file.shown)?")
+            {
+                return
+            }
+            failure = unsafe try store.withValue(forKey: key.bytes.bytes) { value in
+                unsafe value.withUnsafeBytes { unsafe target.write($0) }
+            }
+        } catch {
+            throw CommandError(error, at: key)
+        }
+        switch failure {
+        case .none: unsafe reportMissing(key.bytes)
+        case .some(.some(let failure)): throw CommandError(failure.message, at: file)
+        case .some(.none): break
+        }
+    }
+
+    /// A path is text without NUL: other bytes would name another file.
+    private static func path(_ file: Word) throws(CommandError) -> String {
+        guard unsafe UTF8Scan.isValid(file.bytes) && !file.bytes.contains(0) else {
+            throw CommandError("a file's name must be UTF-8 without NUL", at: file)
+        }
+        return file.string
+    }
+}
+
+/// A file that is to get a value. It is replaced in one step: whoever looks sees the old bytes or all
+/// the new ones, and a mapping of the old ones stays whole.
+private struct Target {
+    let path: String
+    let exists: Bool
+    private let isRegular: Bool
+    private let mode: mode_t
+
+    /// - Parameter store: the directory whose files are not to be touched.
+    init(_ path: String, outside store: String, _ file: Word) throws(CommandError) {
+        var status = stat()
+        // SAFETY: fills in the struct.
+        exists = unsafe stat(path, &status) == 0
+        // Pipes and devices are written to as they are.
+        isRegular = !exists || (status.st_mode & S_IFMT == S_IFREG && !path.hasPrefix("/dev/"))
+        mode = status.st_mode & 0o777
+        // A link stays one: what it leads to is replaced.
+        self.path = exists && isRegular ? Self.resolved(path) ?? path : path
+        let name = self.path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+        let parent = String(self.path.dropLast(name.count))
+        if let folder = Self.resolved(parent.isEmpty ? "." : parent),
+            let store = Self.resolved(store), (folder + "/").hasPrefix(store + "/")
+        {
+            throw CommandError("\(file.shown) lies in the store's own directory", at: file)
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) -> SystemError? {
+        guard isRegular else { return unsafe fill(path, O_WRONLY | O_CLOEXEC, bytes) }
+        let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+        let temporary = String(path.dropLast(name.count)) + ".stave-\(getpid()).tmp"
+        unsafe unlink(temporary)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+        if let failure = unsafe fill(temporary, flags, bytes) {
+            unsafe unlink(temporary)
+            return failure
+        }
+        if exists { unsafe chmod(temporary, mode) }
+        if unsafe rename(temporary, path) == 0 { return nil }
+        let failure = SystemError("write to", path, errno)
+        unsafe unlink(temporary)
+        return failure
+    }
+
+    private func fill(_ name: String, _ flags: Int32, _ bytes: UnsafeRawBufferPointer)
+        -> SystemError?
+    {
+        let descriptor = unsafe open(name, flags, 0o666)
+        guard descriptor >= 0 else { return SystemError("open", path, errno) }
+        let file = OutputWriter(descriptor: descriptor, name: path)
+        // SAFETY: the bytes are only read.
+        unsafe file.write(bytes)
+        file.flush()
+        let closed = close(descriptor)
+        return file.failure ?? (closed == 0 ? nil : SystemError("write to", path, errno))
+    }
+
+    /// The path without links; nil where nothing is there.
+    private static func resolved(_ path: String) -> String? {
+        guard let full = unsafe realpath(path, nil) else { return nil }
+        // SAFETY: realpath's result is ours to free.
+        defer { unsafe free(full) }
+        return unsafe String(cString: full)
+    }
+}

@@ -1,0 +1,130 @@
+internal import Stave
+
+/// A command with the words that were given to it.
+struct Invocation {
+    let command: Command
+    /// The command's name first, then its arguments without the options.
+    let words: [Word]
+    private var options: [(name: String, number: Int?)] = []
+
+    /// Sorts options from words and counts the words.
+    init(_ command: Command, _ words: [Word]) throws(CommandError) {
+        self.command = command
+        if command.access != .nothing && words.contains(where: \.mayBeOption) {
+            var rest: [Word] = []
+            try Self.split(command, words, &rest, &options)
+            self.words = rest
+        } else {
+            self.words = words
+        }
+        if !command.redirects { try refuseRedirection() }
+        let count = self.words.count - 1
+        if count < command.wordCount.lowerBound {
+            throw .usage("too few words; usage: \(command.usage)", at: words.last)
+        }
+        if count > command.wordCount.upperBound, !(command.redirects && hasSign) {
+            throw .usage(
+                "one word too many; usage: \(command.usage)",
+                at: self.words[command.wordCount.upperBound + 1])
+        }
+    }
+
+    private var sign: Word? { words.first { $0.isBare("<") || $0.isBare(">") } }
+    private var hasSign: Bool { sign != nil }
+
+    /// Where it opens no file, a sign is most likely meant to: `delete a < out` is no three keys.
+    private func refuseRedirection() throws(CommandError) {
+        guard let sign else { return }
+        throw .usage(
+            "\(command.name) reads and writes no files;"
+                + " quote \(sign.string) if it is meant as a word", at: sign)
+    }
+
+    private static func split(
+        _ command: Command, _ words: [Word], _ rest: inout [Word],
+        _ options: inout [(name: String, number: Int?)]
+    ) throws(CommandError) {
+        var index = 0
+        while index < words.count {
+            let word = words[index]
+            index += 1
+            guard word.mayBeOption else {
+                rest.append(word)
+                continue
+            }
+            if word.equals("--") {
+                // `set -- v` has no words to spare: there it is the key.
+                let needed = command.takesAnyWord ? max(1, command.wordCount.lowerBound) : 0
+                if !command.takesAnyWord || (index == 2 && words.count - index >= needed) {
+                    rest += words[index...]
+                    return
+                }
+                rest.append(word)
+                continue
+            }
+            let (name, attached) = word.optionParts
+            guard let option = command.options.first(where: { $0.name == name }) else {
+                if command.takesAnyWord {
+                    rest.append(word)
+                    continue
+                }
+                throw .usage(
+                    "\(command.name) has no option \(word.shown);"
+                        + " a word that begins with -- is put in quotes or behind --", at: word)
+            }
+            guard option.value != nil else {
+                if attached != nil { throw .usage("\(name) takes no value", at: word) }
+                options.append((name, nil))
+                continue
+            }
+            guard attached != nil || index < words.count else {
+                throw .usage("\(name) needs a value", at: word)
+            }
+            let value = attached ?? words[index]
+            if attached == nil { index += 1 }
+            guard let number = Int(value.string), number >= 0 else {
+                throw .usage("\(name) needs a whole number, not negative", at: value)
+            }
+            options.append((name, number))
+        }
+    }
+
+    func has(_ option: String) -> Bool { options.contains { $0.name == option } }
+
+    /// The value of a numeric option; nil where it was not given.
+    func number(_ option: String) -> Int? { options.last { $0.name == option }?.number }
+
+    /// What the command does to the store when it is called like this.
+    var access: Command.Access {
+        command.readingOption.map(has) == true ? .read : command.access
+    }
+}
+
+/// Why a command was not carried out.
+struct CommandError: Error {
+    var message: String
+    /// Byte offset in the line of the word that is to blame.
+    var offset: Int?
+    /// The words make no command, whatever the store holds.
+    var isUsage = false
+
+    init(message: String, offset: Int?) {
+        self.message = message
+        self.offset = offset
+    }
+
+    init(_ message: String, at word: Word? = nil) {
+        self.message = message
+        offset = word?.offset
+    }
+
+    static func usage(_ message: String, at word: Word?) -> CommandError {
+        var error = CommandError(message, at: word)
+        error.isUsage = true
+        return error
+    }
+
+    init(_ error: StoreError, at word: Word? = nil) {
+        self.init(error.description, at: word)
+    }
+}

@@ -1,0 +1,80 @@
+import TestSupport
+import Testing
+
+/// What words make a command, and what it says where they do not.
+struct UsageTests {
+    private let scratch = Scratch()
+
+    @Test(
+        "Wrong usage has status 64 on the command line, and 2 in a script",
+        arguments: [
+            "get", "nope", "keys --limit x", "keys --limit", "keys --nope", "scan a b c",
+            "keys --limit=-1", "stats --json=1", "format nope", "timing 1", "help nope",
+            "set a b c",
+        ])
+    func usage(_ line: String) throws {
+        _ = try run(["--create", scratch.store, "set", "a", "1"])
+        let words = line.split(separator: " ").map(String.init)
+        #expect(try run([scratch.store] + words).status == 64)
+        #expect(try run([scratch.store + "-missing"] + words).status == 64)
+        #expect(try run([scratch.store], script: line + "\n").status == 2)
+    }
+
+    @Test("help of an unknown command has status 64")
+    func help() throws {
+        #expect(try run(["help", "nope"]).status == 64)
+        #expect(try run(["help", "get"]).status == 0)
+    }
+
+    @Test("--limit=1 is --limit 1")
+    func attachedValue() throws {
+        let script = "set a 1\nset b 2\nkeys --limit=1\n"
+        #expect(try run(["--create", "--quiet", scratch.store], script: script).text == "a\n")
+        #expect(try run([scratch.store, "keys", "--limit=1"]).text == "a\n")
+    }
+
+    @Test("-- ends the options, and what begins with - is a key all the same")
+    func dashes() throws {
+        let script = """
+            set -k 1
+            set --k 2
+            set -- --
+            get -- -k
+            get -- --k
+            get -k --k
+            get --
+            exists -- -k --k
+            set -- -k 3
+            get -k
+
+            """
+        let outcome = try run(["--create", "--quiet", scratch.store], script: script)
+        #expect(outcome.text == "1\n2\n1\n2\n--\n2\n3\n")
+        #expect(outcome.errors == "")
+        #expect(try run([scratch.store, "get", "--", "-k"]).text == "3\n")
+        #expect(try run([scratch.store, "get", "--k"]).text == "2\n")
+    }
+
+    @Test("To ask for what can be no key is an error", arguments: ["get", "exists", "delete"])
+    func impossibleKeys(_ command: String) throws {
+        for key in ["''", String(repeating: "k", count: 65536)] {
+            let script = "set a 1\n\(command) a \(key)\n"
+            let outcome = try run(["--create", scratch.store], script: script)
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.hasPrefix("stdin:2:"), "\(outcome.errors)")
+        }
+        #expect(try run([scratch.store, command, ""]).status == 2)
+    }
+
+    @Test("compact --dry-run looks beside a writer")
+    func dryRun() throws {
+        let writer = try PipedChild([stave, "--create", scratch.store])
+        writer.send("set a 1\n")
+        #expect(writer.waitForOutput("OK\n"))
+        let outcome = try run([scratch.store, "compact", "--dry-run"])
+        #expect(outcome.status == 0)
+        #expect(outcome.text.hasPrefix("would compact"))
+        #expect(try run([scratch.store, "compact"]).status == 2)
+        #expect(writer.finish() == 0)
+    }
+}
