@@ -59,7 +59,7 @@ final class Compaction {
         self.stepSize = stepSize
         self.inputs = inputs
         self.others = others
-        inputBytes = inputs.reduce(0) { $0 + $1.end }
+        inputBytes = store.writerLock.withLock { inputs.reduce(0) { $0 + $1.end } }
         phase = .verifying(input: 0, offset: SegmentHeader.byteCount)
         report.segmentsBefore = inputs.count
     }

@@ -112,14 +112,16 @@ extension Store {
         compactionLock.lock()
         defer { compactionLock.unlock() }
         if isClosing { return nil }
-        let (sealed, use) = writerLock.withLock {
-            (table.visibleSegments.filter(\.isSealed), spaceUse())
+        var (sealed, inputs) = writerLock.withLock { () -> ([Segment], [Segment]) in
+            let sealed = table.visibleSegments.filter(\.isSealed)
+            let isDue = spaceUse().isDue(options.compaction)
+            let victims = isDue ? sealed.victims(segmentSize: options.segmentSize) : []
+            let isIdle = victims.isEmpty
+            return (
+                sealed,
+                isIdle ? sealed.smallOnes(segmentSize: options.segmentSize) : victims
+            )
         }
-        var inputs: [Segment] = []
-        if use.isDue(options.compaction) {
-            inputs = sealed.victims(segmentSize: options.segmentSize)
-        }
-        if inputs.isEmpty { inputs = sealed.smallOnes(segmentSize: options.segmentSize) }
         if inputs.isEmpty { inputs = segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
@@ -147,8 +149,10 @@ extension Store {
     private func segmentWithIdleTombstones(_ sealed: [Segment]) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
-        for segment in sealed
-        where segment.tombstoneBytes * 16 > segment.end && !segment.keepsCutBytes {
+        let candidates = writerLock.withLock {
+            sealed.filter { $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes }
+        }
+        for segment in candidates {
             let others = sealed.filter { $0 !== segment }
             let plan = Compaction(of: [segment], others: others, in: self).plan()
             if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
