@@ -43,7 +43,10 @@ extension Store {
     /// Makes compactions wait, the one that runs and later ones, until `resumeCompaction`.
     public func pauseCompaction() { gate.pause() }
 
-    public func resumeCompaction() { gate.resume() }
+    public func resumeCompaction() {
+        gate.resume()
+        compactor.wake()
+    }
 
     /// Stops the compaction that runs, if any: it throws `StoreError.cancelled`, and the store is as it
     /// was before it began. One that has committed already goes on to its end.
@@ -77,6 +80,7 @@ extension Store {
         writerLock.withLock {
             writer.counters.freedBytes += report.freedBytes
             writer.counters.lastCompaction = Clock.seconds()
+            writer.compactionFailure = nil
         }
         gate.signal()
         return report
