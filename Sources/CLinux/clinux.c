@@ -20,8 +20,8 @@ int stave_fallocate(int fd, int64_t offset, int64_t length) {
   return fallocate(fd, 0, offset, length);
 }
 
-int stave_rename_no_replace(const char *from, const char *to) {
-  return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+int stave_start_writeback(int fd, int64_t offset, int64_t length) {
+  return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 int stave_membarrier_register(void) {

@@ -11,6 +11,7 @@ final class Appender: @unchecked Sendable {
     private static let firstStep = 64 << 10
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
+    private static let writebackStep = 4 << 20
 
     let segment: Segment
     private let file: File
@@ -21,6 +22,7 @@ final class Appender: @unchecked Sendable {
     /// Pages up to here are in memory, ready to be written.
     private var populated: Int
     private var canReserve = true
+    private var writtenBack = 0
     private let table: SegmentTable
     /// Everything below is durable. Guarded by the store's sync lock.
     private var synced: Int
@@ -156,6 +158,14 @@ final class Appender: @unchecked Sendable {
             let mark = SegmentHeader.encodedMark(end, identity: segment.identity)
             unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset)
         }
+    }
+
+    /// Begins to write what was appended since the last call, if that is a few megabytes: the sync at
+    /// the end of a compaction's output then does not hold a closing store up.
+    func startWriteback() {
+        guard segment.end - writtenBack >= Self.writebackStep else { return }
+        file.startWriteback(writtenBack..<segment.end)
+        writtenBack = segment.end
     }
 
     /// Ends the file behind its last record, durably.

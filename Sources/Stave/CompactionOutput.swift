@@ -53,6 +53,7 @@ final class CompactionOutput {
         let offset = unsafe try appender.append(
             header, key: entry.key.bytes, value: value.bytes,
             unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
+        appender.startWriteback()
         origins.append(Location(slot: input.slot, offset: entry.offset))
         segment.note(sequence: header.sequence)
         builder?.count(sequence: header.sequence, kind: entry.kind)

@@ -8,7 +8,8 @@
 int stave_open(const char *path, int flags, mode_t mode);
 int stave_open_at(int directory, const char *name, int flags, mode_t mode);
 int stave_fallocate(int fd, int64_t offset, int64_t length);
-int stave_rename_no_replace(const char *from, const char *to);
+/// Starts writing a range of a file back, without waiting for it (sync_file_range(2)).
+int stave_start_writeback(int fd, int64_t offset, int64_t length);
 
 /// membarrier(2), private expedited: 0, or -1 where the kernel does not offer it.
 int stave_membarrier_register(void);

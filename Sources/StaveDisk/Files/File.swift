@@ -99,6 +99,12 @@ package struct File: ~Copyable, Sendable {
         _ = try retrying("cut", path) { ftruncate(descriptor, off_t(length)) }
     }
 
+    /// Asks the kernel to begin writing a range to the disk, so that a later sync has little left to
+    /// do. Promises nothing, so an error is of no consequence.
+    package func startWriteback(_ range: Range<Int>) {
+        _ = stave_start_writeback(descriptor, Int64(range.lowerBound), Int64(range.count))
+    }
+
     /// Makes the contents durable.
     package func syncData() throws(FileError) {
         _ = try retrying("sync", path) { fdatasync(descriptor) }
