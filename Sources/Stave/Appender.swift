@@ -12,6 +12,7 @@ final class Appender: @unchecked Sendable {
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
     private static let writebackStep = 4 << 20
+    private static let bufferSize = 1 << 20
 
     let segment: Segment
     private let file: File
@@ -21,8 +22,12 @@ final class Appender: @unchecked Sendable {
     private(set) var reserved: Int
     /// Pages up to here are in memory, ready to be written.
     private var populated: Int
-    private var canReserve = true
+    private var canReserve: Bool
     private var writtenBack = 0
+    /// Records on their way to pwrite(2), and where the first of them belongs.
+    private let pending = GrowingBytes()
+    private var pendingStart = 0
+    private let isBuffered: Bool
     private let table: SegmentTable
     /// Everything below is durable. Guarded by the store's sync lock.
     private var synced: Int
@@ -30,10 +35,15 @@ final class Appender: @unchecked Sendable {
     /// - Parameters:
     ///   - file: open for writing, `reserved` bytes long.
     ///   - capacity: what the segment's mapping covers.
+    ///   - isBuffered: records go through a buffer and pwrite(2), and are in the file only after
+    ///     `sync`. For a compaction's output, which nobody reads before: when pages that are mapped
+    ///     for writing go to the disk, every processor that runs a reader is interrupted for each.
     init(
         segment: Segment, file: consuming File, reserved: Int, capacity: Int, table: SegmentTable,
-        synced: Int
+        synced: Int, isBuffered: Bool = false
     ) {
+        self.isBuffered = isBuffered
+        canReserve = !isBuffered
         self.synced = synced
         self.segment = segment
         self.file = file
@@ -125,18 +135,28 @@ final class Appender: @unchecked Sendable {
         binding: UInt64, at offset: Int
     ) throws(StoreError) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 8)
-        defer { unsafe buffer.deallocate() }
-        // SAFETY: the buffer holds the whole record.
-        unsafe Record.encode(
-            header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
-            into: buffer.baseAddress!)
         do throws(FileError) {
-            unsafe try file.write(UnsafeRawBufferPointer(buffer).bytes, at: offset)
+            if pending.count + length > Self.bufferSize { try writePending() }
         } catch {
             throw StoreError(error)
         }
-        reserved = max(reserved, offset + length)
+        if pending.isEmpty { pendingStart = offset }
+        pending.reserve(length)
+        // SAFETY: the buffer has room for the whole record behind what it holds.
+        unsafe Record.encode(
+            header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
+            into: pending.base + pending.count)
+        pending.count += length
+        if isBuffered { return }
+        do throws(FileError) { try writePending() } catch { throw StoreError(error) }
+    }
+
+    /// Writes what the buffer holds.
+    private func writePending() throws(FileError) {
+        guard !pending.isEmpty else { return }
+        defer { pending.count = 0 }
+        unsafe try file.write(pending.bytes.bytes, at: pendingStart)
+        reserved = max(reserved, pendingStart + pending.count)
         table.setLimit(reserved, of: segment)
     }
 
@@ -144,6 +164,8 @@ final class Appender: @unchecked Sendable {
     /// that only one thread does this at a time.
     func sync(upTo end: Int) throws(FileError) {
         guard end > synced else { return }
+        // Unbuffered, it is empty here; and appends, which run beside this, use it.
+        if isBuffered { try writePending() }
         try file.syncData()
         try writeMark(end)
         synced = end
@@ -163,9 +185,9 @@ final class Appender: @unchecked Sendable {
     /// Begins to write what was appended since the last call, if that is a few megabytes: the sync at
     /// the end of a compaction's output then does not hold a closing store up.
     func startWriteback() {
-        guard segment.end - writtenBack >= Self.writebackStep else { return }
-        file.startWriteback(writtenBack..<segment.end)
-        writtenBack = segment.end
+        guard reserved - writtenBack >= Self.writebackStep else { return }
+        file.startWriteback(writtenBack..<reserved)
+        writtenBack = reserved
     }
 
     /// Ends the file behind its last record, durably.

@@ -12,7 +12,7 @@ final class CompactionOutput {
 
     init(_ store: Store, capacity: Int) throws(StoreError) {
         self.store = store
-        appender = try store.createSegment(capacity: capacity)
+        appender = try store.createSegment(capacity: capacity, isBuffered: true)
         segment = appender.segment
         do throws(StoreError) {
             try store.writerLock.withLock { () throws(StoreError) in
@@ -72,6 +72,8 @@ final class CompactionOutput {
         } catch {
             throw StoreError(error)
         }
+        // Readers are switched here soon.
+        segment.mapping.populateForReading(0..<segment.end)
         segment.isSealed = true
         finished = segment.hint ?? image
     }

@@ -47,7 +47,11 @@ extension Store {
     }
 
     /// Makes the file of a new segment, durable in header and name; MANIFEST does not name it yet.
-    func createSegment(capacity: Int) throws(StoreError) -> Appender {
+    ///
+    /// - Parameter isBuffered: see `Appender`.
+    func createSegment(
+        capacity: Int, isBuffered: Bool = false
+    ) throws(StoreError) -> Appender {
         let number = manifest.takeSegmentNumber()
         let identity = UInt64.random(in: .min ... .max)
         let header = SegmentHeader(
@@ -66,7 +70,8 @@ extension Store {
                 end: SegmentHeader.byteCount)
             return Appender(
                 segment: segment, file: file, reserved: SegmentHeader.byteCount,
-                capacity: capacity, table: table, synced: SegmentHeader.byteCount)
+                capacity: capacity, table: table, synced: SegmentHeader.byteCount,
+                isBuffered: isBuffered)
         } catch {
             try? directory.remove(name)
             throw StoreError(error)

@@ -111,9 +111,12 @@ struct FullSegmentTests {
             store.writer.full.append(store.writer.appender!)
             store.writer.appender = nil
         }
-        try store.set("2", forKey: "active")
         let copy = folder.path("copy")
-        try store.copyAsKilled(to: copy)
+        // The background does not seal meanwhile.
+        try store.sealLock.withLock {
+            try store.set("2", forKey: "active")
+            try StoreFolder.copy(source, to: copy)
+        }
         #expect(try StoreFolder.manifest(copy).segments.count { $0.seal == nil } == 2)
         let wanted = try store.dictionary()
         let again = try Store(path: copy)

@@ -34,6 +34,13 @@ internal import Glibc
         unsafe madvise(base + start, range.upperBound - start, populateWrite)
     }
 
+    /// Maps pages that are in memory already, so that the first reads of them do not fault one by one.
+    package func populateForReading(_ range: Range<Int>) {
+        let populateRead: Int32 = 22  // MADV_POPULATE_READ
+        let start = range.lowerBound & ~4095
+        unsafe madvise(base + start, range.upperBound - start, populateRead)
+    }
+
     /// Tells the kernel that the bytes will be read once, in order.
     package func adviseSequential() { unsafe madvise(base, count, Int32(MADV_SEQUENTIAL)) }
 }

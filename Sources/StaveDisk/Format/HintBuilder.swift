@@ -78,28 +78,3 @@ package struct HintBuilder: ~Copyable {
             trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage)
     }
 }
-
-/// Bytes that grow: the room in which a hint image is made.
-@safe final class GrowingBytes {
-    private(set) var base: UnsafeMutableRawPointer
-    private var capacity: Int
-    var count = 0
-
-    init(capacity: Int) {
-        self.capacity = max(capacity, 256)
-        unsafe base = .allocate(byteCount: self.capacity, alignment: 8)
-    }
-
-    deinit { unsafe base.deallocate() }
-
-    /// Makes room for `extra` bytes behind `count`.
-    func reserve(_ extra: Int) {
-        guard count + extra > capacity else { return }
-        capacity = max(count + extra, capacity * 2)
-        // SAFETY: the new room is larger than what is copied into it.
-        let grown = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
-        unsafe grown.copyMemory(from: base, byteCount: count)
-        unsafe base.deallocate()
-        unsafe base = unsafe grown
-    }
-}

@@ -1,7 +1,7 @@
 // Stave beside the floor, interleaved in one run. Figures are CPU time, because wall time on a shared
 // machine says little; read the ratios.
 //
-//     Benchmarks [N] [key length] [rounds]
+//     Benchmarks [N] [key length] [rounds]     0 rounds: only the latencies and the bound
 
 import CFloor
 import Foundation
@@ -57,17 +57,19 @@ for round in 0..<rounds {
     }
     if round < rounds - 1 { try FileManager.default.removeItem(atPath: directory) }
 }
-row(["", "floor", "stave", "ratio", "process"])
-for (index, name) in workloadNames.enumerated() {
-    let bare = median(floor.map { $0[index].thread })
-    let ours = median(stave.map { $0[index].thread })
-    let all = median(stave.map { $0[index].process })
-    row([
-        name, String(format: "%.0f", bare), String(format: "%.0f", ours),
-        String(format: "%.2f", ours / bare), String(format: "%.0f", all),
-    ])
+if rounds > 0 {
+    row(["", "floor", "stave", "ratio", "process"])
+    for (index, name) in workloadNames.enumerated() {
+        let bare = median(floor.map { $0[index].thread })
+        let ours = median(stave.map { $0[index].thread })
+        let all = median(stave.map { $0[index].process })
+        row([
+            name, String(format: "%.0f", bare), String(format: "%.0f", ours),
+            String(format: "%.2f", ours / bare), String(format: "%.0f", all),
+        ])
+    }
+    try measureWholeStore(folder.appendingPathComponent("whole").path)
 }
-try measureWholeStore(folder.appendingPathComponent("whole").path)
 try measureLatency(folder.appendingPathComponent("latency").path)
 
 /// Runs `body` in a scope of its own, so that what it made is gone when it returns.
