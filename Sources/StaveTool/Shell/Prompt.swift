@@ -64,9 +64,12 @@ final class Prompt {
     private func prompt(_ quote: UInt8?) -> String {
         if let quote { return String(Character(Unicode.Scalar(quote))) + "> " }
         let name = Self.name(ofPath: session.store.path)
-        let mark = session.store.isReadOnly ? " (read-only)" : ""
-        guard session.settings.hasColor else { return name + mark + "> " }
-        return LineEditor.styled(name, "1;32") + LineEditor.styled(mark, "2") + "> "
+        let mark = session.store.isReadOnly ? "(read-only)" : ""
+        // A visible character between two escape sequences: libedit loses both otherwise.
+        let space = mark.isEmpty ? "" : " "
+        guard session.settings.hasColor else { return name + space + mark + "> " }
+        let styledMark = mark.isEmpty ? "" : LineEditor.styled(mark, "2")
+        return LineEditor.styled(name, "1;32") + space + styledMark + "> "
     }
 
     /// The last part of the path that says something, without what a terminal must not get.
