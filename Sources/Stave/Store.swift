@@ -138,8 +138,6 @@ public final class Store: @unchecked Sendable {
             throw StoreError(error)
         }
     }
-
-    func addNotice(_ notice: String) { writerLock.withLock { notices.append(notice) } }
 }
 
 /// What the writer lock guards, besides the keydir and the segment table.

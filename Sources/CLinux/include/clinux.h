@@ -22,7 +22,6 @@ static inline void *stave_thread_slot(void) { return stave_thread_slot_value; }
 void stave_set_thread_slot(void *value, void (*on_exit)(void *));
 
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
-static inline void stave_prefetch_for_write(const void *address) { __builtin_prefetch(address, 1, 3); }
 
 /// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
 void stave_ignore_file_size_signal(void);

@@ -40,7 +40,4 @@ internal import Glibc
         let start = range.lowerBound & ~4095
         unsafe madvise(base + start, range.upperBound - start, populateRead)
     }
-
-    /// Tells the kernel that the bytes will be read once, in order.
-    package func adviseSequential() { unsafe madvise(base, count, Int32(MADV_SEQUENTIAL)) }
 }
