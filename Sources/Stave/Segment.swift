@@ -13,6 +13,8 @@ final class Segment: @unchecked Sendable {
     let path: String
     /// Bytes of the file when it was opened; no more than these may be read of a sealed segment.
     let fileSize: Int
+    /// It was sealed when the store was opened: `end` is fixed, and a hint file may be there.
+    let wasSealed: Bool
     /// Open only where a read-only store must keep the writer from cutting the file.
     private let sharedFile: File?
 
@@ -40,8 +42,9 @@ final class Segment: @unchecked Sendable {
 
     init(
         number: UInt64, identity: UInt64, mapping: Mapping, path: String, end: Int,
-        fileSize: Int = .max, sharedFile: consuming File? = nil
+        fileSize: Int = .max, wasSealed: Bool = false, sharedFile: consuming File? = nil
     ) {
+        self.wasSealed = wasSealed
         self.fileSize = fileSize
         self.sharedFile = sharedFile
         self.number = number

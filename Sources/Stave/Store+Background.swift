@@ -122,7 +122,7 @@ extension Store {
                 isIdle ? sealed.smallOnes(segmentSize: options.segmentSize) : victims
             )
         }
-        if inputs.isEmpty { inputs = segmentWithIdleTombstones(sealed) }
+        if inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
         return try run(
@@ -146,7 +146,9 @@ extension Store {
     }
 
     /// A segment of which a sixteenth is tombstones that nothing needs any more.
-    private func segmentWithIdleTombstones(_ sealed: [Segment]) -> [Segment] {
+    private func segmentWithIdleTombstones(
+        _ sealed: [Segment]
+    ) throws(StoreError) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
         let candidates = writerLock.withLock {
@@ -156,7 +158,7 @@ extension Store {
         }
         for segment in candidates {
             let others = sealed.filter { $0 !== segment }
-            let plan = Compaction(of: [segment], others: others, in: self).plan()
+            let plan = try Compaction(of: [segment], others: others, in: self).plan()
             if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
         }
         revisionWithoutIdleTombstones.store(revision, ordering: .relaxed)

@@ -119,11 +119,18 @@ package struct Directory: ~Copyable, Sendable {
     /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The caller
     /// syncs the directory where the name must be durable.
     package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
+        try replace(file) { (output) throws(FileError) in try output.write(bytes, at: 0) }
+    }
+
+    /// The same with contents that `write` puts into the new file.
+    package func replace(
+        _ file: FileName, _ write: (borrowing File) throws(FileError) -> Void
+    ) throws(FileError) {
         let temporary = file.temporaryName
         if contains(temporary) { try remove(temporary) }
         do throws(FileError) {
             let output = try open(temporary, .create)
-            try output.write(bytes, at: 0)
+            try write(output)
             try output.sync()
             try rename(temporary, to: file.name)
         } catch {
