@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 /// The MANIFEST of an open store: the one place where its set of segments changes.
 final class ManifestFile: @unchecked Sendable {
@@ -10,10 +11,21 @@ final class ManifestFile: @unchecked Sendable {
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
+    /// Is `failure` set? Then no write is taken either: MANIFEST on disk may end the active segment
+    /// already, and what is appended behind that end would be lost.
+    private let hasFailed = Atomic<Bool>(false)
 
     init(_ manifest: Manifest) { self.manifest = manifest }
 
     var current: Manifest { lock.withLock { manifest } }
+
+    /// Throws once nobody knows which version is on disk.
+    @inline(__always)
+    func requireCertain() throws(StoreError) {
+        if hasFailed.load(ordering: .acquiring), let failure = lock.withLock({ failure }) {
+            throw failure
+        }
+    }
 
     /// A segment number that was never used.
     func takeSegmentNumber() -> UInt64 {
@@ -40,7 +52,10 @@ final class ManifestFile: @unchecked Sendable {
         do throws(StoreError) {
             try Self.write(changed, in: directory)
         } catch {
-            if case .syncFailed = error { failure = error }
+            if case .syncFailed = error {
+                failure = error
+                hasFailed.store(true, ordering: .releasing)
+            }
             throw error
         }
         manifest = changed
