@@ -15,6 +15,10 @@ final class ManifestFile: @unchecked Sendable {
     /// already, and what is appended behind that end would be lost.
     private let hasFailed = Atomic<Bool>(false)
 
+    /// Has the name of the version that was read or written been made durable by this process? One that
+    /// ended between a rename and its sync may have left it to the kernel only.
+    private let isDurable = Atomic<Bool>(false)
+
     init(_ manifest: Manifest) { self.manifest = manifest }
 
     var current: Manifest { lock.withLock { manifest } }
@@ -59,6 +63,15 @@ final class ManifestFile: @unchecked Sendable {
             throw error
         }
         manifest = changed
+        isDurable.store(true, ordering: .releasing)
+    }
+
+    /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as
+    /// durable or is removed on its word.
+    func makeDurable(in directory: borrowing Directory) throws(FileError) {
+        if isDurable.load(ordering: .acquiring) { return }
+        try directory.sync()
+        isDurable.store(true, ordering: .releasing)
     }
 
     /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only

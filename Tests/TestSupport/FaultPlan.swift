@@ -93,4 +93,38 @@
             return try body()
         }
     }
+
+    /// The end of a process, for a store that lives on in a test: from a call on, none is made.
+    package final class SuddenEnd: DiskWatcher {
+        private struct State {
+            var callsLeft: Int
+            var hasCome = false
+        }
+
+        private let state: Mutex<State>
+        private let onEnd: @Sendable () -> Void
+
+        /// - Parameter onEnd: called once, when it comes.
+        package init(after calls: Int, onEnd: @escaping @Sendable () -> Void) {
+            state = Mutex(State(callsLeft: calls))
+            self.onEnd = onEnd
+        }
+
+        package func willTransfer(_ range: Range<Int>, _ call: SystemCall, _ path: String) -> Int {
+            range.count
+        }
+
+        package func willCall(_ call: SystemCall, _ path: String) -> Int32? {
+            let (isOver, isFirst) = state.withLock { state in
+                state.callsLeft -= 1
+                let isFirst = state.callsLeft < 0 && !state.hasCome
+                if isFirst { state.hasCome = true }
+                return (state.hasCome, isFirst)
+            }
+            if isFirst { onEnd() }
+            return isOver ? EIO : nil
+        }
+
+        package func didCall(_ call: SystemCall, _ path: String, hasFailed: Bool) {}
+    }
 #endif

@@ -23,6 +23,11 @@ package struct Directory: ~Copyable, Sendable {
             if error.code == EEXIST { return }
             throw error
         }
+        try syncName(of: path)
+    }
+
+    /// Makes the entry of the directory at `path` in its parent durable.
+    package static func syncName(of path: String) throws(FileError) {
         try Directory(path: parent(of: path)).sync()
     }
 

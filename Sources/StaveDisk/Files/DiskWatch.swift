@@ -25,10 +25,14 @@
         /// So that calls nobody watches take no lock.
         private static let count = Atomic<Int>(0)
 
-        /// From now on `watcher` sees the calls on `directory` and what is in it. Of several, the one
-        /// added first is asked first.
-        package static func add(_ watcher: any DiskWatcher, at directory: String) {
-            entries.withLock { $0.append(Entry(prefix: directory, watcher: watcher)) }
+        /// From now on `watcher` sees the calls on `directory` and what is in it. Watchers are asked in
+        /// the order in which they were added, but for one that goes `first`.
+        package static func add(
+            _ watcher: any DiskWatcher, at directory: String, first: Bool = false
+        ) {
+            entries.withLock {
+                $0.insert(Entry(prefix: directory, watcher: watcher), at: first ? 0 : $0.count)
+            }
             count.wrappingAdd(1, ordering: .sequentiallyConsistent)
         }
 
