@@ -73,6 +73,34 @@ extension Recovery {
         return log.endsEarly
     }
 
+    /// An unsealed segment behind a log that ended early is no part of the log: its records are not
+    /// served. A file with whole records stays, sealed as one that ends before them.
+    mutating func leaveOut(
+        _ entry: Manifest.Segment, in directory: borrowing Directory
+    ) throws(StoreError) {
+        let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
+        try report(problem, in: segment)
+        var log = RecoveredLog()
+        // SAFETY: `size` bytes of the file are mapped.
+        unsafe countCutRecords(of: segment, segment.bytes(upTo: size), &log)
+        see(log.highestSequence)
+        skipSequences(ofDropped: entry)
+        let rest = log.cutRecords == 0 ? "" : "; the file stays"
+        result.notices.append(
+            "\(segment.path) follows a log that ended early; its \(log.cutRecords) unsynced records"
+                + " are left out\(rest)")
+        guard log.cutRecords > 0 else {
+            result.dropped.append(entry)
+            return
+        }
+        segment.end = SegmentHeader.byteCount
+        segment.keepsCutBytes = true
+        result.segments.append(segment)
+        result.images.append(
+            HintBuilder().finish(identity: segment.identity, segmentLength: segment.end))
+        result.full.append(segment)
+    }
+
     private mutating func readLog(
         of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?, from start: Int
     ) throws(StoreError) -> RecoveredLog {
@@ -121,7 +149,10 @@ extension Recovery {
             addUncertainty(in: segment, offset..<log.mark, above: .max)
             log.end = Format.aligned(log.mark)
         }
-        if log.hasTornTail { unsafe countCutRecords(of: segment, bytes, &log) }
+        if log.hasTornTail {
+            unsafe countCutRecords(of: segment, bytes, &log)
+            reportTear(in: segment, log)
+        }
         log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
         return log
     }
@@ -162,6 +193,9 @@ extension Recovery {
             case .zeros, .end: offset = bytes.count
             }
         }
+    }
+
+    private mutating func reportTear(in segment: Segment, _ log: RecoveredLog) {
         guard isWriter else { return }
         let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
         result.notices.append(

@@ -94,11 +94,7 @@ struct Recovery: ~Copyable {
             if let seal = entry.seal, seal.isDurable {
                 try readSealed(entry, seal, in: directory)
             } else if logEnded {
-                result.dropped.append(entry)
-                skipSequences(ofDropped: entry)
-                result.notices.append(
-                    "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
-                        + " early; its unsynced records are left out")
+                try leaveOut(entry, in: directory)
             } else {
                 logEnded = try readUnsealed(entry, in: directory)
             }
@@ -213,7 +209,7 @@ struct Recovery: ~Copyable {
     }
 
     /// Leaves out the numbers that a segment's records had, so that none is used twice.
-    private mutating func skipSequences(ofDropped entry: Manifest.Segment) {
+    mutating func skipSequences(ofDropped entry: Manifest.Segment) {
         if let seal = entry.seal { see(seal.sequences.upperBound) }
         // How far an active segment got is only known to be less than this.
         skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))

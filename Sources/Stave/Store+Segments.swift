@@ -134,8 +134,13 @@ extension Store {
         let file = FileName.hint(segment.number)
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)
+        guard unsafe try written.size() == image.bytes.count else { return }
         let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
-        segment.remember(unsafe HintImage(trusting: mapping.bytes, keeping: mapping))
+        // What is there now is checked as at every open; the image in memory serves until then.
+        let mapped = unsafe try? HintImage(
+            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
+            segmentLength: segment.end)
+        if let mapped { segment.remember(mapped) }
     }
 }
 
