@@ -64,6 +64,22 @@ extension RawSpan {
         return unsafe bytes.withUnsafeBytes { unsafe Array($0) }
     }
 
+    /// From the first to the last byte in which the two differ, a missing one too; nil where none
+    /// does.
+    func differing(from other: RawSpan) -> Range<Int>? {
+        let common = Swift.min(byteCount, other.byteCount)
+        var (low, high) = (0, Swift.max(byteCount, other.byteCount))
+        unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                while low < common, unsafe left[low] == right[low] { low += 1 }
+                while high > low, high <= common, unsafe left[high - 1] == right[high - 1] {
+                    high -= 1
+                }
+            }
+        }
+        return low < high ? low..<high : nil
+    }
+
     /// Where the last byte that is not zero stands, from `start` on.
     func lastNonZero(from start: Int) -> Int? {
         unsafe withUnsafeBytes { bytes in

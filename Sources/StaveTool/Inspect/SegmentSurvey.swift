@@ -33,12 +33,19 @@ final class SegmentSurvey {
     /// The hint file's entries where it is good, else entries made from the records.
     var index: HintImage?
     var findings = Findings()
+    /// A hint file that cannot be used, and why.
+    var badHint: (image: FileImage, error: FormatError)?
+    /// Called while records are read, with the offset so far.
+    var progress: ((Int) -> Void)?
 
     var recordCount = 0
     /// Where the records end.
     var end = SegmentHeader.byteCount
     /// Zeros behind the records, for records to come.
     var reservedBytes = 0
+    /// Bytes of whole records, and behind where a log ends.
+    var recordBytes = 0
+    var tornBytes = 0
     /// Unreadable stretches, in order.
     var damage: [Range<Int>] = []
     var times: ClosedRange<UInt32>?

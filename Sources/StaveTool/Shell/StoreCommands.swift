@@ -9,6 +9,7 @@ extension CommandTable {
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
         compactCommand,
+        verifyCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
