@@ -63,6 +63,9 @@ enum Dispatch {
         switch arguments.dropFirst().first {
         case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
         case "verify": run(VerifyCommand.self, Array(arguments.dropFirst(2)))
+        case "why": run(WhyCommand.self, Array(arguments.dropFirst(2)))
+        case "repair": run(RepairCommand.self, Array(arguments.dropFirst(2)))
+        case "diff": run(DiffCommand.self, Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:

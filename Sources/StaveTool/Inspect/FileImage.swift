@@ -1,3 +1,4 @@
+internal import Glibc
 internal import StaveDisk
 
 /// The bytes of a file as they were at one moment.
@@ -71,6 +72,13 @@ extension RawSpan {
         var (low, high) = (0, Swift.max(byteCount, other.byteCount))
         unsafe withUnsafeBytes { left in
             unsafe other.withUnsafeBytes { right in
+                let isSame =
+                    unsafe left.count == right.count && common > 0
+                    && memcmp(left.baseAddress!, right.baseAddress!, common) == 0
+                if isSame {
+                    low = high
+                    return
+                }
                 while low < common, unsafe left[low] == right[low] { low += 1 }
                 while high > low, high <= common, unsafe left[high - 1] == right[high - 1] {
                     high -= 1

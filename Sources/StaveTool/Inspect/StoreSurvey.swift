@@ -207,6 +207,7 @@ final class StoreSurvey {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
         guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
         for segment in logs[(ended + 1)...] {
+            segment.isDropped = true
             segment.add(
                 .torn, SegmentHeader.byteCount..<segment.end,
                 "follows a log that ended early in \(logs[ended].name): open leaves it out")

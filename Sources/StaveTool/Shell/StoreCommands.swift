@@ -10,6 +10,7 @@ extension CommandTable {
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
         compactCommand,
         verifyCommand,
+        whyCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
