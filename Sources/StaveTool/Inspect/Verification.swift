@@ -40,6 +40,11 @@ struct Verification {
             throw .noInput(error.description)
         }
         findings = survey.allFindings
+        for segment in survey.segments where segment.isSealed {
+            guard case .missing = segment.hintState, let number = segment.number else { continue }
+            let name = FileName.hint(number).name
+            findings.add(Finding(.note, name, nil, "missing; open makes it again"))
+        }
         replay()
         if account.unknownBytes != 0 {
             findings.add(
@@ -170,11 +175,11 @@ struct ByteAccount {
     init(_ survey: StoreSurvey, _ directory: borrowing Directory) throws(FileError) {
         var bytes: [String: Int] = [:]
         let surveyed = Dictionary(
-            survey.segments.compactMap { $0.image == nil ? nil : ($0.name, $0) },
-            uniquingKeysWith: { first, _ in first })
+            survey.segments.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for name in try directory.names() {
             // A segment that grows counts as it was when it was read.
-            guard let size = surveyed[name]?.fileSize ?? directory.size(of: name) else { continue }
+            let read = surveyed[name]?.image?.fileSize
+            guard let size = read ?? directory.size(of: name) else { continue }
             fileCount += 1
             fileBytes += size
             switch FileName(name) {
@@ -188,6 +193,7 @@ struct ByteAccount {
                     bytes["leftovers", default: 0] += size
                     continue
                 }
+                if segment.image == nil { bytes["damaged", default: 0] += size }
                 for (what, count) in segment.account { bytes[what, default: 0] += count }
             }
         }
