@@ -291,6 +291,7 @@ final class Compaction {
         let output = outputs[index]
         let end = min(start + stepSize.switchedEntries, output.image.count)
         store.writerLock.withLock {
+            store.writer.isSwitching = true
             for position in start..<end { switchReader(position, output) }
         }
         phase =
@@ -328,6 +329,7 @@ final class Compaction {
                 store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
             store.writer.limbo.collect()
+            store.writer.isSwitching = false
             store.writer.counters.compactionCount += 1
             store.writer.counters.copiedBytes += report.copiedBytes
         }

@@ -4,7 +4,7 @@ internal import StaveDisk
 ///
 /// The mapping's address never changes while the object lives, sealed or not, so that locations stay
 /// good. Readers reach it through the segment table; cursors hold on to the object itself.
-final class Segment: @unchecked Sendable {
+final class Segment: CompactionCandidate, @unchecked Sendable {
     // @unchecked: `mapping` and what is `let` never change; the rest is guarded as its comment says.
 
     let number: UInt64
@@ -53,9 +53,6 @@ final class Segment: @unchecked Sendable {
         self.path = path
         self.end = end
     }
-
-    /// Records that are neither live nor a needed tombstone, in bytes.
-    var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
 
     /// Bytes of the file up to `end`, or as many as a file that was cut has.
     func bytes(upTo end: Int) -> UnsafeRawBufferPointer {

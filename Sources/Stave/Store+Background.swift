@@ -166,13 +166,5 @@ extension Store {
     }
 
     /// Under the writer lock.
-    func spaceUse() -> SpaceUse {
-        var use = SpaceUse()
-        for segment in table.visibleSegments {
-            use.totalBytes += segment.end - SegmentHeader.byteCount
-            use.liveBytes += segment.liveBytes
-            use.tombstoneBytes += segment.tombstoneBytes
-        }
-        return use
-    }
+    func spaceUse() -> SpaceUse { SpaceUse(table.visibleSegments) }
 }

@@ -111,6 +111,9 @@ public final class Store: @unchecked Sendable {
 
     public var isReadOnly: Bool { readOnlyReason != nil }
 
+    /// It holds the lock, even where damage keeps it from writing.
+    var isWriter: Bool { options.access == .readWrite }
+
     /// Keys with a value.
     public var count: Int { keydir.count }
 
@@ -168,6 +171,8 @@ struct WriterState {
     var compactionFailure: (error: StoreError, time: UInt32)?
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
+    /// A compaction is between its commit and its end: entries name records of inputs and of outputs.
+    var isSwitching = false
     /// Segments that a compaction replaced, until no reader can be inside.
     var limbo = Limbo()
     var counters = Counters()

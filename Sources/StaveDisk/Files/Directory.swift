@@ -38,6 +38,34 @@ package struct Directory: ~Copyable, Sendable {
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
 
+    /// Is it `other`, or somewhere inside?
+    package func isInside(_ other: borrowing Directory) -> Bool {
+        func place(_ descriptor: Int32) -> (dev_t, ino_t)? {
+            var status = stat()
+            // SAFETY: fstat fills the struct in.
+            guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+            return (status.st_dev, status.st_ino)
+        }
+        guard let wanted = place(other.descriptor), var here = place(descriptor) else {
+            return false
+        }
+        var current = dup(descriptor)
+        defer { close(current) }
+        while here != wanted {
+            let above = unsafe stave_open_at(current, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            close(current)
+            current = above
+            guard let next = place(above), next != here else { return false }
+            here = next
+        }
+        return true
+    }
+
+    /// The directory that holds what `path` names.
+    package static func opening(parentOf path: String) throws(FileError) -> Directory {
+        try Directory(path: parent(of: path))
+    }
+
     package func path(of name: String) -> String { path + "/" + name }
 
     /// The names in the directory without "." and "..", sorted.
