@@ -14,12 +14,12 @@ extension CommandTable {
         ) { session, invocation throws(CommandError) in try session.count(invocation) },
         Command(
             "keys", "[PREFIX] [--limit N] [--reverse]", words: 0...1, .read,
-            "print keys, one a line", options: [limit, reverse],
+            isPaged: true, "print keys, one a line", options: [limit, reverse],
             examples: ["keys user:", "keys --limit 10"]
         ) { session, invocation throws(CommandError) in try session.keys(invocation) },
         Command(
             "scan", "[PREFIX | FROM TO] [--limit N] [--reverse]", words: 0...2, .read,
-            "print keys with their values, one entry a line",
+            isPaged: true, "print keys with their values, one entry a line",
             details: [
                 "With two words: from FROM up to, but not including, TO. An empty TO (\"\") means"
                     + " to the end."

@@ -87,6 +87,8 @@ final class Session {
         guard let first = words.first else { return }
         let command = try command(for: first)
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
+        if command.isPaged { output.beginPaging() }
+        defer { if command.isPaged { endPaging() } }
         try command.run(self, Invocation(command, words))
         if let started { reportTime(since: started) }
     }
@@ -126,9 +128,15 @@ final class Session {
         if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
     }
 
-    /// A line on stderr that is neither a result nor an error.
+    /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
+    /// waits.
     func note(_ line: String) {
         errors.write(message: line)
+        if !output.isPaging { errors.flush() }
+    }
+
+    private func endPaging() {
+        output.endPaging()
         errors.flush()
     }
 
@@ -173,7 +181,7 @@ final class Session {
     @discardableResult
     func flush() -> Bool {
         output.flush()
-        errors.flush()
+        if !output.isPaging { errors.flush() }
         return output.failure == nil
     }
 }

@@ -4,7 +4,8 @@ extension CommandTable {
     /// Commands about the store as a whole.
     static let storeCommands: [Command] = [
         Command(
-            "stats", "[--json]", .read, "show what the store holds and how it lies on disk",
+            "stats", "[--json]", .read, isPaged: true,
+            "show what the store holds and how it lies on disk",
             options: [.init(name: "--json", help: "one JSON object, with every number")],
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
