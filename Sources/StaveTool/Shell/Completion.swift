@@ -113,15 +113,10 @@ struct Completion {
     // MARK: What is shown
 
     /// The candidates in columns, at most as many as leave the prompt on the screen.
-    static func list(_ result: Result) -> String {
-        var size = winsize()
-        // SAFETY: the call fills in the struct.
-        unsafe _ = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
-        let screenWidth = size.ws_col == 0 ? 80 : Int(size.ws_col)
-        let screenHeight = size.ws_row == 0 ? 24 : Int(size.ws_row)
+    static func list(_ result: Result, on screen: ScreenSize) -> String {
         let cell = result.candidates.map(width).max()! + 2
-        let columns = max(1, screenWidth / cell)
-        let limit = max(1, screenHeight - 3) * columns
+        let columns = max(1, screen.columns / cell)
+        let limit = max(1, screen.rows - 3) * columns
         let shown = result.candidates.prefix(limit)
         var text = ""
         for (index, candidate) in shown.enumerated() {
@@ -136,9 +131,7 @@ struct Completion {
         return text
     }
 
-    private static func width(_ text: String) -> Int {
-        text.unicodeScalars.reduce(0) { $0 + max(0, Int(stave_width($1.value))) }
-    }
+    private static func width(_ text: String) -> Int { TextCells.width(of: text) }
 
     /// The arguments of the command that `line` begins with, once a space follows its name.
     static func hint(for line: String) -> String {

@@ -46,7 +46,7 @@ final class ScriptRunner {
 
     private func waitForInput() {
         session.showMessages()
-        if !Signals.waitToRead(STDIN_FILENO, blocking: false) {
+        if !Signals.waitToRead(STDIN_FILENO, milliseconds: 0) {
             settle()
             guard !isFinished, Signals.waitToRead(STDIN_FILENO) else { return }
         }

@@ -12,6 +12,8 @@ struct SessionSettings {
     var assumesYes = false
     var showsTiming = false
     var hasColor = false
+    /// The prompt may stand on a terminal where the replies do not.
+    var colorsPrompt = false
 }
 
 /// A store with the state of one conversation about it. Executes commands; knows nothing of where
@@ -65,7 +67,7 @@ final class Session {
         output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
     }
 
-    var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+    let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
     var store: Store {
         guard let openedStore else {
@@ -123,7 +125,7 @@ final class Session {
 
     func reportMissing(_ key: UnsafeRawBufferPointer) {
         missCount += 1
-        if place == .prompt { return reply("(not found)") }
+        if place == .prompt, outputIsTerminal { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
         if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
     }

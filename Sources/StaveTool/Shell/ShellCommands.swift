@@ -40,7 +40,7 @@ extension Session {
         for (index, word) in invocation.words.dropFirst().enumerated() {
             if index > 0 { output.write(Byte.space) }
             // SAFETY: the word lives until the next line is parsed.
-            if place == .prompt {
+            if outputIsTerminal {
                 unsafe Quoting.writeEscaped(word.bytes) { output.write($0) }
             } else {
                 unsafe output.write(word.bytes)

@@ -88,7 +88,7 @@ internal import Glibc
         defer {
             unsafe posix_spawn_file_actions_destroy(&actions)
             unsafe posix_spawnattr_destroy(&attributes)
-            for unsafetext in unsafe arguments + variables { unsafe free(text) }
+            unsafe (arguments + variables).forEach { unsafe free($0) }
         }
         var id: pid_t = 0
         let code = unsafe posix_spawn(
