@@ -33,6 +33,9 @@ struct Completion {
         if last.starts(with: "--".utf8), !command.options.isEmpty {
             return Self.offer(command.options.map(\.name).sorted(), last, start)
         }
+        if command.redirects, let sign = words.last, sign == "<" || sign == ">" {
+            return Self.files(last, start)
+        }
         switch command.name {
         case "help": return Self.offer(CommandTable.names.sorted(), last, start)
         case "format": return Self.offer(OutputFormat.allCases.map(\.rawValue), last, start)
@@ -40,7 +43,8 @@ struct Completion {
         case "compact": return Self.offer(["pause", "resume"], last, start)
         default: break
         }
-        guard command.access != .nothing, command.wordCount.upperBound > 0,
+        guard command.access != .nothing, last != [Byte.less], last != [Byte.greater],
+            command.wordCount.upperBound > 0,
             !(command.name == "set" && words.count > 1)
         else { return Result() }
         return keys(last, start)
@@ -78,6 +82,25 @@ struct Completion {
         if hits.count == 1 { common += " " }
         return Result(
             wordStart: start, candidates: hits, replacement: common.isEmpty ? nil : common)
+    }
+
+    private static func files(_ typed: [UInt8], _ start: Int) -> Result {
+        let (paths, hasMore) = FileCompletion.paths(for: String(decoding: typed, as: UTF8.self))
+        guard let first = paths.first else { return Result() }
+        func quoted(_ path: String) -> String {
+            String(decoding: Quoting.quoted(Array(path.utf8)), as: UTF8.self)
+        }
+        var common = first
+        for path in paths { while !path.hasPrefix(common) { common.removeLast() } }
+        var replacement = quoted(common)
+        let isWhole = paths.count == 1 && !hasMore && !common.hasSuffix("/")
+        // Where the word goes on, so does its quote.
+        if !isWhole, replacement.hasSuffix("\"") { replacement.removeLast() }
+        return Result(
+            wordStart: start, candidates: paths.map(quoted),
+            replacement: !isWhole && common.utf8.elementsEqual(typed)
+                ? nil : replacement + (isWhole ? " " : ""),
+            hasMore: hasMore)
     }
 
     private func keys(_ prefix: [UInt8], _ start: Int) -> Result {

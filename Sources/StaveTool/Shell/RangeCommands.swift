@@ -79,8 +79,15 @@ extension Session {
             throw CommandError(error, at: words[0])
         }
         var visited = 0
+        // How many keys a prefix or range has is not known. A script has a bar of its own.
+        let total = words.count == 1 ? min(limit, store.count) : nil
+        if place != .script {
+            bar = makeBar(words[0].string, total: total, unit: .count("key"))
+        }
+        defer { if place != .script { endBar() } }
         while visited < limit {
-            if Signals.isInterrupted { return stopped() }
+            if visited & 1023 == 1023, place != .script { bar?.show(done: visited) }
+            if isInterrupted() { return reportStop() }
             if output.failure != nil { return }
             do throws(StoreError) {
                 guard try visitNext(&cursor) else { return }
@@ -100,8 +107,9 @@ extension Session {
         }
     }
 
-    private func stopped() {
-        guard place == .prompt else { return }
+    /// Says so where the person has stopped the command.
+    func reportStop() {
+        guard place == .prompt, isInterrupted() else { return }
         output.flush()
         note("(stopped)")
     }

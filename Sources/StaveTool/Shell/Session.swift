@@ -46,6 +46,8 @@ final class Session {
     var isInterrupted: () -> Bool = { Signals.isInterrupted }
     /// Set by `compact pause`.
     var isCompactionPaused = false
+    /// How far a long command or script is; nil where nobody looks.
+    var bar: ProgressBar?
     /// What the background has to say.
     let mailbox: Mailbox
     /// Opens the store once more, as it was opened at first.
@@ -64,7 +66,10 @@ final class Session {
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
         errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
-        output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
+        output.beforeWrite = { [unowned self] () throws(SystemError) in
+            if outputIsTerminal { bar?.erase() }
+            try makeDurable()
+        }
     }
 
     let outputIsTerminal = isatty(STDOUT_FILENO) == 1
@@ -127,12 +132,15 @@ final class Session {
         missCount += 1
         if place == .prompt, outputIsTerminal { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
-        if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
+        if settings.quiet { return }
+        bar?.erase()
+        unsafe errors.write(message: "not found: \(Quoting.text(key))")
     }
 
     /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
     /// waits.
     func note(_ line: String) {
+        bar?.erase()
         errors.write(message: line)
         if !output.isPaging { errors.flush() }
     }
@@ -155,6 +163,17 @@ final class Session {
         reportedErrorCount += 1
         output.flush()
         note("error: \(error.message)")
+    }
+
+    /// A bar for what writes many replies: only where they go elsewhere, or are left out.
+    func makeBar(_ label: String, total: Int?, unit: ProgressBar.Unit) -> ProgressBar? {
+        guard ProgressBar.isWanted, !outputIsTerminal || settings.quiet else { return nil }
+        return ProgressBar(label, total: total, unit: unit, on: errors)
+    }
+
+    func endBar() {
+        bar?.erase()
+        bar = nil
     }
 
     // MARK: Durability
