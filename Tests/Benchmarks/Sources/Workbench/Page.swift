@@ -1,0 +1,4 @@
+struct Page {
+    init(_ results: Results, _ engines: [EngineKind]) {}
+    func write(to docs: String) throws {}
+}
