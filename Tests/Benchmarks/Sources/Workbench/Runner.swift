@@ -137,7 +137,7 @@ extension Machine {
             machine: "Linux", processor: field("/proc/cpuinfo", "model name"),
             processors: ProcessInfo.processInfo.processorCount, memoryBytes: kib << 10,
             kernel: kernel.trimmingCharacters(in: .whitespacesAndNewlines),
-            fileSystem: output(["stat", "-f", "-c", "%T", directory]),
+            fileSystem: output(["findmnt", "-n", "-o", "FSTYPE", "-T", directory]),
             system: field("/etc/os-release", "PRETTY_NAME="), versions: versions,
             date: ISO8601DateFormatter().string(from: Date()))
     }
