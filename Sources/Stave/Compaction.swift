@@ -44,6 +44,8 @@ final class Compaction {
     private var others: [Segment]
     private var inputImages: [HintImage] = []
     private var otherImages: [HintImage] = []
+    /// Not all records of the others could be read: any of them may hold any key.
+    private var isUncertain = false
     private var merge: SortedMerge?
     private var outputs: [CompactionOutput] = []
     private(set) var phase: Phase
@@ -152,9 +154,10 @@ final class Compaction {
     /// A plan looks at segments that grow meanwhile, up to where they end now.
     private func takeImages() {
         let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
-        let images = ends.map { $0.image(upTo: $1) }
-        inputImages = Array(images.prefix(inputs.count))
-        otherImages = Array(images.dropFirst(inputs.count))
+        let entries = ends.map { store.sortedEntries(of: $0, upTo: $1) }
+        inputImages = entries.prefix(inputs.count).map(\.image)
+        otherImages = entries.dropFirst(inputs.count).map(\.image)
+        isUncertain = entries.contains { !$0.unreadable.isEmpty }
         merge = SortedMerge(inputImages)
     }
 
@@ -211,6 +214,7 @@ final class Compaction {
     }
 
     private func isNeeded(tombstone: HintEntry) -> Bool {
+        if isUncertain { return true }
         for other in otherImages {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }

@@ -5,7 +5,7 @@ internal import Synchronization
 // compacts, so that a long compaction holds neither up. Both start when there is first something to do.
 
 extension Store {
-    /// Called by a writer after each megabyte and each new segment, without locks: wakes whoever has
+    /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
     /// work now, and holds the writer up where the background cannot keep up.
     ///
     /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
@@ -150,7 +150,9 @@ extension Store {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
         let candidates = writerLock.withLock {
-            sealed.filter { $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes }
+            sealed.filter {
+                $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes && !$0.isDamaged
+            }
         }
         for segment in candidates {
             let others = sealed.filter { $0 !== segment }

@@ -12,11 +12,9 @@ extension Store {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try requireOpen()
-        let hash = Checksum.hash(key, seed: hashSeed)
-        let epoch = ReaderEpoch.enter()
-        defer { epoch.leave() }
-        guard let record = try locate(key, hash: hash) else { return nil }
-        return body(unsafe try value(of: record).bytes)
+        return try withRecord(forKey: key) { (record) throws(StoreError) -> Result in
+            body(unsafe try value(of: record).bytes)
+        }
     }
 
     /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
@@ -54,6 +52,18 @@ extension Store {
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         return try locate(key, hash: hash) != nil
+    }
+
+    /// Lends a key's newest record, inside an epoch.
+    @inline(__always)
+    func withRecord<Result>(
+        forKey key: RawSpan, _ body: (RecordPointer) throws(StoreError) -> Result?
+    ) throws(StoreError) -> Result? {
+        let hash = Checksum.hash(key, seed: hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        guard let record = try locate(key, hash: hash) else { return nil }
+        return try body(record)
     }
 
     // MARK: Inside an epoch
@@ -110,7 +120,7 @@ extension Store {
     }
 
     @inline(__always)
-    private func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+    func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
         if let value = unsafe record.value(isVerified: options.verifiesReads) {
             return unsafe value
         }
@@ -150,7 +160,7 @@ extension Store {
     }
 
     /// Throws where a lost record may be newer than `sequence`.
-    private func requireCertain(_ sequence: UInt64) throws(StoreError) {
+    func requireCertain(_ sequence: UInt64) throws(StoreError) {
         for uncertainty in uncertainties where sequence < uncertainty.sequence {
             throw uncertainty.error
         }

@@ -107,9 +107,14 @@ extension Store {
         try? writeHint(of: segment)
     }
 
+    /// The segment's entries sorted by key, up to `end`.
+    func sortedEntries(of segment: Segment, upTo end: Int) -> SortedEntries {
+        segment.sortedEntries(upTo: end)
+    }
+
     /// Writes a sealed segment's hint file and reads through it from now on.
     func writeHint(of segment: Segment) throws(FileError) {
-        let image = segment.image(upTo: segment.end)
+        let image = segment.sortedEntries(upTo: segment.end).image
         let file = FileName.hint(segment.number)
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)

@@ -111,7 +111,7 @@ extension Store {
     /// Has enough been written since a writer last looked after the background?
     @inline(__always)
     private func isTendingDue() -> Bool {
-        guard writer.counters.writtenBytes &- writer.tendedBytes > 1 << 20 else { return false }
+        guard writer.counters.writtenBytes &- writer.tendedBytes > tendingStep else { return false }
         writer.tendedBytes = writer.counters.writtenBytes
         return true
     }

@@ -32,6 +32,9 @@ public final class Store: @unchecked Sendable {
     let uncertainties: [Uncertainty]
     /// Entries older than this may not be the newest; see `Uncertainty`. 0 where all is certain.
     let certainFrom: UInt64
+    /// Bytes after which a writer looks whether the background has work: small beside a segment, so
+    /// that the directory's bound holds for small ones too.
+    let tendingStep: Int
     /// Why a store that was opened to be written may not be; nil where it may.
     let readOnlyReason: String?
     private let isClosed = Atomic<Bool>(false)
@@ -69,6 +72,7 @@ public final class Store: @unchecked Sendable {
         var options = options
         options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
         self.options = options
+        tendingStep = min(1 << 20, options.segmentSize / 8)
         durability = options.durability
         directory = opened.directory.take()!
         storeLock = opened.lock.take()

@@ -16,6 +16,11 @@ final class Schedule {
         var rest: ArraySlice<(key: [UInt8], value: [UInt8])>
     }
 
+    private struct Past {
+        var snapshot: Snapshot
+        var model: [[UInt8]: [UInt8]]
+    }
+
     /// What was done, a line each.
     private(set) var trace: [String] = []
     private var random: SeededRandom
@@ -25,6 +30,7 @@ final class Schedule {
     private var store: Store
     private var compaction: Compaction?
     private var scans: [Scan] = []
+    private var pasts: [Past] = []
     private var copies = 0
     private var versions = 0
 
@@ -53,6 +59,7 @@ final class Schedule {
     func run() throws {
         for _ in 0..<Int.random(in: 5...30, using: &random) { try operate() }
         try endCompaction()
+        for _ in pasts { try readSnapshot() }
         try checkAll(store)
         try checkInvariants()
         try reopen()
@@ -68,7 +75,9 @@ final class Schedule {
         case 44..<47: try get()
         case 47..<50: try getMany()
         case 50..<58: try openScan()
-        case 58..<64: try continueScan()
+        case 58..<62: try continueScan()
+        case 62..<63: try takeSnapshot()
+        case 63..<64: try readSnapshot()
         case 64..<67: try endActive()
         case 67..<79: try seal()
         case 79..<93: beginCompaction()
@@ -139,6 +148,33 @@ final class Schedule {
         try expect(
             found?.key == wanted?.key && found?.value == wanted?.value,
             "a scan shows \(text(found)) instead of \(text(wanted))")
+    }
+
+    private func takeSnapshot() throws {
+        trace.append("take snapshot \(pasts.count)")
+        pasts.append(Past(snapshot: try store.snapshot(), model: model))
+    }
+
+    /// Look-ups and a scan of how it was.
+    private func readSnapshot() throws {
+        guard let index = pasts.indices.randomElement(using: &random) else { return }
+        trace.append("read snapshot \(index)")
+        let past = pasts[index]
+        try expect(past.snapshot.count == past.model.count, "a snapshot has another count")
+        for key in keys {
+            try expect(
+                try past.snapshot.value(forKey: key) == past.model[key],
+                "a snapshot shows a wrong value of \(name(key))")
+        }
+        var cursor = try past.snapshot.entries()
+        for key in keys {
+            guard let value = past.model[key] else { continue }
+            let found = try cursor.next()
+            try expect(
+                found?.key == key && found?.value == value,
+                "a snapshot's scan shows \(text(found)) instead of \(text((key, value)))")
+        }
+        try expect(try cursor.next() == nil, "a snapshot's scan shows more than there was")
     }
 
     private func endActive() throws {
@@ -233,6 +269,7 @@ final class Schedule {
         cancel()
         try endCompaction()
         trace.append("reopen")
+        pasts = []
         try store.close()
         store = try Self.open(store.path)
         try expect(store.notices == [], "notices: \(store.notices)")
@@ -269,7 +306,7 @@ final class Schedule {
             try disturbHints(copy)
         }
         let sequence = try store.statistics().nextSequence
-        (compaction, scans) = (nil, [])
+        (compaction, scans, pasts) = (nil, [], [])
         store = try Self.open(copy)
         try expect(!isWhole || store.notices == [], "notices: \(store.notices)")
         try expect(
