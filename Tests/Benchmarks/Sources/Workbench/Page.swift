@@ -90,7 +90,7 @@ struct Page {
             * Keys are 16 hexadecimal digits in no order. readzipf and YCSB use Zipf's law with 0.99, scrambled. \
             multiget is per key, of 16 keys; range scan and YCSB E are per call; scan is per entry. \
             "compacted" is after the engine's own call for compaction; engines without one stand there as \
-            they are.
+            they are. A deletion says whether the key was there, but for LevelDB's and RocksDB's, which do not look.
             * **Bold** is the fastest engine (the floor is not one); "/ peer" is Stave's figure divided by \
             the fastest peer's, "/ floor" by the floor's: below 1 is faster.
             """
@@ -182,7 +182,7 @@ struct Page {
         if !bounds.isEmpty {
             parts.append(
                 "Largest directory during \"overwrite under compaction\" (half of the keys, each overwritten "
-                    + "eight times at full speed), as a multiple of the bytes of the live keys and values: "
+                    + "four times at full speed), as a multiple of the bytes of the live keys and values: "
                     + bounds.joined(separator: ", ") + ".")
         }
         return parts

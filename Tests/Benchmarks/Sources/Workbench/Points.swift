@@ -64,7 +64,7 @@ extension Session {
         guard kind.features.contains(.ordered), n > 200 else { return }
         let sorted = sortedNumbers()
         var random = SplitMix(state: 7)
-        let starts = (0..<max(10, sample / 100)).map { _ in random.next(below: n - 100) }
+        let starts = (0..<max(10, sample / 500)).map { _ in random.next(below: n - 100) }
         var sum: UInt64 = 0
         for start in starts {
             sequence(.read, sorted[start..<start + 100])
@@ -104,7 +104,7 @@ extension Session {
         }
         run("YCSB D")
         guard kind.features.contains(.ordered) else { return }
-        mixture(max(20, count / 20), seed: 15, [(.scan, 95), (.write, 5)]) { random, kind in
+        mixture(max(20, count / 100), seed: 15, [(.scan, 95), (.write, 5)]) { random, kind in
             guard kind == .write else { return zipf.scrambled(&random) }
             end += 1
             return end - 1
@@ -112,7 +112,7 @@ extension Session {
         run("YCSB E")
     }
 
-    /// Everything overwritten four times at full speed, with compaction in the background: what that
+    /// Everything overwritten twice at full speed, with compaction in the background: what that
     /// costs, and how large the directory grows.
     private func churn() {
         let alive = (0..<UInt32(n)).filter { model.versions[Int($0)] != 0 }
@@ -120,7 +120,7 @@ extension Session {
         var random = SplitMix(state: 16)
         var total = Cost(thread: 0, process: 0, wall: 0)
         var largest = 0
-        for _ in 0..<32 {
+        for _ in 0..<16 {
             sequence(.write, (0..<part).map { _ in alive[random.next(below: alive.count)] })
             var (check, scans) = (newCheck(), newCheck())
             let cost = Cost.measure { _ = perform(&check, &scans) }
@@ -132,7 +132,7 @@ extension Session {
         }
         let live = model.versions.count { $0 != 0 }
         report(
-            "overwrite under compaction", part * 32, total,
+            "overwrite under compaction", part * 16, total,
             [
                 "largestBytes": Double(largest),
                 "liveBytes": Double(live * (assignment.keyLength + assignment.valueLength)),
