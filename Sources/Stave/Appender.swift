@@ -12,7 +12,9 @@ final class Appender: @unchecked Sendable {
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
     private static let writebackStep = 4 << 20
-    private static let bufferSize = 1 << 20
+    /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping of it
+    /// as well: half the cost of a read at random.
+    private static let block = 2 << 20
 
     let segment: Segment
     private let file: File
@@ -155,11 +157,6 @@ final class Appender: @unchecked Sendable {
         binding: UInt64, at offset: Int
     ) throws(StoreError) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        do throws(FileError) {
-            if pending.count + length > Self.bufferSize { try writePending() }
-        } catch {
-            throw StoreError(error)
-        }
         if pending.isEmpty { pendingStart = offset }
         pending.reserve(length)
         // SAFETY: the buffer has room for the whole record behind what it holds.
@@ -167,16 +164,26 @@ final class Appender: @unchecked Sendable {
             header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
             into: pending.base + pending.count)
         pending.count += length
-        if isBuffered { return }
-        do throws(FileError) { try writePending() } catch { throw StoreError(error) }
+        let end = pendingStart + pending.count
+        do throws(FileError) {
+            if !isBuffered {
+                try writePending(upTo: end)
+            } else if pending.count >= Self.block {
+                try writePending(upTo: end / Self.block * Self.block)
+            }
+        } catch {
+            throw StoreError(error)
+        }
     }
 
-    /// Writes what the buffer holds.
-    private func writePending() throws(FileError) {
-        guard !pending.isEmpty else { return }
-        defer { pending.count = 0 }
-        unsafe try file.write(pending.bytes.bytes, at: pendingStart)
-        reserved = max(reserved, pendingStart + pending.count)
+    /// Writes what the buffer holds below `end`.
+    private func writePending(upTo end: Int) throws(FileError) {
+        guard end > pendingStart else { return }
+        let count = end - pendingStart
+        unsafe try file.write(pending.bytes.bytes.extracting(first: count), at: pendingStart)
+        pending.removeFirst(count)
+        pendingStart = end
+        reserved = max(reserved, end)
         table.setLimit(reserved, of: segment)
     }
 
@@ -185,7 +192,7 @@ final class Appender: @unchecked Sendable {
     func sync(upTo end: Int) throws(FileError) {
         guard end > synced else { return }
         // Unbuffered, it is empty here; and appends, which run beside this, use it.
-        if isBuffered { try writePending() }
+        if isBuffered { try writePending(upTo: pendingStart + pending.count) }
         try makeInheritedDurable()
         try file.syncData()
         try writeMark(end)

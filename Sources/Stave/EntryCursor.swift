@@ -34,20 +34,22 @@ public enum KeyDirection: Sendable {
 /// not change what it sees. It keeps the segments it reads mapped while it lives.
 public struct EntryCursor {
     private var merge: SortedMerge
-    private let sources: [(segment: Segment, end: Int)]
+    /// Kept alive while `places` point into them.
+    private let segments: [Segment]
+    /// Where the records of each source lie: a record at offset 0 of each.
+    private let places: [RecordPointer]
     private let isVerified: Bool
     private let certainFrom: UInt64
     /// Damage to report before the first entry.
     private var pending: [StoreError]
 
     init(
-        _ sources: [(segment: Segment, end: Int)], in store: Store, range: KeyRange,
-        direction: KeyDirection
+        _ sources: [SortedSource], in store: Store, range: KeyRange, direction: KeyDirection
     ) {
-        self.sources = sources
-        let entries = sources.map { store.sortedEntries(of: $0.segment, upTo: $0.end) }
+        segments = sources.map(\.segment)
+        places = sources.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
         merge = SortedMerge(
-            entries.map(\.image), from: range.from, to: range.to,
+            sources.map(\.entries.image), from: range.from, to: range.to,
             direction: direction == .ascending ? .ascending : .descending)
         isVerified = store.options.verifiesReads
         certainFrom = store.certainFrom
@@ -56,7 +58,7 @@ public struct EntryCursor {
                 file: $0.file, offset: $0.offset, length: $0.length,
                 reason: "nothing tells which key was there; keys it may have changed are left out")
         }
-        pending += entries.flatMap(\.unreadable)
+        pending += sources.flatMap(\.entries.unreadable)
     }
 
     /// Goes on to the next key and lends it with its value where they lie, without a copy.
@@ -68,9 +70,14 @@ public struct EntryCursor {
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         guard let (source, entry) = try nextLive() else { return nil }
+        if let (coming, offset) = merge.upcoming() {
+            places[coming].moved(to: offset).prefetch()
+        }
+        let record = places[source].moved(to: entry.offset)
         // SAFETY: the segment and the image behind the entry live as long as this cursor.
-        let value = unsafe try sources[source].segment.value(
-            of: entry, upTo: sources[source].end, isVerified: isVerified)
+        guard unsafe record.hasKey(entry.key.bytes),
+            let value = unsafe record.value(isVerified: isVerified)
+        else { throw segments[source].damagedRecord(of: entry) }
         return unsafe body(entry.key.bytes, value.bytes)
     }
 

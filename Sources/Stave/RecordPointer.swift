@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import StaveDisk
 
@@ -9,6 +10,29 @@ internal import StaveDisk
     /// Bytes of the segment that may be read.
     let limit: Int
     let identity: UInt64
+
+    /// The record at another offset of the same segment.
+    @inline(__always)
+    func moved(to offset: Int) -> RecordPointer {
+        unsafe RecordPointer(segment: segment, offset: offset, limit: limit, identity: identity)
+    }
+
+    /// Asks for the record's first cache lines.
+    @inline(__always)
+    func prefetch() {
+        // SAFETY: a prefetch never faults, wherever it points.
+        unsafe stave_prefetch(segment + offset)
+        prefetchRest()
+    }
+
+    /// Asks for the cache lines behind the record's first one, so that they are on their way while the
+    /// key is compared. Records of a hundred bytes or two have them.
+    @inline(__always)
+    func prefetchRest() {
+        // SAFETY: a prefetch never faults, wherever it points.
+        unsafe stave_prefetch(segment + offset + 64)
+        unsafe stave_prefetch(segment + offset + 128)
+    }
 
     /// Does the record carry this key? False also where the record does not fit into its segment.
     @inline(__always)

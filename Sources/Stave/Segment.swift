@@ -36,9 +36,10 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     /// A compaction found damage in it: the background does not try it again.
     var isDamaged = false
 
-    /// Guards `cached`.
-    private let imageLock = Lock()
-    private var cached: SortedEntries?
+    /// Guards `runs`.
+    let runsLock = Lock()
+    /// Entries that were sorted already, see `sortedRuns`.
+    var runs: [SortedEntries] = []
 
     init(
         number: UInt64, identity: UInt64, mapping: Mapping, path: String, end: Int,
@@ -59,48 +60,6 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         unsafe UnsafeRawBufferPointer(rebasing: mapping.bytes[..<min(end, fileSize, mapping.count)])
     }
 
-    func remember(_ image: HintImage) {
-        imageLock.withLock { cached = SortedEntries(image: image, unreadable: []) }
-    }
-
-    /// The sealed segment's hint, or nil where it was not read yet.
-    var hint: HintImage? { imageLock.withLock { cached?.image } }
-
-    /// The segment's entries sorted by key, up to `end`: its hint, or made from its records, which
-    /// `end` must not cut.
-    func sortedEntries(upTo end: Int) -> SortedEntries {
-        if let cached = imageLock.withLock({ cached }), cached.image.segmentLength == end {
-            return cached
-        }
-        var records = RecordList()
-        var unreadable: [StoreError] = []
-        // SAFETY: the mapping lives as long as this object, and `end` lies inside the file.
-        let bytes = unsafe bytes(upTo: end)
-        var offset = SegmentHeader.byteCount
-        scan: while true {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
-            case .record(let header):
-                records.append(header, at: offset)
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                unreadable.append(unreadableRecords(offset..<until))
-                offset = until
-            case .zeros, .end: break scan
-            }
-        }
-        if offset < end { unreadable.append(unreadableRecords(offset..<end)) }
-        let image = unsafe records.image(of: bytes, identity: identity, segmentLength: end)
-        let entries = SortedEntries(image: image, unreadable: unreadable)
-        imageLock.withLock { cached = entries }
-        return entries
-    }
-
-    private func unreadableRecords(_ range: Range<Int>) -> StoreError {
-        damaged(
-            at: range.lowerBound, length: range.count,
-            "no whole record is here, and nothing tells which keys it is about")
-    }
-
     /// The bytes of an entry's value, where they lie.
     ///
     /// - Parameter end: of the bytes that may be read.
@@ -109,9 +68,7 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     func value(
         of entry: HintEntry, upTo end: Int, isVerified: Bool
     ) throws(StoreError) -> UnsafeRawBufferPointer {
-        let record = unsafe RecordPointer(
-            segment: mapping.bytes.baseAddress!, offset: entry.offset, limit: min(end, fileSize),
-            identity: identity)
+        let record = record(at: entry.offset, upTo: end)
         if unsafe record.hasKey(entry.key.bytes),
             let value = unsafe record.value(isVerified: isVerified)
         {
@@ -120,7 +77,16 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         throw damagedRecord(of: entry)
     }
 
-    private func damagedRecord(of entry: HintEntry) -> StoreError {
+    /// The record at `offset`, of which no more is read than lies below `end`.
+    @inline(__always)
+    func record(at offset: Int, upTo end: Int) -> RecordPointer {
+        // SAFETY: the file has `end` bytes, or `fileSize`, and they are mapped.
+        unsafe RecordPointer(
+            segment: mapping.bytes.baseAddress!, offset: offset, limit: min(end, fileSize),
+            identity: identity)
+    }
+
+    func damagedRecord(of entry: HintEntry) -> StoreError {
         let key = unsafe String(decoding: entry.key.prefix(200), as: UTF8.self)
         return damaged(
             at: entry.offset, length: entry.recordLength,
@@ -138,12 +104,4 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     func damaged(at offset: Int, length: Int, _ reason: String) -> StoreError {
         .damaged(file: path, offset: offset, length: length, reason: reason)
     }
-}
-
-/// A segment's entries sorted by key.
-struct SortedEntries {
-    let image: HintImage
-    /// Stretches that could not be read when the image was made from the segment's records. A key that
-    /// was there is missing in the image.
-    let unreadable: [StoreError]
 }

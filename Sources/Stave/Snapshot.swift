@@ -7,7 +7,7 @@ internal import StaveDisk
 /// not there, sorts the entries of the active segment.
 public struct Snapshot: Sendable {
     private let store: Store
-    private let sources: [(segment: Segment, end: Int)]
+    private let sources: SortedSources
     /// Writes with this sequence number or a higher one came later.
     private let nextSequence: UInt64
     /// Keys with a value.
@@ -15,12 +15,14 @@ public struct Snapshot: Sendable {
 
     init(of store: Store) {
         self.store = store
-        (sources, nextSequence, count) = store.writerLock.withLock {
+        let ends: [(segment: Segment, end: Int)]
+        (ends, nextSequence, count) = store.writerLock.withLock {
             (
                 store.table.visibleSegments.map { (segment: $0, end: $0.end) },
                 store.writer.nextSequence, store.keydir.count
             )
         }
+        sources = SortedSources(ends)
     }
 
     /// Looks a key up and lends its value, as `Store.withValue(forKey:_:)` does.
@@ -28,16 +30,15 @@ public struct Snapshot: Sendable {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try store.requireOpen()
-        var isUnchanged = false
-        let result = try store.withRecord(forKey: key) { (record) throws(StoreError) -> Result? in
-            // What is the newest now, and is old enough, was the newest then.
-            guard let sequence = record.header?.sequence, sequence < nextSequence else {
-                return nil
-            }
-            isUnchanged = true
+        let hash = Checksum.hash(key, seed: store.hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        // What is the newest now, and is old enough, was the newest then.
+        if let record = try store.locate(key, hash: hash),
+            record.header?.sequence ?? .max < nextSequence
+        {
             return body(unsafe try store.value(of: record).bytes)
         }
-        if isUnchanged { return result }
         return try withOlderValue(forKey: key, body)
     }
 
@@ -53,32 +54,52 @@ public struct Snapshot: Sendable {
         in range: KeyRange = .all, direction: KeyDirection = .ascending
     ) throws(StoreError) -> EntryCursor {
         try store.requireOpen()
-        return EntryCursor(sources, in: store, range: range, direction: direction)
+        return EntryCursor(
+            sources.sorted(in: store), in: store, range: range, direction: direction)
     }
 
     /// The newest entry among all segments, each up to where it ended then.
     private func withOlderValue<Result>(
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
-        var newest: (source: Int, entry: HintEntry)?
-        var images: [HintImage] = []
-        for (index, source) in sources.enumerated() {
-            let sorted = store.sortedEntries(of: source.segment, upTo: source.end)
-            if let damage = sorted.unreadable.first { throw damage }
-            images.append(sorted.image)
-            let entry = unsafe key.withUnsafeBytes { unsafe sorted.image.entry(for: $0) }
+        let sources = sources.sorted(in: store)
+        var newest: (segment: Segment, entry: HintEntry, end: Int)?
+        for (segment, entries) in sources {
+            if let damage = entries.unreadable.first { throw damage }
+            let entry = unsafe key.withUnsafeBytes { unsafe entries.image.entry(for: $0) }
             if let entry, entry.sequence >= newest?.entry.sequence ?? 0 {
-                newest = (index, entry)
+                newest = (segment, entry, entries.end)
             }
         }
         try store.requireCertain(newest?.entry.sequence ?? 0)
-        guard let (index, entry) = newest, entry.kind == .value else { return nil }
-        // SAFETY: the segment and the image behind the entry live until the end of this call.
-        return try withExtendedLifetime(images) { () throws(StoreError) -> Result in
-            let (segment, end) = sources[index]
-            let value = unsafe try segment.value(
-                of: entry, upTo: end, isVerified: store.options.verifiesReads)
-            return body(unsafe value.bytes)
+        guard let (segment, entry, end) = newest, entry.kind == .value else { return nil }
+        // SAFETY: the segment and the image behind the entry live as long as this snapshot.
+        let value = unsafe try segment.value(
+            of: entry, upTo: end, isVerified: store.options.verifiesReads)
+        return unsafe body(value.bytes)
+    }
+}
+
+/// One run of sorted entries, and the segment that has their records.
+typealias SortedSource = (segment: Segment, entries: SortedEntries)
+
+/// A snapshot's segments, and their sorted entries as soon as somebody needs them.
+private final class SortedSources: @unchecked Sendable {
+    // @unchecked: `sources` is guarded by `lock`.
+    private let ends: [(segment: Segment, end: Int)]
+    private let lock = Lock()
+    private var sources: [SortedSource]?
+
+    init(_ ends: [(segment: Segment, end: Int)]) { self.ends = ends }
+
+    func sorted(in store: Store) -> [SortedSource] {
+        lock.withLock {
+            if let sources { return sources }
+            let made = ends.flatMap { segment, end in
+                store.sortedRuns(of: segment, upTo: end).map { (segment, $0) }
+            }
+            sources = made
+            return made
         }
     }
 }

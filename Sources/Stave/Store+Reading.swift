@@ -1,4 +1,3 @@
-internal import CLinux
 internal import StaveDisk
 
 extension Store {
@@ -12,9 +11,11 @@ extension Store {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try requireOpen()
-        return try withRecord(forKey: key) { (record) throws(StoreError) -> Result in
-            body(unsafe try value(of: record).bytes)
-        }
+        let hash = Checksum.hash(key, seed: hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        guard let record = try locate(key, hash: hash) else { return nil }
+        return body(unsafe try value(of: record).bytes)
     }
 
     /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
@@ -54,18 +55,6 @@ extension Store {
         return try locate(key, hash: hash) != nil
     }
 
-    /// Lends a key's newest record, inside an epoch.
-    @inline(__always)
-    func withRecord<Result>(
-        forKey key: RawSpan, _ body: (RecordPointer) throws(StoreError) -> Result?
-    ) throws(StoreError) -> Result? {
-        let hash = Checksum.hash(key, seed: hashSeed)
-        let epoch = ReaderEpoch.enter()
-        defer { epoch.leave() }
-        guard let record = try locate(key, hash: hash) else { return nil }
-        return try body(record)
-    }
-
     // MARK: Inside an epoch
 
     /// Three passes over a handful of keys: ask for the buckets, ask for the records, answer.
@@ -95,7 +84,7 @@ extension Store {
 
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)
-    private func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
+    func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
         while true {
             let descriptor = try keydir.descriptor(hash)
             var search = keydir.search(hash, descriptor: descriptor)
@@ -103,6 +92,7 @@ extension Store {
             while let candidate = unsafe search.next() {
                 let location = unsafe candidate.location
                 let record = table.record(at: location)
+                record.prefetchRest()
                 if record.hasKey(key) {
                     if certainFrom > 0 { try requireCertain(record.header?.sequence ?? 0) }
                     return record
@@ -143,8 +133,7 @@ extension Store {
         var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
         guard let candidate = unsafe search.next() else { return }
         let record = unsafe table.record(at: candidate.location)
-        unsafe stave_prefetch(record.segment + record.offset)
-        unsafe stave_prefetch(record.segment + record.offset + 64)
+        record.prefetch()
     }
 
     /// Throws unless the damaged record at `location` is known to be another key's.

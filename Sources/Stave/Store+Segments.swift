@@ -113,6 +113,12 @@ extension Store {
         return segment.sortedEntries(upTo: end)
     }
 
+    /// The same in a few runs, which costs less for a segment that has grown.
+    func sortedRuns(of segment: Segment, upTo end: Int) -> [SortedEntries] {
+        _ = hint(of: segment)
+        return segment.sortedRuns(upTo: end)
+    }
+
     /// The segment's hint, if it has one: read now where that was not needed before. One that does not
     /// check out is made again from the segment, unless that is damaged too.
     func hint(of segment: Segment) -> HintImage? {

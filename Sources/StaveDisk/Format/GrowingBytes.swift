@@ -1,3 +1,7 @@
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
 /// Bytes that grow, in memory that may be written to directly: the room in which records and hint
 /// images are made.
 @safe package final class GrowingBytes {
@@ -14,6 +18,13 @@
     deinit { unsafe base.deallocate() }
 
     package var isEmpty: Bool { count == 0 }
+
+    /// Takes the first `dropped` bytes away; the others move to the front.
+    package func removeFirst(_ dropped: Int) {
+        count -= dropped
+        // SAFETY: both ranges lie inside what was filled; they may overlap.
+        if count > 0 { unsafe memmove(base, base + dropped, count) }
+    }
 
     package var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: base, count: count)

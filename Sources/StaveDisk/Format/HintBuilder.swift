@@ -30,6 +30,16 @@ package struct HintBuilder: ~Copyable {
         sequences = min(range.lowerBound, sequence)...max(range.upperBound, sequence)
     }
 
+    /// Counts the records that another image counts.
+    package mutating func addCounts(of image: HintImage) {
+        recordCount += image.recordCount
+        tombstoneCount += image.tombstoneCount
+        guard let other = image.sequences else { return }
+        let range = sequences ?? other
+        sequences =
+            min(range.lowerBound, other.lowerBound)...max(range.upperBound, other.upperBound)
+    }
+
     /// Adds the entry of a key above all before it.
     package mutating func append(_ entry: HintEntry) {
         let keyLength = unsafe entry.key.count

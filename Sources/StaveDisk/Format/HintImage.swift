@@ -187,19 +187,54 @@
     /// The entry at `index`, in key order. 0 <= index < count.
     @inline(__always)
     package subscript(index: Int) -> HintEntry {
-        // SAFETY: `checkEntries` proved that every entry lies inside the image.
         precondition(index >= 0 && index < count, "entry index out of range")
-        let span = unsafe bytes.bytes
-        let start = Int(span.load(offsets &+ index &* 4, as: UInt32.self))
-        let keyLength = Int(span.load(start &+ 16, as: UInt16.self))
-        let kind: RecordKind = span.load(start &+ 18, as: UInt8.self) == 1 ? .value : .tombstone
-        return unsafe HintEntry(
-            sequence: span.load(start),
-            offset: Int(span.load(start &+ 8, as: UInt32.self)) &* Format.alignment,
-            valueLength: Int(span.load(start &+ 12, as: UInt32.self)),
-            kind: kind, flags: span.load(start &+ 19),
-            key: UnsafeRawBufferPointer(
-                rebasing: bytes[(start &+ 20)..<(start &+ 20 &+ keyLength)]))
+        return entries[index]
+    }
+
+    /// The entries without the image's reference: valid while somebody keeps the image.
+    @inline(__always)
+    var entries: Entries { unsafe Entries(base: bytes.baseAddress!, index: offsets) }
+
+    @safe struct Entries {
+        fileprivate let base: UnsafeRawPointer
+        /// Where the offset of the first entry lies.
+        fileprivate let index: Int
+
+        /// 0 <= position < count.
+        @inline(__always)
+        subscript(position: Int) -> HintEntry {
+            // SAFETY: `checkEntries` proved that every entry lies inside the image.
+            let entry = unsafe base + start(position)
+            let keyLength = unsafe Int(load(entry, 16, as: UInt16.self))
+            let kind: RecordKind = unsafe load(entry, 18, as: UInt8.self) == 1 ? .value : .tombstone
+            return unsafe HintEntry(
+                sequence: load(entry, 0, as: UInt64.self),
+                offset: Int(load(entry, 8, as: UInt32.self)) &* Format.alignment,
+                valueLength: Int(load(entry, 12, as: UInt32.self)), kind: kind,
+                flags: load(entry, 19, as: UInt8.self),
+                key: UnsafeRawBufferPointer(
+                    start: entry + HintImage.entryHeaderLength, count: keyLength))
+        }
+
+        /// Where the entry's record starts in its segment.
+        @inline(__always)
+        func offset(_ position: Int) -> Int {
+            // SAFETY: as above.
+            unsafe Int(load(base + start(position), 8, as: UInt32.self)) &* Format.alignment
+        }
+
+        @inline(__always)
+        private func start(_ position: Int) -> Int {
+            // SAFETY: the index has an offset for each entry.
+            unsafe Int(load(base + index, position &* 4, as: UInt32.self))
+        }
+
+        @inline(__always)
+        private func load<T: FixedWidthInteger & BitwiseCopyable>(
+            _ pointer: UnsafeRawPointer, _ offset: Int, as type: T.Type
+        ) -> T {
+            unsafe T(littleEndian: pointer.loadUnaligned(fromByteOffset: offset, as: T.self))
+        }
     }
 
     /// The index of the first entry whose key is not below `key`; `count` where there is none.

@@ -16,8 +16,10 @@ package struct SortedMerge {
         var index: Int
         let end: Int
         let source: Int
+        let entries: HintImage.Entries
     }
 
+    /// Kept alive while cursors read them.
     private let images: [HintImage]
     private let step: Int
     private var heap: [Cursor] = []
@@ -42,7 +44,7 @@ package struct SortedMerge {
             unsafe heap.append(
                 Cursor(
                     prefix: keyPrefix(entry.key), entry: entry, index: first, end: end,
-                    source: source))
+                    source: source, entries: image.entries))
         }
         var root = heap.count / 2
         while root > 0 {
@@ -68,6 +70,16 @@ package struct SortedMerge {
         return (top.source, top.entry)
     }
 
+    /// Where the record of an entry lies that comes up soon, if the source with the next key goes on that
+    /// far: to be asked for in time.
+    @inline(__always)
+    package func upcoming() -> (source: Int, offset: Int)? {
+        guard let top = heap.first else { return nil }
+        let index = top.index + 8 * step
+        guard (step > 0 && index < top.end) || (step < 0 && index > top.end) else { return nil }
+        return (top.source, top.entries.offset(index))
+    }
+
     private mutating func advanceTop() {
         let next = heap[0].index + step
         if next == heap[0].end {
@@ -76,7 +88,7 @@ package struct SortedMerge {
             heap[0] = last
         } else {
             // SAFETY: `images` keeps the entry's bytes alive as long as this merge lives.
-            let entry = images[heap[0].source][next]
+            let entry = heap[0].entries[next]
             heap[0].prefix = unsafe keyPrefix(entry.key)
             heap[0].entry = entry
             heap[0].index = next

@@ -55,12 +55,12 @@ extension Session {
     func scan(_ invocation: Invocation) throws(CommandError) {
         let printer = printer
         try visit(invocation) { (cursor) throws(StoreError) in
-            guard let (key, value) = try cursor.next() else { return false }
-            // SAFETY: both arrays live through the calls.
-            unsafe key.withUnsafeBytes { key in
-                unsafe value.withUnsafeBytes { unsafe printer.printEntry(key: key, value: $0) }
-            }
-            return true
+            // SAFETY: both are borrowed while they are printed.
+            try cursor.withNext { key, value in
+                unsafe key.withUnsafeBytes { key in
+                    unsafe value.withUnsafeBytes { unsafe printer.printEntry(key: key, value: $0) }
+                }
+            } != nil
         }
     }
 

@@ -1,0 +1,97 @@
+internal import StaveDisk
+
+/// Entries of a segment sorted by key, the newest of each key.
+struct SortedEntries {
+    let image: HintImage
+    /// Stretches that could not be read when the image was made from the segment's records. A key that
+    /// was there is missing in the image.
+    let unreadable: [StoreError]
+
+    /// Where the records behind those of the image begin.
+    var end: Int { image.segmentLength }
+}
+
+// A sealed segment has one run of sorted entries, its hint. A segment that grows between two scans gets
+// a run for what is new, and runs of similar size are merged, so that a scan after a few writes sorts a
+// few entries, and each entry takes part in few merges (J. L. Bentley, J. B. Saxe, Decomposable
+// searching problems I, 1980: the logarithmic method).
+//
+//     records of the segment:   |------ run ------|-- run --|- run -|   not sorted yet
+
+extension Segment {
+    /// The one run of a sealed segment.
+    func remember(_ image: HintImage) {
+        runsLock.withLock { runs = [SortedEntries(image: image, unreadable: [])] }
+    }
+
+    /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was read.
+    var hint: HintImage? { runsLock.withLock { runs.first?.image } }
+
+    /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest first.
+    func sortedRuns(upTo end: Int) -> [SortedEntries] {
+        var runs = runsLock.withLock { self.runs }
+        let covered = runs.last?.end ?? SegmentHeader.byteCount
+        if covered == end, !runs.isEmpty { return runs }
+        // A snapshot from before what was sorted since.
+        if covered > end { return [readEntries(SegmentHeader.byteCount..<end)] }
+        var newest = readEntries(covered..<end)
+        while let last = runs.last, last.image.count <= 2 * newest.image.count {
+            newest = merge(last, newest)
+            runs.removeLast()
+        }
+        runs.append(newest)
+        runsLock.withLock {
+            if self.runs.last?.end ?? 0 < end { self.runs = runs }
+        }
+        return runs
+    }
+
+    /// The same in one run, as a hint file has it.
+    func sortedEntries(upTo end: Int) -> SortedEntries {
+        let runs = sortedRuns(upTo: end)
+        guard let first = runs.first, runs.count > 1 else { return runs[0] }
+        return runs.dropFirst().reduce(first, merge)
+    }
+
+    private func merge(_ older: SortedEntries, _ newer: SortedEntries) -> SortedEntries {
+        var builder = HintBuilder(expectedCount: older.image.count + newer.image.count)
+        var merge = SortedMerge([older.image, newer.image])
+        while let (_, entry) = merge.next() { builder.append(entry) }
+        builder.addCounts(of: older.image)
+        builder.addCounts(of: newer.image)
+        return SortedEntries(
+            image: builder.finish(identity: identity, segmentLength: newer.end),
+            unreadable: older.unreadable + newer.unreadable)
+    }
+
+    private func readEntries(_ range: Range<Int>) -> SortedEntries {
+        var records = RecordList()
+        var unreadable: [StoreError] = []
+        // SAFETY: the mapping lives as long as this object, and the range lies inside the file.
+        let bytes = unsafe bytes(upTo: range.upperBound)
+        var offset = range.lowerBound
+        scan: while true {
+            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
+            case .record(let header):
+                records.append(header, at: offset)
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                unreadable.append(unreadableRecords(offset..<until))
+                offset = until
+            case .zeros, .end: break scan
+            }
+        }
+        if offset < range.upperBound {
+            unreadable.append(unreadableRecords(offset..<range.upperBound))
+        }
+        let image = unsafe records.image(
+            of: bytes, identity: identity, segmentLength: range.upperBound)
+        return SortedEntries(image: image, unreadable: unreadable)
+    }
+
+    private func unreadableRecords(_ range: Range<Int>) -> StoreError {
+        damaged(
+            at: range.lowerBound, length: range.count,
+            "no whole record is here, and nothing tells which keys it is about")
+    }
+}
