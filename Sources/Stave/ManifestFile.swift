@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 /// The MANIFEST of an open store: the one place where its set of segments changes.
 final class ManifestFile: @unchecked Sendable {
@@ -12,6 +13,13 @@ final class ManifestFile: @unchecked Sendable {
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
+    /// Is `failure` set? Then no write is taken either: MANIFEST on disk may end the active segment
+    /// already, and what is appended behind that end would be lost.
+    private let hasFailed = Atomic<Bool>(false)
+
+    /// Has the name of the version that was read or written been made durable by this process? One that
+    /// ended between a rename and its sync may have left it to the kernel only.
+    private let isDurable = Atomic<Bool>(false)
 
     init(_ manifest: Manifest) {
         self.manifest = manifest
@@ -19,6 +27,14 @@ final class ManifestFile: @unchecked Sendable {
     }
 
     var current: Manifest { lock.withLock { manifest } }
+
+    /// Throws once nobody knows which version is on disk.
+    @inline(__always)
+    func requireCertain() throws(StoreError) {
+        if hasFailed.load(ordering: .acquiring), let failure = lock.withLock({ failure }) {
+            throw failure
+        }
+    }
 
     /// A segment number that was never used.
     func takeSegmentNumber() -> UInt64 {
@@ -45,11 +61,23 @@ final class ManifestFile: @unchecked Sendable {
         do throws(StoreError) {
             try Self.write(changed, in: directory)
         } catch {
-            if case .syncFailed = error { failure = error }
+            if case .syncFailed = error {
+                failure = error
+                hasFailed.store(true, ordering: .releasing)
+            }
             throw error
         }
         manifest = changed
         written = changed
+        isDurable.store(true, ordering: .releasing)
+    }
+
+    /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as
+    /// durable or is removed on its word.
+    func makeDurable(in directory: borrowing Directory) throws(FileError) {
+        if isDurable.load(ordering: .acquiring) { return }
+        try directory.sync()
+        isDurable.store(true, ordering: .releasing)
     }
 
     /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only

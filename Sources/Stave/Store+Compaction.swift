@@ -37,7 +37,7 @@ extension Store {
         defer { compactionLock.unlock() }
         let (inputs, others) = compactionCandidates(withActive: true)
         guard !inputs.isEmpty else { return CompactionReport() }
-        return Compaction(of: inputs, others: others, in: self).plan()
+        return try Compaction(of: inputs, others: others, in: self).plan()
     }
 
     /// Makes compactions wait, the one that runs and later ones, until `resumeCompaction`.
