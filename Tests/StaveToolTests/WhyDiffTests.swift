@@ -133,7 +133,7 @@ struct WhyDiffTests {
         #expect(outcome.status == 1)
         let lines = outcome.text.split(separator: "\n")
         func word(_ key: [UInt8]) -> String { Printable.quoted(key) }
-        #expect(lines.count == 3)
+        try #require(lines.count == 3)
         #expect(lines[0].hasPrefix("! \(word(keys[0])) "), "\(lines)")
         #expect(lines[0].hasSuffix(" -> changed"), "\(lines)")
         #expect(lines[1].hasPrefix("< \(word(keys[1])) "), "\(lines)")
