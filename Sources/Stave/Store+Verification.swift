@@ -12,8 +12,8 @@ extension Store {
     /// 5. MANIFEST on disk: what was last committed, and its files are there.
     ///
     /// Records are checked up to where the store ended when the call began; what was written, deleted
-    /// or compacted since is no difference. Takes 44 bytes of memory and the key for each record of one
-    /// segment at a time, and a copy of each key that is deleted meanwhile.
+    /// or compacted since is no difference. Takes about 60 bytes of memory and the key for each record of
+    /// one segment at a time, and a copy of each key that is deleted meanwhile.
     ///
     /// - Parameter progress: called now and then with how much is done, from 0 to 1, on this thread;
     ///   false stops.

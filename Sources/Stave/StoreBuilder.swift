@@ -114,6 +114,8 @@ package final class StoreBuilder {
         let highest = manifest.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
         manifest.nextSequence = max(nextSequence, highest == .max ? .max : highest + 1)
         try ManifestFile.write(manifest, in: directory)
+        // A child that is being started may hold a copy of the descriptor for a moment.
+        lock.release()
     }
 
     /// A segment that the record fits into: the one at hand, or a new one.

@@ -68,21 +68,7 @@ struct KeyHistory {
             case .record(let offset, let header, _):
                 take(header, at: offset, of: segment, in: bytes)
             case .damage(let range, let reason):
-                let isHinted = hinted.map { range.contains($0.offset) } ?? false
-                if let hinted, isHinted {
-                    versions.append(
-                        Version(
-                            segment: segment, offset: hinted.offset, length: hinted.recordLength,
-                            sequence: hinted.sequence, time: nil, kind: hinted.kind,
-                            valueLength: hinted.valueLength, check: .unreadable))
-                }
-                let text =
-                    isHinted
-                    ? "a version of this key was here, says the hint file"
-                    : hasHint
-                        ? "may have held an older version of this key"
-                        : "nothing tells which keys were here"
-                findings.add(Finding(.damage, segment.name, range, "\(reason): \(text)"))
+                note(range, reason, in: segment, hinted: hinted, hasHint: hasHint)
             case .torn(let range, let next):
                 findings.add(
                     Finding(.torn, segment.name, range, SegmentSurvey.tornText(next)))
@@ -90,6 +76,31 @@ struct KeyHistory {
             }
             return true
         }
+        if let missing = segment.missing {
+            note(missing, "the file was cut", in: segment, hinted: hinted, hasHint: hasHint)
+        }
+    }
+
+    /// Bytes that cannot be read, and what the hint file says of them.
+    private mutating func note(
+        _ range: Range<Int>, _ reason: String, in segment: SegmentSurvey, hinted: HintEntry?,
+        hasHint: Bool
+    ) {
+        let isHinted = hinted.map { range.contains($0.offset) } ?? false
+        if let hinted, isHinted {
+            versions.append(
+                Version(
+                    segment: segment, offset: hinted.offset, length: hinted.recordLength,
+                    sequence: hinted.sequence, time: nil, kind: hinted.kind,
+                    valueLength: hinted.valueLength, check: .unreadable))
+        }
+        let text =
+            isHinted
+            ? "a version of this key was here, says the hint file"
+            : hasHint
+                ? "may have held an older version of this key"
+                : "nothing tells which keys were here"
+        findings.add(Finding(.damage, segment.name, range, "\(reason): \(text)"))
     }
 
     private mutating func take(

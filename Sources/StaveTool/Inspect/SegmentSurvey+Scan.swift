@@ -87,7 +87,8 @@ extension SegmentSurvey {
                 unsafe records.image(of: $0, identity: identity, segmentLength: end)
             }
         }
-        index = damage.isEmpty ? made : hint ?? made
+        // What is missing at the end is damage, too: the hint file still names its keys.
+        index = damage.isEmpty && missing == nil ? made : hint ?? made
         if verifies { checkCounts(made) }
         if let hint, hint.hasSameBytes(as: made) {
             // The mapped file rather than a copy in memory.

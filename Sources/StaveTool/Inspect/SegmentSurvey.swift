@@ -80,6 +80,14 @@ final class SegmentSurvey {
     /// Bytes of the file in which records may stand.
     var recordLimit: Int { min(image?.count ?? 0, listed?.seal?.length ?? .max) }
 
+    /// The end of a sealed segment where its file was cut.
+    var missing: Range<Int>? {
+        guard isSealed, let image, let seal = listed?.seal, image.count < seal.length else {
+            return nil
+        }
+        return image.count..<seal.length
+    }
+
     func add(_ severity: Severity, _ range: Range<Int>?, _ text: String) {
         findings.add(Finding(severity, name, range, text))
         if severity != .note, let range, range.lowerBound < goodUpTo ?? .max {

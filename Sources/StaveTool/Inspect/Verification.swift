@@ -9,6 +9,8 @@ struct Verification {
         case hints
         /// Replaying the entries that opening loads gives each key one newest record.
         case replay
+        /// The keydir's checkpoint names just those records.
+        case keydir
         /// MANIFEST is whole, its files are there, and what it says of them is so.
         case files
     }
@@ -19,6 +21,7 @@ struct Verification {
     private(set) var keyCount = 0
     private(set) var tombstoneCount = 0
     private var failed: Set<Check> = []
+    private var checkpoint: CheckpointCheck?
 
     /// - Parameter progress: called now and then with how many bytes are read, and of how many.
     init(
@@ -32,6 +35,8 @@ struct Verification {
                     "verify", path, reason: "it is no store: neither MANIFEST nor segments")
             }
             account = try ByteAccount(survey, directory)
+            findings = survey.allFindings
+            checkpoint = CheckpointCheck(survey, in: directory, findings: &findings)
         } catch {
             if error.isNotADirectory {
                 throw .noInput(
@@ -39,7 +44,6 @@ struct Verification {
             }
             throw .noInput(error.description)
         }
-        findings = survey.allFindings
         for segment in survey.segments where segment.isSealed {
             guard case .missing = segment.hintState, let number = segment.number else { continue }
             let name = FileName.hint(number).name
@@ -59,6 +63,7 @@ struct Verification {
 
     private static func check(of finding: Finding) -> Check {
         if finding.file.hasSuffix(".hint") { return .hints }
+        if finding.file == FileName.checkpoint.name { return .keydir }
         // Of a segment: a finding about the file as a whole is about its being there.
         return finding.range == nil || finding.file == FileName.manifestName ? .files : .records
     }
@@ -69,8 +74,11 @@ struct Verification {
         var merge = SortedMerge(sources.compactMap(\.index))
         var contradictions: [Finding] = []
         var losers: [(source: Int, entry: HintEntry)] = []
+        // A damaged segment's entries are not those of the checkpoint.
+        let isWhole = survey.segments.allSatisfy { $0.damage.isEmpty && $0.image != nil }
         while let (source, entry) = merge.next(loser: { losers.append(($0, $1)) }) {
             if entry.kind == .value { keyCount += 1 } else { tombstoneCount += 1 }
+            if isWhole { checkpoint?.replay(entry, in: sources[source].number ?? 0) }
             // The same number twice is the same write, copied by a compaction.
             for loser in losers where loser.entry.sequence == entry.sequence {
                 if loser.entry.kind == entry.kind, loser.entry.valueLength == entry.valueLength {
@@ -87,6 +95,8 @@ struct Verification {
             }
             losers.removeAll(keepingCapacity: true)
         }
+        if isWhole { checkpoint?.finish() }
+        for finding in checkpoint?.findings ?? [] { findings.add(finding) }
         for finding in contradictions { findings.add(finding) }
         if !contradictions.isEmpty { failed.insert(.replay) }
     }
@@ -110,6 +120,11 @@ struct Verification {
         case .replay:
             "\(Units.count(keyCount, "key")), \(Units.count(tombstoneCount, "tombstone")):"
                 + " one newest record each"
+        case .keydir:
+            checkpoint.map {
+                "\(Units.count($0.keyCount, "key")) in the checkpoint: those of the replay"
+            }
+                ?? "no checkpoint: opening reads the entries"
         case .files:
             "\(Units.count(account.fileCount, "file")), \(Units.count(account.fileBytes)) bytes:"
                 + " MANIFEST accounts for them"
@@ -186,7 +201,8 @@ struct ByteAccount {
             case .manifest: bytes["manifest", default: 0] += size
             case .hint where !survey.leftovers.contains { $0.name == name }:
                 bytes["hints", default: 0] += size
-            case .lock, .checkpoint: bytes["lock", default: 0] += size
+            case .lock: bytes["lock", default: 0] += size
+            case .checkpoint: bytes["checkpoint", default: 0] += size
             case nil: bytes["foreign", default: 0] += size
             case .segment, .hint, .temporary:
                 guard let segment = surveyed[name] else {
@@ -198,8 +214,8 @@ struct ByteAccount {
             }
         }
         let order = [
-            "headers", "records", "reserved", "damaged", "torn", "behind", "hints", "manifest",
-            "lock", "leftovers", "foreign",
+            "headers", "records", "reserved", "damaged", "torn", "behind", "hints", "checkpoint",
+            "manifest", "lock", "leftovers", "foreign",
         ]
         rows = order.compactMap { name in bytes[name].map { (name, $0) } }.filter { $0.1 > 0 }
     }

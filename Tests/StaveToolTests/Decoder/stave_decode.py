@@ -243,6 +243,9 @@ def decode(folder):
             lines.append({"type": "record", "file": file, **item})
             place = (item["sequence"], file, item["offset"])
             newest[item["key"]] = max(newest.get(item["key"], place), place)
+        # Rule 1: what is missing of a sealed segment is damage.
+        if segment["state"] == "sealed" and len(data) < segment["length"]:
+            damage.append((len(data), segment["length"]))
         # The hint file tells which keys lost their newest record.
         for key, (sequence, offset) in hint.items():
             if any(low <= offset < high for low, high in damage):
