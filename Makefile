@@ -55,7 +55,7 @@ BENCH = $(SWIFT) run -c release --package-path Tests/Benchmarks
 # Stave beside a bare C floor of the same design: N keys of KEY bytes, values of VALUE, ROUNDS rounds.
 bench: dependencies
 	$(BENCH) Benchmarks run --keys $(N) --key-length $(KEY) --value $(VALUE) --rounds $(ROUNDS) \
-		--engines $(ENGINES) --results $$(mktemp)
+		--engines $(ENGINES)
 
 # Stave beside the other engines, which are installed. What $(RESULTS) holds already is not measured
 # again, so that a run can be interrupted. Then the page is made anew.
