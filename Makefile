@@ -18,6 +18,9 @@ VALUE ?= 100
 RESULTS ?= bench-results
 PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-dev libsqlite3-dev \
 	libdb5.3-dev
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
+	$(SHARE)/fish/vendor_completions.d/stave.fish
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
@@ -38,7 +41,7 @@ test: dependencies
 
 # What lint, sanitizers and an optimized build have to say; takes several times as long as `test`.
 check: lint test
-	$(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
+	STAVE_EXHAUSTIVE=1 $(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
 	STAVE_STRESS_SECONDS=60 $(SWIFT) test --sanitize=thread --scratch-path .build-tsan \
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
@@ -90,10 +93,14 @@ budget: dependencies
 
 install: build
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/stave
-	install -D -m 644 docs/stave.1 $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	install -D -m 644 docs/stave.1 $(SHARE)/man/man1/stave.1
+	install -d $(dir $(COMPLETIONS))
+	$(BINARY) --generate-completion-script bash > $(word 1,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script zsh > $(word 2,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script fish > $(word 3,$(COMPLETIONS))
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(SHARE)/man/man1/stave.1 $(COMPLETIONS)
 
 clean:
 	rm -rf .build .build-release .build-tsan .build-asan Tests/Benchmarks/.build

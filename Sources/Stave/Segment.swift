@@ -4,7 +4,7 @@ internal import StaveDisk
 ///
 /// The mapping's address never changes while the object lives, sealed or not, so that locations stay
 /// good. Readers reach it through the segment table; cursors hold on to the object itself.
-final class Segment: @unchecked Sendable {
+final class Segment: CompactionCandidate, @unchecked Sendable {
     // @unchecked: `mapping` and what is `let` never change; the rest is guarded as its comment says.
 
     let number: UInt64
@@ -13,6 +13,8 @@ final class Segment: @unchecked Sendable {
     let path: String
     /// Bytes of the file when it was opened; no more than these may be read of a sealed segment.
     let fileSize: Int
+    /// It was sealed when the store was opened: `end` is fixed, and a hint file may be there.
+    let wasSealed: Bool
     /// Open only where a read-only store must keep the writer from cutting the file.
     private let sharedFile: File?
 
@@ -40,8 +42,9 @@ final class Segment: @unchecked Sendable {
 
     init(
         number: UInt64, identity: UInt64, mapping: Mapping, path: String, end: Int,
-        fileSize: Int = .max, sharedFile: consuming File? = nil
+        fileSize: Int = .max, wasSealed: Bool = false, sharedFile: consuming File? = nil
     ) {
+        self.wasSealed = wasSealed
         self.fileSize = fileSize
         self.sharedFile = sharedFile
         self.number = number
@@ -50,9 +53,6 @@ final class Segment: @unchecked Sendable {
         self.path = path
         self.end = end
     }
-
-    /// Records that are neither live nor a needed tombstone, in bytes.
-    var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
 
     /// Bytes of the file up to `end`, or as many as a file that was cut has.
     func bytes(upTo end: Int) -> UnsafeRawBufferPointer {

@@ -81,7 +81,7 @@ extension Store {
             hashes[index - range.lowerBound] = hash
             keydir.prefetch(hash)
         }
-        for index in range { prefetchRecord(hashes[index - range.lowerBound]) }
+        for index in range { try prefetchRecord(hashes[index - range.lowerBound]) }
         for index in range {
             let key = bytes.extracting(keys.range(index))
             let record = try locate(key, hash: hashes[index - range.lowerBound])
@@ -97,7 +97,7 @@ extension Store {
     @inline(__always)
     private func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
         while true {
-            let descriptor = keydir.descriptor(hash)
+            let descriptor = try keydir.descriptor(hash)
             var search = keydir.search(hash, descriptor: descriptor)
             var suspect: Location?
             while let candidate = unsafe search.next() {
@@ -112,7 +112,7 @@ extension Store {
             }
             if let suspect { try requireOther(key, at: suspect) }
             // A miss is certain if no growth moved the shard's entries meanwhile.
-            if keydir.descriptor(hash) == descriptor {
+            if try keydir.descriptor(hash) == descriptor {
                 if certainFrom > 0 { try requireCertain(0) }
                 return nil
             }
@@ -139,8 +139,8 @@ extension Store {
     }
 
     @inline(__always)
-    private func prefetchRecord(_ hash: UInt64) {
-        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+    private func prefetchRecord(_ hash: UInt64) throws(StoreError) {
+        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
         guard let candidate = unsafe search.next() else { return }
         let record = unsafe table.record(at: candidate.location)
         unsafe stave_prefetch(record.segment + record.offset)

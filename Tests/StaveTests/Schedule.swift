@@ -25,6 +25,8 @@ final class Schedule {
     private(set) var trace: [String] = []
     private var random: SeededRandom
     private let path: String
+    /// Whether each close saves the keydir, or none.
+    private let savesKeydir: Bool
     private let keys: [[UInt8]]
     private var model: [[UInt8]: [UInt8]] = [:]
     private var store: Store
@@ -40,15 +42,17 @@ final class Schedule {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: false)
         let count = Int.random(in: 2...7, using: &random)
+        savesKeydir = random.chance(8)
         keys = (0..<count).map { Array("k\($0)".utf8) }
-        store = try Self.open(path + "/0")
+        store = try Self.open(path + "/0", savesKeydir)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// A store whose background does nothing.
-    private static func open(_ path: String) throws -> Store {
+    private static func open(_ path: String, _ savesKeydir: Bool) throws -> Store {
         var options = StoreOptions.small()
+        if savesKeydir { options.checkpointEntries = 0 }
         options.compaction.isAutomatic = false
         let store = try Store(path: path, options: options)
         store.worker.stop()
@@ -255,7 +259,7 @@ final class Schedule {
     private func compactWithCrashes() throws {
         while compaction != nil {
             let copy = try copy()
-            let opened = try Self.open(copy)
+            let opened = try Self.open(copy, savesKeydir)
             try checkAll(opened)
             try opened.close()
             try FileManager.default.removeItem(atPath: copy)
@@ -271,7 +275,7 @@ final class Schedule {
         trace.append("reopen")
         pasts = []
         try store.close()
-        store = try Self.open(store.path)
+        store = try Self.open(store.path, savesKeydir)
         try expect(store.notices == [], "notices: \(store.notices)")
         try checkAll(store)
     }
@@ -307,7 +311,7 @@ final class Schedule {
         }
         let sequence = try store.statistics().nextSequence
         (compaction, scans, pasts) = (nil, [], [])
-        store = try Self.open(copy)
+        store = try Self.open(copy, savesKeydir)
         try expect(!isWhole || store.notices == [], "notices: \(store.notices)")
         try expect(
             try store.statistics().nextSequence >= sequence, "sequence numbers are used again")
@@ -350,7 +354,7 @@ final class Schedule {
             try step(&scans[index])
         }
         scans = []
-        store.keydir.checkInvariants()
+        try store.keydir.checkInvariants()
         let statistics = try store.statistics()
         let live = entries.reduce(0) {
             $0 + RecordHeader.recordLength(key: $1.key.count, value: $1.value.count)
