@@ -16,6 +16,8 @@ BINARY = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)/stave
 ENGINES ?= stave,floor
 VALUE ?= 100
 RESULTS ?= bench-results
+PEER_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm,leveldb,rocksdb,bdb,sqlite
+LARGE_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
 PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-dev libsqlite3-dev \
 	libdb5.3-dev
 SHARE = $(DESTDIR)$(PREFIX)/share
@@ -64,18 +66,19 @@ bench: dependencies
 # again, so that a run can be interrupted. Then the page is made anew.
 bench-peers: dependencies peers
 	mkdir -p $(RESULTS)
-	$(BENCH) PeerBenchmarks run --keys $(N) --rounds $(ROUNDS) --results $(RESULTS)/peers.jsonl
+	$(BENCH) PeerBenchmarks run --keys $(N) --rounds $(ROUNDS) --engines $(PEER_ENGINES) \
+		--results $(RESULTS)/peers.jsonl
 	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 4)) --value 1024 --rounds 1 \
-		--results $(RESULTS)/peers.jsonl
+		--engines $(PEER_ENGINES) --results $(RESULTS)/peers.jsonl
 	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 100)) --value 65536 --rounds 1 \
-		--results $(RESULTS)/peers.jsonl
+		--engines $(PEER_ENGINES) --results $(RESULTS)/peers.jsonl
 	$(MAKE) bench-docs
 
 # The same with ten times as many keys, for the engines that come near.
 bench-peers-large: dependencies peers
 	mkdir -p $(RESULTS)
-	$(BENCH) PeerBenchmarks run --keys $$(($(N) * 10)) --rounds 1 --results $(RESULTS)/peers.jsonl \
-		--engines stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
+	$(BENCH) PeerBenchmarks run --keys $$(($(N) * 10)) --rounds 1 --engines $(LARGE_ENGINES) \
+		--results $(RESULTS)/peers.jsonl
 	$(MAKE) bench-docs
 
 # docs/benchmarks.md and its charts, from the results that are there.

@@ -241,9 +241,14 @@ struct Page {
             make bench N=100000 ROUNDS=1    # Stave and the floor alone, in a minute; no page
             make budget                     # instructions an operation, by callgrind
 
-        N, ROUNDS and RESULTS may be given to all. What the results hold already is not measured again, so an \
-        interrupted run goes on where it stopped; `rm -r bench-results` starts from nothing. One engine is \
-        measured anew by taking its lines out: `sed -i '/"engine":"stave"/d' bench-results/*.jsonl`.
+        On two processors that do nothing else, a round of `bench-peers` takes about a quarter of an hour, most \
+        of it SQLite's, RocksDB's and LMDB's, and `bench-peers-large` three quarters; on busy ones three times \
+        as long. `PEER_ENGINES=stave,floor,tkrzw,kyoto,lmdb-wm` leaves the slow ones out: two minutes a round. N, \
+        ROUNDS, RESULTS, PEER_ENGINES and LARGE_ENGINES may be given. What the results hold already is not \
+        measured again: an interrupted run goes on where it stopped, and `ROUNDS=1` first and `ROUNDS=3` later is \
+        the same as `ROUNDS=3`. `rm -r bench-results` starts from nothing. One engine is measured anew by taking \
+        its lines out: `sed -i '/"engine":"stave"/d' bench-results/*.jsonl`. Results of several machines or \
+        times may lie there as files of their own; the page takes them all together.
         """
     }
 }
