@@ -246,7 +246,7 @@ struct Page {
         as long. `PEER_ENGINES=stave,floor,tkrzw,kyoto,lmdb-wm` leaves the slow ones out: two minutes a round. N, \
         ROUNDS, RESULTS, PEER_ENGINES and LARGE_ENGINES may be given. What the results hold already is not \
         measured again: an interrupted run goes on where it stopped, and `ROUNDS=1` first and `ROUNDS=3` later is \
-        the same as `ROUNDS=3`. `rm -r bench-results` starts from nothing. One engine is measured anew by taking \
+        the same as `ROUNDS=3`. `rm -r bench-results` starts from nothing. While no run is going, one engine is measured anew by taking \
         its lines out: `sed -i '/"engine":"stave"/d' bench-results/*.jsonl`. Results of several machines or \
         times may lie there as files of their own; the page takes them all together.
         """
