@@ -13,14 +13,16 @@ SWIFT ?= swift
 # The executable without Foundation and with Swift's library inside: it starts in milliseconds.
 RELEASE = -c release --static-swift-stdlib --product stave
 BINARY = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)/stave
-SHARE = $(DESTDIR)$(PREFIX)/share
-COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
-	$(SHARE)/fish/vendor_completions.d/stave.fish
 ENGINES ?= stave,floor
 VALUE ?= 100
 RESULTS ?= bench-results
+PEER_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm,leveldb,rocksdb,bdb,sqlite
+LARGE_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
 PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-dev libsqlite3-dev \
 	libdb5.3-dev
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
+	$(SHARE)/fish/vendor_completions.d/stave.fish
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
@@ -58,24 +60,25 @@ BENCH = $(SWIFT) run -c release --package-path Tests/Benchmarks
 # Stave beside a bare C floor of the same design: N keys of KEY bytes, values of VALUE, ROUNDS rounds.
 bench: dependencies
 	$(BENCH) Benchmarks run --keys $(N) --key-length $(KEY) --value $(VALUE) --rounds $(ROUNDS) \
-		--engines $(ENGINES) --results $$(mktemp)
+		--engines $(ENGINES)
 
 # Stave beside the other engines, which are installed. What $(RESULTS) holds already is not measured
 # again, so that a run can be interrupted. Then the page is made anew.
 bench-peers: dependencies peers
 	mkdir -p $(RESULTS)
-	$(BENCH) PeerBenchmarks run --keys $(N) --rounds $(ROUNDS) --results $(RESULTS)/peers.jsonl
+	$(BENCH) PeerBenchmarks run --keys $(N) --rounds $(ROUNDS) --engines $(PEER_ENGINES) \
+		--results $(RESULTS)/peers.jsonl
 	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 4)) --value 1024 --rounds 1 \
-		--results $(RESULTS)/peers.jsonl
+		--engines $(PEER_ENGINES) --results $(RESULTS)/peers.jsonl
 	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 100)) --value 65536 --rounds 1 \
-		--results $(RESULTS)/peers.jsonl
+		--engines $(PEER_ENGINES) --results $(RESULTS)/peers.jsonl
 	$(MAKE) bench-docs
 
 # The same with ten times as many keys, for the engines that come near.
 bench-peers-large: dependencies peers
 	mkdir -p $(RESULTS)
-	$(BENCH) PeerBenchmarks run --keys $$(($(N) * 10)) --rounds 1 --results $(RESULTS)/peers.jsonl \
-		--engines stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
+	$(BENCH) PeerBenchmarks run --keys $$(($(N) * 10)) --rounds 1 --engines $(LARGE_ENGINES) \
+		--results $(RESULTS)/peers.jsonl
 	$(MAKE) bench-docs
 
 # docs/benchmarks.md and its charts, from the results that are there.

@@ -35,7 +35,7 @@ struct Chart {
         """
 
     func svg() -> String {
-        let legendRows = (engines.count + 4) / 5
+        let legendRows = (engines.count + 3) / 4
         let top = 44 + Double(legendRows) * 20 + 10
         let bottom = top + Double(rows.count) * Chart.rowHeight
         let height = bottom + 44
@@ -81,8 +81,8 @@ struct Chart {
 
     private func legend() -> [String] {
         engines.enumerated().flatMap { index, engine in
-            let x = 22 + Double(index % 5) * 168
-            let y = 48 + Double(index / 5) * 20
+            let x = 22 + Double(index % 4) * 212
+            let y = 48 + Double(index / 4) * 20
             return [mark(engine.number, x, y), text(x + 12, y + 4, engine.name, "text")]
         }
     }

@@ -3,7 +3,7 @@ import Foundation
 /// The command line of a benchmark program.
 ///
 ///     run [--keys N] [--key-length B] [--value B] [--rounds R] [--engines A,B] [--stages A,B]
-///         [--directory DIR] [--results FILE]
+///         [--directory DIR] [--results FILE]      without a file, only a table is printed
 ///     report [--docs DIR] FILE...
 ///     child JSON      (what `run` starts)
 public struct Program {
@@ -34,13 +34,16 @@ public struct Program {
         var options = Options(arguments)
         let directory =
             options.take("--directory") ?? FileManager.default.temporaryDirectory.path
+        let own = directory + "/stave-bench-\(getpid())"
         var plan = Plan(
-            engines: engines, directory: directory + "/stave-bench-\(getpid())",
-            results: options.take("--results") ?? "benchmarks.jsonl")
-        if let keys = options.take("--keys") { plan.keys = Int(keys)! }
-        if let length = options.take("--key-length") { plan.keyLength = max(16, Int(length)!) }
-        if let length = options.take("--value") { plan.valueLength = max(24, Int(length)!) }
-        if let rounds = options.take("--rounds") { plan.rounds = Int(rounds)! }
+            engines: engines, directory: own + "/stores",
+            results: options.take("--results") ?? own + "/results.jsonl")
+        if let keys = try options.takeNumber("--keys", from: 200) { plan.keys = keys }
+        if let length = try options.takeNumber("--key-length", from: 16) { plan.keyLength = length }
+        if let length = try options.takeNumber("--value", from: Value.minLength) {
+            plan.valueLength = length
+        }
+        if let rounds = try options.takeNumber("--rounds", from: 1) { plan.rounds = rounds }
         if let names = options.take("--engines")?.split(separator: ",") {
             plan.engines = try names.map { name in
                 guard let kind = engines.first(where: { $0.name == name }) else {
@@ -58,12 +61,13 @@ public struct Program {
             }
         }
         try options.end()
+        try FileManager.default.createDirectory(
+            atPath: plan.directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: own) }
         var runner = try Runner(plan)
         try runner.run()
-        try? FileManager.default.removeItem(atPath: plan.directory)
-        let results = try Results(files: [plan.results])
-        say(Tables(results, engines).overview(plan))
-        if runner.failures > 0 { fail("\(runner.failures) stages failed") }
+        say(Tables(try Results(files: [plan.results]), engines).overview(plan))
+        if runner.failures > 0 { throw UsageError(text: "\(runner.failures) stages failed") }
     }
 
     private func report(_ arguments: [String]) throws {
@@ -79,6 +83,7 @@ public struct Program {
     }
 }
 
+/// What a person must hear of before the program ends.
 struct UsageError: Error, CustomStringConvertible {
     var text: String
     var description: String { text }
@@ -94,6 +99,14 @@ private struct Options {
         guard let index = rest.firstIndex(of: name), index + 1 < rest.count else { return nil }
         defer { rest.removeSubrange(index...index + 1) }
         return rest[index + 1]
+    }
+
+    mutating func takeNumber(_ name: String, from least: Int) throws -> Int? {
+        guard let word = take(name) else { return nil }
+        guard let number = Int(word), number >= least else {
+            throw UsageError(text: "\(name) is a number from \(least) on, not \(word)")
+        }
+        return number
     }
 
     func end() throws {

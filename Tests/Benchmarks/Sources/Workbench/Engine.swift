@@ -20,6 +20,8 @@ public protocol Engine: AnyObject, Sendable {
     func setDurably(_ keys: UnsafeRawBufferPointer, count: Int, _ value: inout Value)
     /// Rewrites everything, where the engine has a call for it.
     func compact()
+    /// Memory of the index in bytes, where the engine tells.
+    func indexBytes() -> Int?
     /// What another thread reads through: `self` where threads may share one.
     func reader() -> any Engine
     /// Ends a reader that `reader()` made; before `close()`.
@@ -38,6 +40,7 @@ extension Engine {
     public func setDurably(_ keys: UnsafeRawBufferPointer, count: Int, _ value: inout Value) {
         fatalError("this engine is never durable")
     }
+    public func indexBytes() -> Int? { nil }
     public func reader() -> any Engine { self }
     public func closeReader() {}
 }

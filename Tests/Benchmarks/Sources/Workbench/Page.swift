@@ -53,7 +53,7 @@ struct Page {
         }?.keys ?? 0
     }
 
-    private func name(_ size: Results.Size) -> String {
+    func name(_ size: Results.Size) -> String {
         "\(Tables.number(Double(size.keys), 0)) keys of \(size.keyLength) bytes, "
             + "values of \(Tables.number(Double(size.valueLength), 0)) bytes"
     }
@@ -132,7 +132,8 @@ struct Page {
             "Space, bytes a key: files after fillrandom; anonymous memory of the process after the reads "
                 + "(an engine's own cache included, the kernel's not), and after opening:",
             tables.table(
-                ["disk after fillrandom", "memory after reads"], size, scale: 1 / keys, digits: 1
+                ["disk after fillrandom", "memory after reads", "index after reads"], size,
+                scale: 1 / keys, digits: 1
             ) {
                 $0.values?["bytes"]
             },
@@ -240,63 +241,14 @@ struct Page {
             make bench N=100000 ROUNDS=1    # Stave and the floor alone, in a minute; no page
             make budget                     # instructions an operation, by callgrind
 
-        N, ROUNDS and RESULTS may be given to all. What the results hold already is not measured again, so an \
-        interrupted run goes on where it stopped; `rm -r bench-results` starts from nothing. One engine is \
-        measured anew by taking its lines out: `sed -i '/"engine":"stave"/d' bench-results/*.jsonl`.
+        On two processors that do nothing else, a round of `bench-peers` takes about a quarter of an hour, most \
+        of it SQLite's, RocksDB's and LMDB's, and `bench-peers-large` three quarters; on busy ones three times \
+        as long. `PEER_ENGINES=stave,floor,tkrzw,kyoto,lmdb-wm` leaves the slow ones out: two minutes a round. N, \
+        ROUNDS, RESULTS, PEER_ENGINES and LARGE_ENGINES may be given. What the results hold already is not \
+        measured again: an interrupted run goes on where it stopped, and `ROUNDS=1` first and `ROUNDS=3` later is \
+        the same as `ROUNDS=3`. `rm -r bench-results` starts from nothing. While no run is going, one engine is measured anew by taking \
+        its lines out: `sed -i '/"engine":"stave"/d' bench-results/*.jsonl`. Results of several machines or \
+        times may lie there as files of their own; the page takes them all together.
         """
-    }
-
-    // MARK: Charts
-
-    private func chart(
-        _ title: String, _ unit: String, _ size: Results.Size,
-        _ rows: [(name: String, figure: (String) -> Double?)]
-    ) -> Chart {
-        let measured = Set(tables.measured(size).map(\.name))
-        let kinds = tables.engines.enumerated().filter { measured.contains($0.element.name) }
-        let filled = rows.map { row in
-            let dots = kinds.compactMap { number, kind in
-                row.figure(kind.name).map { Chart.Dot(engine: number, value: $0) }
-            }
-            return (name: row.name, dots: dots)
-        }.filter { !$0.dots.isEmpty }
-        return Chart(
-            title: title, unit: unit,
-            engines: kinds.map { (number: $0.offset, name: $0.element.title) }, rows: filled)
-    }
-
-    private func pointChart(_ size: Results.Size) -> Chart {
-        let workloads = Tables.workloads.filter {
-            !$0.contains("threads") && !$0.hasPrefix("compact") && !$0.contains("under")
-        }
-        return chart(
-            "CPU time an operation: " + name(size),
-            "ns of CPU of the calling thread an operation, logarithmic; left is faster", size,
-            workloads.map { workload in
-                (workload, { tables.median(workload, $0, size, \.thread) })
-            })
-    }
-
-    private func openChart(_ size: Results.Size) -> Chart {
-        chart(
-            "Opening: " + name(size), "ms on the wall until the first answer, logarithmic", size,
-            ["open after a clean close", "open after kill -9"].map { workload in
-                (workload, { tables.median(workload, $0, size, \.wall).map { $0 / 1e6 } })
-            })
-    }
-
-    private func spaceChart(_ size: Results.Size) -> Chart {
-        chart(
-            "Space: " + name(size), "bytes a key, logarithmic; left is smaller", size,
-            ["disk after fillrandom", "memory after reads"].map { workload in
-                (
-                    workload,
-                    {
-                        tables.median(workload, $0, size) { $0.values?["bytes"] }.map {
-                            $0 / Double(size.keys)
-                        }
-                    }
-                )
-            })
     }
 }

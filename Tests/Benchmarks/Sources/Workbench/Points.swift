@@ -7,15 +7,15 @@ extension Session {
         open()
         fillRandom()
         run("fillrandom")
-        report(
-            "disk after fillrandom", n, Cost(thread: 0, process: 0, wall: 0),
-            ["bytes": Double(Space.allocated(assignment.directory))])
+        // The floor reserves the whole run's space at once.
+        if kind.features.contains(.reopens) {
+            reportBytes("disk after fillrandom", Space.allocated(assignment.directory))
+        }
         sequence(.write, Operations.shuffled(n, seed: 2))
         run("overwrite")
         reads()
-        report(
-            "memory after reads", n, Cost(thread: 0, process: 0, wall: 0),
-            ["bytes": Double(Memory.anonymousBytes() - before)])
+        reportBytes("memory after reads", Memory.anonymousBytes() - before)
+        if let bytes = engine.indexBytes() { reportBytes("index after reads", bytes) }
         scans("")
         if kind.features.contains(.compacts) {
             report("compact", n, Cost.measure { engine.compact() })
@@ -31,6 +31,10 @@ extension Session {
         verify()
         report("close", 1, Cost.measure { close() })
         if kind.features.contains(.reopens) { try model.write(to: versionsPath) }
+    }
+
+    private func reportBytes(_ name: String, _ bytes: Int) {
+        report(name, n, Cost(thread: 0, process: 0, wall: 0), ["bytes": Double(bytes)])
     }
 
     private func reads() {

@@ -39,8 +39,6 @@ struct Runner {
     }
 
     mutating func run() throws {
-        try FileManager.default.createDirectory(
-            atPath: plan.directory, withIntermediateDirectories: true)
         write(
             try JSONEncoder().encode(
                 Machine.current(directory: plan.directory, engines: plan.engines)))

@@ -86,6 +86,8 @@ final class StaveEngine: Engine, @unchecked Sendable {
         if count > 1 { try! store.sync() }
     }
 
+    func indexBytes() -> Int? { try! store.statistics().keydirBytes }
+
     func compact() { _ = try! store.compact() }
 
     func close() { try! store.close() }
