@@ -112,10 +112,11 @@ struct PromptSignalTests {
     @Test("A stop from outside puts the terminal in order first", arguments: ["TSTP", "STOP"])
     func stopFromOutside(signal: String) throws {
         let job = try scratch.jobShell()
-        job.type(
-            Key(
-                "(sleep 0.3; kill -\(signal) $(cat pid)) & sh -c 'echo $$ > pid; exec \(stave) \(scratch.store)'"
-            ), .enter)
+        job.type(Key("cd \(scratch.path)"), .enter)
+        let stop = "(until [ -e go ]; do sleep 0.1; done; kill -\(signal) $(cat pid)) &"
+        job.type(Key("\(stop) sh -c 'echo $$ > pid; exec \(stave) \(scratch.store)'"), .enter)
+        try job.shows("store> ")
+        try scratch.write("", to: "go")
         try job.anywhere("Stopped")
         try job.screen("the job shell's prompt") { $0.cursorLine.hasSuffix("$") }
         job.type("fg", .enter)

@@ -12,11 +12,13 @@ internal import Glibc
     package init(_ file: borrowing File, count: Int, isWritable: Bool) throws(FileError) {
         precondition(count > 0, "an empty mapping is impossible")
         let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
-        let address = unsafe mmap(nil, count, protection, MAP_SHARED, file.descriptor, 0)
-        guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            throw FileError("map", file.path, code: errno)
+        let descriptor = file.descriptor
+        // MAP_FAILED is -1, as other calls' failure.
+        let address = try retrying(.map, file.path) {
+            unsafe Int(bitPattern: mmap(nil, count, protection, MAP_SHARED, descriptor, 0))
         }
-        unsafe base = address
+        // SAFETY: what mmap returns where it does not fail is an address, and not 0.
+        unsafe base = UnsafeMutableRawPointer(bitPattern: address)!
         self.count = count
     }
 

@@ -28,7 +28,7 @@ struct ProgressBar {
     private static let longestBar = 30
 
     private let label: String
-    private let total: Int?
+    private var total: Int?
     private let unit: Unit
     private let output: OutputWriter
     private let start = ContinuousClock.now
@@ -51,6 +51,12 @@ struct ProgressBar {
     }
 
     mutating func show(_ fraction: Double) { show(done: Int(fraction * Double(total ?? 0))) }
+
+    /// - Parameter total: of what is done, where that was not known before.
+    mutating func show(done: Int, of total: Int) {
+        self.total = total
+        show(done: done)
+    }
 
     mutating func show(done: Int) {
         let now = ContinuousClock.now

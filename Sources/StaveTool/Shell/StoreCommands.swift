@@ -10,7 +10,10 @@ extension CommandTable {
             options: [.init(name: "--json", help: "one JSON object, with every number")],
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
-        compactCommand, warmCommand,
+        compactCommand,
+        verifyCommand,
+        whyCommand,
+        warmCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
