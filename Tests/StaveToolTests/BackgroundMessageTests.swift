@@ -47,25 +47,19 @@ struct BackgroundMessageTests {
         let script = "set v \(value)\nget v > \(path)\n"
         #expect(try run([scratch.store + ".other"], script: script).status == 0)
 
-        let terminal = try scratch.terminal(["--segment-size", "1M"])
-        try terminal.expect("store> ")
-        for _ in 0..<2 {
-            terminal.type("set k < \(path)\r")
-            try terminal.expect("OK\r\n")
-        }
+        let shell = try scratch.shell(["--segment-size", "1M"], columns: 200)
+        try shell.enter("set k < \(path)", "OK")
+        shell.type(Key("set k < \(path)"), .enter)
         // The message comes before, while or after this is typed.
-        terminal.type("echo abc")
-        try terminal.expect("compaction freed 6.0 MiB\r\n")
-        try terminal.expect("abc")
-        terminal.type("\u{1B}[D\u{1B}[Ddef\r")
-        try terminal.expect("\r\nadefbc\r\n")
-        try terminal.expect("> ")
-        terminal.type("stats\r")
-        try terminal.expect("compaction  1 so far, last ")
-        try terminal.expect(" ago; next after 4.0 MiB more dead\r\n")
-        try terminal.expect("> ")
-        terminal.type("\u{04}")
-        #expect(terminal.waitForExit() == 0)
+        shell.type("echo abc")
+        try shell.anywhere("compaction freed 6.0 MiB")
+        try shell.line("echo abc")
+        shell.type(.left, .left, "def", .enter)
+        try shell.above("store> echo adefbc", "adefbc")
+        shell.type("stats", .enter)
+        try shell.anywhere("compaction  1 so far, last ")
+        try shell.anywhere(" ago; next after 4.0 MiB more dead")
+        try shell.leave()
     }
 }
 

@@ -52,6 +52,7 @@ struct KeyReaderTests {
     func escape() throws {
         #expect(try text("\u{1B}bx") == "\u{1B}bx")
         #expect(try text("x\u{1B}", isVi: true) == "x\u{1B}")
+        #expect(try text("\u{1B}\u{1B}[A", isVi: true) == "\u{1B}\(key(.up))")
     }
 
     @Test("A sequence that ~/.editrc binds is handed on as it is")
@@ -71,6 +72,14 @@ struct KeyReaderTests {
             #expect(text == "a\(key(.paste))b")
             #expect(String(reader.pasted) == "one\ntwo\nthree\tx")
         }
+    }
+
+    @Test("A space is followed by a look at the hint, but not where it is searched for or quoted")
+    func space() throws {
+        #expect(try text("a b") == "a \(key(.refresh))b")
+        #expect(try text("\u{12}a b") == "\u{12}a b")
+        #expect(try text("\u{16} b") == "\u{16} b")
+        #expect(try text("/a b", isVi: true) == "/a b")
     }
 
     @Test("In a search the first line of a paste is what is searched for")

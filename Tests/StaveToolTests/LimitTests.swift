@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 @testable import StaveTool
@@ -16,6 +17,28 @@ struct LimitTests {
         #expect(outcome.errors.utf8.count < 500)
         #expect(outcome.errors.hasPrefix("stdin:1:1: unknown command xxx"))
         #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
+    @Test("A line that begins with no command is refused before its end, and skipped to it")
+    func junkLine() throws {
+        let child = try PipedChild([stave, "--create", "--keep-going", scratch.store])
+        child.send("set a 1\njunk " + String(repeating: "x", count: 1 << 20))
+        let refused = "stdin:2:1: unknown command junk"
+        #expect(child.waitForErrors(refused))
+        child.send(String(repeating: "y", count: 1 << 20) + "\nget a\n# ")
+        child.send(String(repeating: "z", count: 1 << 20) + "\nfoo\n")
+        #expect(child.finish() == 2)
+        #expect(child.output == Array("OK\n1\n".utf8))
+        #expect(child.errors.contains("stdin:5:1: unknown command foo"))
+        #expect(child.errors.hasSuffix("stdin: 2 failed, 2 commands succeeded\n"))
+    }
+
+    @Test("More words than any command needs are an error, not memory")
+    func manyWords() throws {
+        let script = "get" + String(repeating: " a", count: 1_100_000) + "\n"
+        let outcome = try run(["--create", scratch.store], script: script)
+        #expect(outcome.status == 2)
+        #expect(outcome.errors.contains("more than 1048576 words in a line"))
     }
 
     @Test("Only words as short as commands get a suggestion")

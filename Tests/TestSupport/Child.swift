@@ -171,6 +171,16 @@ package final class PipedChild {
         return true
     }
 
+    /// The same for stderr.
+    package func waitForErrors(_ text: String, timeout: Double = 60) -> Bool {
+        let end = monotonicSeconds() + timeout
+        while !errors.contains(text) {
+            guard !ended[1], monotonicSeconds() < end else { return errors.contains(text) }
+            _ = pump(waitingToWrite: false)
+        }
+        return true
+    }
+
     /// Closes the input, reads to the end and returns the exit status.
     package func finish() -> Int32 {
         closeInput()

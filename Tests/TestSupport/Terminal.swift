@@ -12,11 +12,14 @@ package final class Terminal {
     /// What was matched so far lies before it.
     private var mark = 0
     private var status: Int32?
+    /// What a person sees now.
+    package private(set) var screen: Screen
 
     package init(
         _ arguments: [String], environment: [String: String] = [:], columns: UInt16 = 80,
         rows: UInt16 = 24
     ) throws {
+        screen = Screen(columns: Int(columns), rows: Int(rows))
         var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
         var master: Int32 = -1
         var slave: Int32 = -1
@@ -81,6 +84,20 @@ package final class Terminal {
         }
     }
 
+    /// Waits until the screen is as `condition` says. Throws with what it shows instead where the child
+    /// ends or a long time passes.
+    package func wait(
+        for what: String, timeout: Double = 60, until condition: (Screen) -> Bool
+    ) throws {
+        let end = monotonicSeconds() + timeout
+        while !condition(screen) {
+            guard monotonicSeconds() < end, readMore() else {
+                let lines = screen.lines.map { "  | " + $0 }.joined(separator: "\n")
+                throw ChildError(description: "expected \(what), the screen shows\n\(lines)")
+            }
+        }
+    }
+
     /// The exit status, or 128 and the number of the signal. A child that does not end is killed.
     package func waitForExit(timeout: Double = 30) -> Int32 {
         if let status { return status }
@@ -107,6 +124,7 @@ package final class Terminal {
         // SAFETY: reads into the array.
         let count = unsafe read(master, &buffer, buffer.count)
         guard count > 0 else { return false }
+        screen.feed(buffer[..<count])
         unfinished += buffer[..<count]
         while let (length, isText) = firstUnit() {
             if isText { received += unfinished[..<length] }

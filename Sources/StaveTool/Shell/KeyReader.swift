@@ -13,6 +13,9 @@ final class KeyReader {
     /// Keys, and what libedit is to do on each; nil for those that `LineEditor` binds itself.
     enum Key: UInt32, CaseIterable {
         case up = 0x80, down, left, right, home, end, delete, wordLeft, wordRight, deleteWord
+        /// Behind each space, where libedit would not draw the hint anew. Space itself keeps its
+        /// meaning: a search could not look for another key.
+        case refresh = 0x9D
         case paste = 0x9E
         /// Sent by nobody: something is to be shown.
         case wake = 0x9F
@@ -29,7 +32,7 @@ final class KeyReader {
             case .wordLeft: "ed-prev-word"
             case .wordRight: "em-next-word"
             case .deleteWord: "em-delete-next-word"
-            case .paste, .wake: nil
+            case .refresh, .paste, .wake: nil
             }
         }
 
@@ -63,6 +66,8 @@ final class KeyReader {
     private var queue: [Unicode.Scalar] = []
     private var last: Unicode.Scalar?
     private(set) var isSearching = false
+    /// A character came that may have begun one of vi's searches, which end with the line.
+    private var mayBeViSearch = false
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -70,6 +75,7 @@ final class KeyReader {
     func reset() {
         last = nil
         isSearching = false
+        mayBeViSearch = false
     }
 
     /// Whether `Key.wake` would be taken for what it is: not behind Ctrl-V, in a search, or behind a
@@ -97,6 +103,9 @@ final class KeyReader {
             }
         }
         let scalar = queue.removeFirst()
+        if scalar == " ", !isSearching, !mayBeViSearch, last != "\u{16}" {
+            queue.insert(Key.refresh.scalar, at: 0)
+        }
         note(scalar)
         return .character(scalar)
     }
@@ -105,6 +114,7 @@ final class KeyReader {
     private func note(_ scalar: Unicode.Scalar) {
         last = last == "\u{16}" ? nil : scalar
         if scalar == "\u{12}" { isSearching = true }
+        if isVi, scalar == "/" || scalar == "?" || scalar == ":" { mayBeViSearch = true }
         let ends = scalar.value < 0x20 || (0x80...0x9F).contains(scalar.value)
         if ends, ![0x08, 0x12, 0x13, 0x15, 0x17].contains(scalar.value) { isSearching = false }
     }
@@ -120,6 +130,11 @@ final class KeyReader {
             let patience: Int32 = !sequence.isEmpty ? 1000 : isVi || isQuoted ? 100 : -1
             guard case .scalar(let scalar) = readScalar(milliseconds: patience) else { break }
             sequence.unicodeScalars.append(scalar)
+        }
+        if sequence == "\u{1B}" {
+            // The first was ESC alone.
+            queue.append(Self.escape)
+            return readSequence()
         }
         let key = Self.keys[sequence]
         if key == .paste { return queuePaste(isQuoted: isQuoted) }

@@ -192,6 +192,19 @@ extension LineEditor {
         put("\u{1B}7" + (distance > 0 ? "\u{1B}[\(distance)C" : "") + "\u{1B}[K\u{1B}8")
     }
 
+    /// Puts the cursor behind the line, wherever in it it stands.
+    func moveToEnd() {
+        let columns = screen.columns
+        let cursor = TextCells.position(behind: promptText + textBeforeCursor(), columns: columns)
+        let end = TextCells.position(
+            behind: promptText + textBeforeCursor(wholeLine: true), columns: columns)
+        guard !isDumb, cursor != end else { return }
+        let down = end.row - cursor.row
+        put(
+            (down > 0 ? "\u{1B}[\(down)B" : "") + "\r"
+                + (end.column > 0 ? "\u{1B}[\(end.column)C" : ""))
+    }
+
     /// Clears the rows of prompt and line and puts the cursor on their first, after the width changed.
     /// Terminals wrap anew what stands there, and the cursor stays with its character.
     func eraseRows() {

@@ -7,7 +7,7 @@ extension LineEditor {
 
     func addFunctions() {
         unsafe add("stave-complete") { handle, _ in unsafe LineEditor.of(handle).complete() }
-        unsafe add("stave-space") { handle, _ in unsafe LineEditor.of(handle).insert(" ") }
+        unsafe add("stave-refresh") { _, _ in UInt8(CC_REFRESH) }
         unsafe add("stave-end") { handle, _ in unsafe LineEditor.of(handle).endOrDelete() }
         unsafe add("stave-cancel") { handle, _ in unsafe LineEditor.of(handle).cancel() }
         unsafe add("stave-suspend") { handle, _ in
@@ -30,7 +30,7 @@ extension LineEditor {
             ("^R", "em-inc-search-prev"),
         ]
         for key in KeyReader.Key.allCases {
-            let function = key.function ?? (key == .paste ? "stave-paste" : "stave-wake")
+            let function = key.function ?? "stave-\(key)"
             everywhere.append(("\\" + String(key.rawValue, radix: 8), function))
         }
         for (key, function) in everywhere {
@@ -38,7 +38,6 @@ extension LineEditor {
             if keys.isVi { unsafe _ = stave_el_bind_alternative(handle, key, function) }
         }
         unsafe _ = stave_el_bind(handle, "^I", "stave-complete")
-        unsafe _ = stave_el_bind(handle, " ", "stave-space")
     }
 
     /// One character for libedit: 1 with the character, 0 at the end of input, -1 on an error.
@@ -79,6 +78,7 @@ extension LineEditor {
     private func cancel() -> UInt8 {
         wasCancelled = true
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
+        moveToEnd()
         put((isDumb ? "" : "\u{1B}[J") + "^C\r\n")
         return UInt8(CC_NEWLINE)
     }

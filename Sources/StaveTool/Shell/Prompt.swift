@@ -8,6 +8,7 @@ final class Prompt {
     private let history: History
     private let parser = WordParser()
     private var editor: LineEditor?
+    private var hasToldProblem = false
 
     init(_ session: Session) {
         self.session = session
@@ -28,10 +29,11 @@ final class Prompt {
         // `refresh` replaces the store.
         editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
         editor.hint = { Completion.hint(for: $0) }
-        if let problem = history.problem { session.note("note: \(problem)") }
+        tellProblem()
         while !session.isDone, Signals.endingSignal == nil {
             guard let text = readCommand(editor) else { break }
             if history.add(text) { editor.remember(text) }
+            tellProblem()
             executeAll(text)
             if let failure = session.output.failure {
                 session.note("stave: \(failure.message)")
@@ -40,6 +42,13 @@ final class Prompt {
         }
         history.save(waiting: true)
         return 0
+    }
+
+    /// Why the history is not kept: once.
+    private func tellProblem() {
+        guard !hasToldProblem, let problem = history.problem else { return }
+        hasToldProblem = true
+        session.note("note: \(problem)")
     }
 
     /// A whole command: lines are joined as long as a quote is open. nil at the end of input.

@@ -20,7 +20,7 @@ struct StatsView {
     var text: String {
         let width = rows.map(\.0.count).max()! + 2
         return rows.map { label, text in
-            let lines = Self.wrapped(text, columns: max(20, columns - width - 1))
+            let lines = Self.wrapped(text, columns: max(10, columns - width - 1))
             return dim(Units.padded(label, width))
                 + lines.joined(separator: "\n" + String(repeating: " ", count: width)) + "\n"
         }.joined() + segmentTable

@@ -1,0 +1,52 @@
+import Glibc
+import Stave
+import TestSupport
+import Testing
+
+struct ResidencyTests {
+    @Test("warm brings the live segments into memory, and the statistics say so")
+    func warm() throws {
+        let folder = try TemporaryFolder()
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        options.segmentSize = 1 << 20
+        let store = try Store(path: folder.path("store"), options: options)
+        let value = [UInt8](repeating: 7, count: 100_000)
+        for number in 0..<30 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+        var fractions: [Double] = []
+        let (bytes, resident) = try store.warm {
+            fractions.append($0)
+            return true
+        }
+        #expect(bytes >= 3_000_000)
+        #expect(resident >= bytes)
+        #expect(fractions.count >= 3 && fractions == fractions.sorted())
+        let statistics = try store.statistics()
+        #expect(statistics.residentBytes == statistics.segments.reduce(0) { $0 + $1.bytes })
+        // Stopped before the first step it loads nothing and says what there is.
+        #expect(try store.warm { _ in false }.bytes == bytes)
+        try store.close()
+    }
+
+    @Test("A compaction that is due but has no segment worth it waits for one to fill")
+    func awaitsSegment() throws {
+        let folder = try TemporaryFolder()
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        options.compaction.minDeadBytes = 1000
+        options.compaction.startAmplification = 1.1
+        let store = try Store(path: folder.path("store"), options: options)
+        let value = [UInt8](repeating: 7, count: 1000)
+        for number in 0..<20 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+        #expect(try !store.statistics().compactionAwaitsSegment)
+        for number in 0..<5 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+        var statistics = try store.statistics()
+        #expect(statistics.deadBytesToCompaction == 0)
+        #expect(statistics.compactionAwaitsSegment)
+        // Once it is mostly dead, the segment is ended early.
+        for _ in 0..<20 { try store.set(value, forKey: Array("k1".utf8)) }
+        statistics = try store.statistics()
+        #expect(!statistics.compactionAwaitsSegment)
+        try store.close()
+    }
+}

@@ -1,0 +1,131 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import StaveTool
+
+/// Tab, and the hint at the right edge.
+struct PromptCompletionTests {
+    private let scratch = Scratch()
+
+    private func shell(_ script: String) throws -> Shell {
+        #expect(try run(["--create", scratch.store], script: script).status == 0)
+        return try scratch.shell()
+    }
+
+    @Test("Tab completes commands, and help's and format's words")
+    func commands() throws {
+        let shell = try scratch.shell()
+        shell.type("sta", .tab)
+        try shell.line("stats ")
+        shell.type(.control("u"), "help comp", .tab)
+        try shell.line("help compact ")
+        shell.type(.control("u"), "format h", .tab)
+        try shell.line("format hex ")
+        shell.type(.control("u"), "compact re", .tab)
+        try shell.line("compact resume ")
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("Tab completes options")
+    func options() throws {
+        let shell = try self.shell("set a 1\nset b 2\n")
+        shell.type("keys --l", .tab, "1", .enter)
+        try shell.above("store> keys --limit 1", "a")
+        try shell.leave()
+    }
+
+    @Test("Tab completes keys by prefix from the store, first what all have in common")
+    func keys() throws {
+        let shell = try self.shell("set user:alpha 1\nset user:beta 2\n")
+        shell.type("get us", .tab)
+        try shell.line("get user:")
+        shell.type(.tab)
+        try shell.above("user:alpha  user:beta")
+        try shell.line("get user:")
+        shell.type("a", .tab, .enter)
+        try shell.above("store> get user:alpha", "1")
+        try shell.leave()
+    }
+
+    @Test("A key that needs quotes is completed in quotes, also inside an open one")
+    func quotedKeys() throws {
+        let shell = try self.shell("set 'two words' 3\n")
+        shell.type("get tw", .tab, .enter)
+        try shell.above("store> get \"two words\"", "3")
+        shell.type("get \"two w", .tab, .enter)
+        try shell.above("store> get \"two words\"", "3")
+        try shell.leave()
+    }
+
+    @Test("Of many keys a screenful is listed, and how many more there are")
+    func manyKeys() throws {
+        var script = ""
+        for number in 100..<700 { script += "set a-key-of-some-length-\(number) v\n" }
+        let shell = try self.shell(script)
+        shell.type("get a", .tab, .tab)
+        try shell.anywhere(" more")
+        try shell.line("get a")
+        try shell.screen("no more rows than the screen has") {
+            $0.lines.filter { $0.contains("a-key-of-some-length") }.count <= $0.rows - 3
+        }
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("Behind < and > Tab completes names of files")
+    func files() throws {
+        for name in ["one file.txt", "other.txt"] { try scratch.write("x", to: name) }
+        unsafe mkdir(scratch.path + "/folder", 0o700)
+        let shell = try scratch.shell(columns: 200)
+        shell.type(Key("set k < \(scratch.path)/on"), .tab, .enter)
+        try shell.anywhere("one file.txt\"")
+        try shell.above("OK")
+        shell.type(Key("get k > \(scratch.path)/fol"), .tab)
+        try shell.screen("a directory with its slash") { $0.beforeCursor.hasSuffix("/folder/") }
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("Where nothing fits, Tab rings and inserts nothing")
+    func nothing() throws {
+        let shell = try scratch.shell()
+        shell.type("get zzz", .tab)
+        try shell.screen("a bell") { $0.bellCount > 0 }
+        shell.type("!", .enter)
+        try shell.above("store> get zzz!", "(not found)")
+        try shell.leave()
+    }
+
+    @Test("The hint stands at the right edge once the command is typed, and goes with Enter")
+    func hint() throws {
+        let shell = try scratch.shell()
+        shell.type("set ")
+        try shell.screen("the hint at the right edge") {
+            $0.cursorLine.hasSuffix(" set KEY VALUE  (or: set KEY < FILE)")
+                && $0.cursorLine.count >= 77
+        }
+        shell.type("a 1", .enter)
+        try shell.above("store> set a 1", "OK")
+        try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("What begins a command's name is no command: no hint, and none that would not fit")
+    func noHint() throws {
+        let shell = try scratch.shell(columns: 40, rows: 12)
+        shell.type("se")
+        try shell.screen("no hint") { $0.cursorLine == "store> se" }
+        shell.type("t ")
+        try shell.screen("no hint in 40 columns") {
+            $0.cursorLine == "store> set" && $0.column == 11
+        }
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+}
