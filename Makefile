@@ -31,7 +31,7 @@ test: dependencies
 
 # What lint, sanitizers and an optimized build have to say; takes several times as long as `test`.
 check: lint test
-	$(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
+	STAVE_EXHAUSTIVE=1 $(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
 	STAVE_STRESS_SECONDS=60 $(SWIFT) test --sanitize=thread --scratch-path .build-tsan \
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \

@@ -8,6 +8,8 @@ final class ManifestFile: @unchecked Sendable {
     /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
     private let lock = Lock()
     private var manifest: Manifest
+    /// The version on disk; another one than `manifest` where a full disk kept a commit from it.
+    private var written: Manifest
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
@@ -19,7 +21,10 @@ final class ManifestFile: @unchecked Sendable {
     /// ended between a rename and its sync may have left it to the kernel only.
     private let isDurable = Atomic<Bool>(false)
 
-    init(_ manifest: Manifest) { self.manifest = manifest }
+    init(_ manifest: Manifest) {
+        self.manifest = manifest
+        written = manifest
+    }
 
     var current: Manifest { lock.withLock { manifest } }
 
@@ -63,6 +68,7 @@ final class ManifestFile: @unchecked Sendable {
             throw error
         }
         manifest = changed
+        written = changed
         isDurable.store(true, ordering: .releasing)
     }
 
@@ -88,6 +94,20 @@ final class ManifestFile: @unchecked Sendable {
             guard case .noSpace = error else { throw error }
             lock.withLock { change(&manifest) }
             return false
+        }
+    }
+
+    /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot tell
+    /// what a writer beside it has committed since, only that the same revision says the same.
+    func problem(in directory: borrowing Directory, isWriter: Bool) -> String? {
+        lock.lock()
+        defer { lock.unlock() }
+        do throws(StoreError) {
+            guard let found = try Self.read(in: directory) else { return "missing" }
+            if found == written || (!isWriter && found.revision != written.revision) { return nil }
+            return "it is revision \(found.revision), and not what was committed last"
+        } catch {
+            return error.description
         }
     }
 

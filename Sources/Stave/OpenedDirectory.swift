@@ -120,7 +120,6 @@ extension Store {
         for segment in recovered.segments {
             try table.add(segment, limit: min(segment.end, segment.fileSize))
         }
-        if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         var merge = SortedMerge(recovered.images)
         // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
         // after its cache line was asked for.

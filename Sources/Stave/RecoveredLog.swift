@@ -36,19 +36,21 @@ extension Recovery {
                 in: segment.bytes(upTo: size).bytes, identity: segment.identity)
         }
         try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        let start = knownEnd(of: entry) ?? SegmentHeader.byteCount
+        let log = try readLog(
+            of: segment, size: size, mark: mark ?? 0, seal: entry.seal, from: start)
         if asWriter, log.end > size {
             // The file was cut: nothing will be written, and nothing behind its end may be touched.
             segment = try open(entry, in: directory, asWriter: false).segment
         }
         segment.end = log.end
-        segment.sequences = log.records.sequences
+        segment.sequences = join(knownSequences(of: entry), log.records.sequences)
         // SAFETY: all of `log.records` lie inside the mapped file.
         let bytes = unsafe segment.bytes(upTo: log.end)
         let image = unsafe log.records.image(
             of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)
-        result.images.append(image)
+        add(image, of: segment)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
         if let first = log.records.firstSequence(from: log.mark) {
@@ -100,7 +102,7 @@ extension Recovery {
     }
 
     private mutating func readLog(
-        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?, from start: Int
     ) throws(StoreError) -> RecoveredLog {
         var log = RecoveredLog()
         let limit = min(size, seal?.length ?? size)
@@ -109,8 +111,9 @@ extension Recovery {
         if size < SegmentHeader.byteCount {
             addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
         }
-        log.mark = mark
-        var offset = SegmentHeader.byteCount
+        // A checkpoint is only written of what is durable.
+        log.mark = start > SegmentHeader.byteCount ? max(mark, start) : mark
+        var offset = start
         scan: while true {
             let step = unsafe SegmentScan.step(
                 in: bytes.bytes, at: offset, identity: segment.identity)

@@ -23,7 +23,7 @@ extension Store {
             let counters = writer.counters
             let use = spaceUse()
             let policy = options.compaction
-            let deadBytesLeft = max(0, use.deadBytesToStart(policy) - use.deadBytes)
+            let deadBytesLeft = use.deadBytesLeft(policy)
             return StoreStatistics(
                 path: path, isReadOnly: isReadOnly, durability: durability, count: count,
                 segments: segments, diskBytes: diskBytes,

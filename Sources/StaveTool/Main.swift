@@ -46,7 +46,8 @@ enum Dispatch {
     /// Paths and options are text; decoded with replacements, a path would name another file. The words
     /// of a command may be any bytes.
     static func refuseBrokenText(_ arguments: [String]) {
-        let words = ["inspect", "help"].contains(arguments.dropFirst().first ?? "")
+        let names = ["inspect", "verify", "why", "repair", "diff", "help"]
+        let words = names.contains(arguments.dropFirst().first ?? "")
         let end = words ? nil : ArgumentSplit(arguments).commandIndex
         for index in 1..<max(1, end ?? arguments.count) {
             // SAFETY: the arguments live as long as the process, and nothing changes them.
@@ -62,6 +63,10 @@ enum Dispatch {
     static func run(_ arguments: [String]) {
         switch arguments.dropFirst().first {
         case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
+        case "verify": run(VerifyCommand.self, Array(arguments.dropFirst(2)))
+        case "why": run(WhyCommand.self, Array(arguments.dropFirst(2)))
+        case "repair": run(RepairCommand.self, Array(arguments.dropFirst(2)))
+        case "diff": run(DiffCommand.self, Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:

@@ -38,6 +38,34 @@ package struct Directory: ~Copyable, Sendable {
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
 
+    /// Is it `other`, or somewhere inside?
+    package func isInside(_ other: borrowing Directory) -> Bool {
+        func place(_ descriptor: Int32) -> (dev_t, ino_t)? {
+            var status = stat()
+            // SAFETY: fstat fills the struct in.
+            guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+            return (status.st_dev, status.st_ino)
+        }
+        guard let wanted = place(other.descriptor), var here = place(descriptor) else {
+            return false
+        }
+        var current = dup(descriptor)
+        defer { close(current) }
+        while here != wanted {
+            let above = unsafe stave_open_at(current, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            close(current)
+            current = above
+            guard let next = place(above), next != here else { return false }
+            here = next
+        }
+        return true
+    }
+
+    /// The directory that holds what `path` names.
+    package static func opening(parentOf path: String) throws(FileError) -> Directory {
+        try Directory(path: parent(of: path))
+    }
+
     package func path(of name: String) -> String { path + "/" + name }
 
     /// The names in the directory without "." and "..", sorted.
@@ -129,11 +157,18 @@ package struct Directory: ~Copyable, Sendable {
     /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The caller
     /// syncs the directory where the name must be durable.
     package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
+        try replace(file) { (output) throws(FileError) in try output.write(bytes, at: 0) }
+    }
+
+    /// The same with contents that `write` puts into the new file.
+    package func replace(
+        _ file: FileName, _ write: (borrowing File) throws(FileError) -> Void
+    ) throws(FileError) {
         let temporary = file.temporaryName
         if contains(temporary) { try remove(temporary) }
         do throws(FileError) {
             let output = try open(temporary, .create)
-            try output.write(bytes, at: 0)
+            try write(output)
             try output.sync()
             try rename(temporary, to: file.name)
         } catch {

@@ -54,21 +54,44 @@ package struct File: ~Copyable, Sendable {
         guard size <= limit else {
             throw FileError("read", path, reason: "\(size) bytes are more than \(limit)")
         }
-        var bytes = [UInt8](repeating: 0, count: size)
+        return try contents(at: 0, count: size)
+    }
+
+    /// `count` bytes from `offset` on, or as many as there are.
+    package func contents(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
-        while done < size {
-            let wanted = permitted(done..<size, .read, path)
+        while done < count {
+            let wanted = permitted(done..<count, .read, path)
             let count = try retrying(.read, path) {
                 // SAFETY: the read stays inside the array.
                 unsafe bytes.withUnsafeMutableBytes { buffer in
-                    unsafe pread(descriptor, buffer.baseAddress! + done, wanted, off_t(done))
+                    unsafe pread(
+                        descriptor, buffer.baseAddress! + done, wanted, off_t(offset + done))
                 }
             }
             if count == 0 { break }
             done += count
         }
-        bytes.removeLast(size - done)
+        bytes.removeLast(count - done)
         return bytes
+    }
+
+    /// Fills `buffer` from `offset` on. Throws where the file ends before.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError)
+    {
+        var done = 0
+        while done < buffer.count {
+            let wanted = permitted(done..<buffer.count, .read, path)
+            let count = try retrying(.read, path) {
+                // SAFETY: the read stays inside the buffer.
+                unsafe pread(descriptor, buffer.baseAddress! + done, wanted, off_t(offset + done))
+            }
+            guard count > 0 else {
+                throw FileError("read", path, reason: "it ends at offset \(offset + done)")
+            }
+            done += count
+        }
     }
 
     /// Writes all of `bytes` at `offset`.

@@ -32,10 +32,7 @@ struct Inspection {
                 verify
                 ? .everything : !isListing ? .unsealed : segment.map { .segment($0) } ?? .everything
             let survey = try StoreSurvey(directory, verifying: extent)
-            let isStore =
-                directory.contains(FileName.manifestName) || !survey.segments.isEmpty
-                || !survey.leftovers.isEmpty
-            guard isStore else {
+            guard survey.isStore(directory) else {
                 throw FileError(
                     "inspect", path, reason: "it is no store: neither MANIFEST nor segments")
             }

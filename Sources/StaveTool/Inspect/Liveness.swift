@@ -23,6 +23,7 @@ struct Liveness {
                 segment.liveBytes += entry.recordLength
             } else {
                 segment.tombstoneCount += 1
+                segment.tombstoneBytes += entry.recordLength
             }
         }
     }

@@ -46,12 +46,18 @@ extension SegmentSurvey {
     ///   - hint: the hint file where it is good: it names the keys of what is damaged, and is
     ///     compared with the segment where `verifies`.
     func scan(verifies: Bool, hint: HintImage?) {
-        var records: [(offset: Int, header: RecordHeader)] = []
+        var records = RecordList()
+        var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
             case .record(let offset, let header, let value):
-                records.append((offset, header))
+                records.append(header, at: offset)
                 end = offset + header.recordLength
+                recordBytes += header.recordLength
+                if end - reported >= 1 << 20 {
+                    reported = end
+                    progress?(end)
+                }
                 note(time: header.time)
                 check(header, at: offset, value, in: bytes, verifies: verifies)
             case .damage(let range, let reason):
@@ -59,6 +65,7 @@ extension SegmentSurvey {
                 let names = keys(of: range, in: hint)
                 add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
             case .torn(let range, let next):
+                tornBytes += range.count
                 add(.torn, range, Self.tornText(next))
             case .reserved(let range):
                 reservedBytes = range.count
@@ -77,12 +84,46 @@ extension SegmentSurvey {
         }
         let made = image.withBytes { bytes in
             unsafe bytes.withUnsafeBytes {
-                unsafe RecordList(records).image(
-                    of: $0, identity: identity, segmentLength: end)
+                unsafe records.image(of: $0, identity: identity, segmentLength: end)
             }
         }
-        if verifies, let hint { compare(hint, with: made) }
         index = damage.isEmpty ? made : hint ?? made
+        if verifies { checkCounts(made) }
+        if let hint, hint.hasSameBytes(as: made) {
+            // The mapped file rather than a copy in memory.
+            index = hint
+        } else if verifies, let hint {
+            compare(hint, with: made)
+        }
+    }
+
+    /// MANIFEST says which sequence numbers a sealed segment has.
+    private func checkCounts(_ made: HintImage) {
+        guard isSealed, damage.isEmpty, let said = listed?.seal?.sequences,
+            let found = made.sequences, said != found
+        else { return }
+        findings.add(
+            Finding(
+                .damage, FileName.manifestName, nil,
+                "sequences of \(name) are \(found.lowerBound) to \(found.upperBound), MANIFEST says"
+                    + " \(said.lowerBound) to \(said.upperBound)"))
+    }
+
+    /// Says what is wrong with a hint file that cannot be used. Where its segment is whole, the hint
+    /// file that the records make shows which bytes are wrong.
+    func reportBadHint() {
+        guard let (image, error) = badHint else { return }
+        let name = FileName.hint(number ?? 1).name
+        var range = error.offset..<max(error.offset, image.count)
+        var text = error.reason
+        if let index, damage.isEmpty, identity != nil, self.image != nil {
+            let differing = image.withBytes { unsafe $0.differing(from: index.bytes.bytes) }
+            if let differing {
+                range = differing
+                text += "; the first wrong byte is in " + index.field(at: differing.lowerBound)
+            }
+        }
+        findings.add(Finding(.damage, name, range, text + "; open makes it again"))
     }
 
     static func tornText(_ nextRecord: Int?) -> String {
@@ -110,7 +151,7 @@ extension SegmentSurvey {
                     + Printable.hex32(computed))
         }
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
-        if bytes.array(used..<range.upperBound).contains(where: { $0 != 0 }) {
+        if bytes.extracting(used..<range.upperBound).lastNonZero(from: 0) != nil {
             add(.damage, used..<range.upperBound, "padding is not zero")
         }
     }
@@ -133,6 +174,14 @@ extension SegmentSurvey {
         func report(_ key: UnsafeRawBufferPointer, _ text: String) {
             let key = unsafe Printable.quoted(Array(key), limit: 64)
             findings.add(Finding(.damage, name, nil, "\(key) \(text)"))
+        }
+        let before = findings.count
+        defer {
+            if damage.isEmpty, findings.count == before {
+                let differing = unsafe hint.bytes.bytes.differing(from: made.bytes.bytes)
+                findings.add(
+                    Finding(.damage, name, differing, "not the bytes that the segment makes"))
+            }
         }
         var (left, right) = (0, 0)
         while left < hint.count || right < made.count {

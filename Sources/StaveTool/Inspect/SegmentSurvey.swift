@@ -33,12 +33,21 @@ final class SegmentSurvey {
     /// The hint file's entries where it is good, else entries made from the records.
     var index: HintImage?
     var findings = Findings()
+    /// It follows a log that ended early, and is no part of the store any more.
+    var isDropped = false
+    /// A hint file that cannot be used, and why.
+    var badHint: (image: FileImage, error: FormatError)?
+    /// Called while records are read, with the offset so far.
+    var progress: ((Int) -> Void)?
 
     var recordCount = 0
     /// Where the records end.
     var end = SegmentHeader.byteCount
     /// Zeros behind the records, for records to come.
     var reservedBytes = 0
+    /// Bytes of whole records, and behind where a log ends.
+    var recordBytes = 0
+    var tornBytes = 0
     /// Unreadable stretches, in order.
     var damage: [Range<Int>] = []
     var times: ClosedRange<UInt32>?
@@ -49,6 +58,7 @@ final class SegmentSurvey {
     var liveCount = 0
     var liveBytes = 0
     var tombstoneCount = 0
+    var tombstoneBytes = 0
     var deadCount: Int { max(0, recordCount - liveCount - tombstoneCount) }
 
     init(name: String, listed: Manifest.Segment?, image: FileImage?) {

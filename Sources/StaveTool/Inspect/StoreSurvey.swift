@@ -20,6 +20,9 @@ final class StoreSurvey {
         case everything
     }
     private let extent: Extent
+    private var progress: ((_ done: Int, _ total: Int) -> Void)?
+    private var doneBytes = 0
+    private var totalBytes = 0
 
     /// All findings, the segments' too.
     var allFindings: Findings {
@@ -28,11 +31,22 @@ final class StoreSurvey {
         return all
     }
 
+    /// Is there anything of a store in the directory?
+    func isStore(_ directory: borrowing Directory) -> Bool {
+        directory.contains(FileName.manifestName) || !segments.isEmpty || !leftovers.isEmpty
+    }
+
     /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
-    init(_ directory: borrowing Directory, verifying extent: Extent) throws(FileError) {
+    ///
+    /// - Parameter progress: called now and then with how many bytes are read, and of how many.
+    init(
+        _ directory: borrowing Directory, verifying extent: Extent,
+        progress: ((_ done: Int, _ total: Int) -> Void)? = nil
+    ) throws(FileError) {
         path = directory.path
         self.extent = extent
+        self.progress = progress
         var attempt = 0
         while true {
             attempt += 1
@@ -47,10 +61,13 @@ final class StoreSurvey {
                 break
             }
         }
+        totalBytes = segments.reduce(0) { $0 + $1.recordLimit }
         for index in segments.indices {
             examine(segments[index], in: directory)
             segments[index] = lookAgain(segments[index], in: directory)
+            doneBytes += segments[index].recordLimit
         }
+        self.progress = nil
         noteDropped()
         try list(directory)
         Liveness(segments).tally()
@@ -133,6 +150,12 @@ final class StoreSurvey {
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
     private func examine(_ survey: SegmentSurvey, in directory: borrowing Directory) {
         guard let number = survey.number else { return }
+        if let progress, totalBytes > 0 {
+            survey.progress = { [doneBytes, totalBytes] offset in
+                progress(doneBytes + offset, totalBytes)
+            }
+        }
+        defer { survey.progress = nil }
         let verifies =
             switch extent {
             case .unsealed: false
@@ -151,6 +174,7 @@ final class StoreSurvey {
         } else {
             survey.scan(verifies: verifies, hint: hint)
         }
+        survey.reportBadHint()
         if let storeID = manifest?.storeID, let header = survey.header, header.storeID != storeID {
             survey.add(.damage, 32..<48, "segment belongs to another store")
         }
@@ -183,6 +207,7 @@ final class StoreSurvey {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
         guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
         for segment in logs[(ended + 1)...] {
+            segment.isDropped = true
             segment.add(
                 .torn, SegmentHeader.byteCount..<segment.end,
                 "follows a log that ended early in \(logs[ended].name): open leaves it out")
@@ -204,14 +229,23 @@ final class StoreSurvey {
                 return hint
             } catch {
                 survey.hintState = .bad(error.reason)
-                findings.add(
-                    Finding(.damage, name, nil, error.reason + "; open makes it again"))
+                survey.badHint = (image, error)
             }
         } catch {
             survey.hintState = error.isNoSuchFile ? .missing : .bad(error.reason)
             if !error.isNoSuchFile { findings.add(Finding(.damage, name, nil, error.reason)) }
         }
         return nil
+    }
+
+    /// Its contents decide nothing, but another kind of file in its place keeps writers out.
+    private func checkLock(_ directory: borrowing Directory) {
+        do throws(FileError) {
+            _ = try directory.open(FileName.lockName, .read)
+        } catch {
+            if error.isPermission || error.isNoSuchFile { return }
+            findings.add(Finding(.damage, FileName.lockName, nil, error.reason))
+        }
     }
 
     private func list(_ directory: borrowing Directory) throws(FileError) {
@@ -222,7 +256,10 @@ final class StoreSurvey {
             case nil:
                 foreign.append(name)
                 continue
-            case .manifest, .lock, .checkpoint: isLeftover = false
+            case .manifest, .checkpoint: isLeftover = false
+            case .lock:
+                isLeftover = false
+                checkLock(directory)
             case .segment(let number), .hint(let number): isLeftover = !listed.contains(number)
             case .temporary: isLeftover = true
             }

@@ -6,7 +6,7 @@ struct ProgressBar {
     private static let longestBar = 30
 
     private let label: String
-    private let bytes: Int
+    private var bytes: Int
     private let output: OutputWriter
     private let start = ContinuousClock.now
     private var lastDrawn: ContinuousClock.Instant?
@@ -21,12 +21,14 @@ struct ProgressBar {
         self.output = output
     }
 
-    mutating func show(_ fraction: Double) {
+    /// - Parameter bytes: what the whole stands for, where that was not known before.
+    mutating func show(_ fraction: Double, bytes: Int? = nil) {
+        if let bytes { self.bytes = bytes }
         let now = ContinuousClock.now
         if let lastDrawn, now - lastDrawn < .milliseconds(100) { return }
         lastDrawn = now
         let line = Self.line(
-            label, fraction: fraction, bytes: bytes, elapsed: now - start,
+            label, fraction: fraction, bytes: self.bytes, elapsed: now - start,
             columns: Self.terminalColumns())
         output.write("\r" + line + "\u{1B}[K")
         output.flush()

@@ -9,6 +9,8 @@ extension CommandTable {
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
         compactCommand,
+        verifyCommand,
+        whyCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
