@@ -1,6 +1,7 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check bench install uninstall clean
+# The other targets: build lint format check bench bench-peers bench-peers-large bench-docs budget
+# install uninstall clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -12,12 +13,21 @@ SWIFT ?= swift
 # The executable without Foundation and with Swift's library inside: it starts in milliseconds.
 RELEASE = -c release --static-swift-stdlib --product stave
 BINARY = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)/stave
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
+	$(SHARE)/fish/vendor_completions.d/stave.fish
+ENGINES ?= stave,floor
+VALUE ?= 100
+RESULTS ?= bench-results
+PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-dev libsqlite3-dev \
+	libdb5.3-dev
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check bench install uninstall clean dependencies
+.PHONY: run build test lint format check bench bench-peers bench-peers-large bench-docs budget
+.PHONY: install uninstall clean dependencies peers
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -43,16 +53,54 @@ lint:
 format:
 	$(SWIFT) format --in-place --recursive $(SOURCES)
 
-# Stave beside a bare C floor of the same design: N keys of KEY bytes, CPU time, medians of ROUNDS.
+BENCH = $(SWIFT) run -c release --package-path Tests/Benchmarks
+
+# Stave beside a bare C floor of the same design: N keys of KEY bytes, values of VALUE, ROUNDS rounds.
 bench: dependencies
-	$(SWIFT) run -c release --package-path Tests/Benchmarks Benchmarks $(N) $(KEY) $(ROUNDS)
+	$(BENCH) Benchmarks run --keys $(N) --key-length $(KEY) --value $(VALUE) --rounds $(ROUNDS) \
+		--engines $(ENGINES) --results $$(mktemp)
+
+# Stave beside the other engines, which are installed. What $(RESULTS) holds already is not measured
+# again, so that a run can be interrupted. Then the page is made anew.
+bench-peers: dependencies peers
+	mkdir -p $(RESULTS)
+	$(BENCH) PeerBenchmarks run --keys $(N) --rounds $(ROUNDS) --results $(RESULTS)/peers.jsonl
+	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 4)) --value 1024 --rounds 1 \
+		--results $(RESULTS)/peers.jsonl
+	$(BENCH) PeerBenchmarks run --keys $$(($(N) / 100)) --value 65536 --rounds 1 \
+		--results $(RESULTS)/peers.jsonl
+	$(MAKE) bench-docs
+
+# The same with ten times as many keys, for the engines that come near.
+bench-peers-large: dependencies peers
+	mkdir -p $(RESULTS)
+	$(BENCH) PeerBenchmarks run --keys $$(($(N) * 10)) --rounds 1 --results $(RESULTS)/peers.jsonl \
+		--engines stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
+	$(MAKE) bench-docs
+
+# docs/benchmarks.md and its charts, from the results that are there.
+bench-docs: dependencies peers
+	$(BENCH) PeerBenchmarks report $(RESULTS)/*.jsonl
+
+# Instructions an operation, against the budget that is checked in.
+budget: dependencies
+	@command -v valgrind >/dev/null || { \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq valgrind; }
+	$(SWIFT) build -c release --package-path Tests/Benchmarks --product Instructions
+	$$($(SWIFT) build -c release --package-path Tests/Benchmarks \
+		--show-bin-path)/Instructions Tests/Benchmarks/budget.txt
 
 install: build
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/stave
-	install -D -m 644 docs/stave.1 $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	install -D -m 644 docs/stave.1 $(SHARE)/man/man1/stave.1
+	install -d $(dir $(COMPLETIONS))
+	$(BINARY) --generate-completion-script bash > $(word 1,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script zsh > $(word 2,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script fish > $(word 3,$(COMPLETIONS))
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(SHARE)/man/man1/stave.1 $(COMPLETIONS)
 
 clean:
 	rm -rf .build .build-release .build-tsan .build-asan Tests/Benchmarks/.build
@@ -63,4 +111,11 @@ dependencies:
 		echo "installing $(PACKAGES)"; \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PACKAGES); \
+	fi
+
+peers:
+	@if ! dpkg-query -W $(PEERS) >/dev/null 2>&1; then \
+		echo "installing $(PEERS)"; \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PEERS); \
 	fi

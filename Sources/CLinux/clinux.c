@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int stave_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
@@ -55,3 +56,11 @@ void stave_set_thread_slot(void *value, void (*on_exit)(void *)) {
 }
 
 void stave_ignore_file_size_signal(void) { (void)signal(SIGXFSZ, SIG_IGN); }
+
+char **stave_environment(void) { return environ; }
+
+ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count) {
+  struct iovec piece = {(void *)bytes, count};
+  // Offset -1: where the descriptor stands, as for write(2).
+  return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
+}

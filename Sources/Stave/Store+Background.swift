@@ -135,14 +135,27 @@ extension Store {
     private func sealMostlyDeadActive() throws(StoreError) {
         try writerLock.withLock { () throws(StoreError) in
             guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
-                active.deadBytes >= options.compaction.minDeadBytes,
-                (active.deadBytes + active.tombstoneBytes) * 2
-                    >= active.end - SegmentHeader.byteCount
+                isMostlyDead(active)
             else { return }
             try requireWritable()
             try endActiveSegment()
         }
         try sealFull()
+    }
+
+    private func isMostlyDead(_ active: Segment) -> Bool {
+        active.deadBytes >= options.compaction.minDeadBytes
+            && (active.deadBytes + active.tombstoneBytes) * 2
+                >= active.end - SegmentHeader.byteCount
+    }
+
+    /// Whether a compaction in the background would find something to do among `segments`. Under the
+    /// writer lock.
+    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
+        let sealed = segments.filter(\.isSealed)
+        return !sealed.victims(segmentSize: options.segmentSize).isEmpty
+            || !sealed.smallOnes(segmentSize: options.segmentSize).isEmpty
+            || segments.contains { !$0.isSealed && isMostlyDead($0) }
     }
 
     /// A segment of which a sixteenth is tombstones that nothing needs any more.

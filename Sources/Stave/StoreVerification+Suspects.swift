@@ -70,7 +70,7 @@ private final class LogSoFar {
         }
         segments = now.map(\.0)
         ends = now.map(\.1)
-        images = now.map { $0.image(upTo: $1) }
+        images = now.map { store.sortedEntries(of: $0, upTo: $1).image }
     }
 
     /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has other

@@ -61,6 +61,9 @@ enum Dispatch {
 
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
+        if let index = arguments.firstIndex(of: "--generate-completion-script"), index <= 2 {
+            return printCompletionScript(arguments.dropFirst(index + 1).first)
+        }
         switch arguments.dropFirst().first {
         case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
         case "verify": run(VerifyCommand.self, Array(arguments.dropFirst(2)))
@@ -75,6 +78,17 @@ enum Dispatch {
                 StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words)
             )
         }
+    }
+}
+
+extension Dispatch {
+    private static func printCompletionScript(_ shell: String?) {
+        guard let text = shell.flatMap(CompletionScript.text) else {
+            let shells = CompletionScript.shells.joined(separator: ", ")
+            StaveCommand.complain("stave: --generate-completion-script takes one of \(shells)")
+            Glibc.exit(64)
+        }
+        print(text, terminator: "")
     }
 }
 

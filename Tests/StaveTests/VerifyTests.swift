@@ -60,14 +60,14 @@ struct VerifyTests {
     @Test("A key that the keydir lost, moved or made up is found")
     func keydir() throws {
         let store = try makeStore()
-        func slot(_ key: String) -> (Keydir.Slot, UInt64)? {
+        func slot(_ key: String) throws -> (Keydir.Slot, UInt64)? {
             let hash = unsafe Checksum.hash(Array(key.utf8).span.bytes, seed: store.hashSeed)
-            var search = store.keydir.search(hash, descriptor: store.keydir.descriptor(hash))
+            var search = try store.keydir.search(hash, descriptor: store.keydir.descriptor(hash))
             guard let found = unsafe search.next() else { return nil }
             return unsafe (found.slot, hash)
         }
         // Moved: to an older version of the same key.
-        let (moved, movedHash) = unsafe try #require(slot("key:5"))
+        let (moved, movedHash) = unsafe try #require(try slot("key:5"))
         let good = unsafe moved.pointee.load(ordering: .relaxed) & (1 << Location.bits - 1)
         let older = try #require(
             try StoreFolder.segments(path).lazy.flatMap { name in

@@ -43,6 +43,29 @@ internal import Glibc
         unsafe madvise(base + start, range.upperBound - start, populateWrite)
     }
 
+    /// Reads pages into memory, and returns when they are there.
+    package func load(_ range: Range<Int>) {
+        let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
+        let start = range.lowerBound & ~4095
+        if unsafe madvise(base + start, range.upperBound - start, populateRead) != 0 {
+            unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
+        }
+    }
+
+    /// Bytes of the first `end` that are in memory, counted in whole pages.
+    package func residentBytes(upTo end: Int) -> Int {
+        let step = 64 << 20
+        var pages = [UInt8](repeating: 0, count: step / 4096)
+        var count = 0
+        for start in stride(from: 0, to: end, by: step) {
+            let length = min(step, end - start)
+            // SAFETY: mincore writes a byte for each page of the stretch; the array has as many.
+            guard unsafe mincore(base + start, length, &pages) == 0 else { return 0 }
+            for page in 0..<((length + 4095) / 4096) where pages[page] & 1 == 1 { count += 4096 }
+        }
+        return count
+    }
+
     /// Maps pages that are in memory already, so that the first reads of them do not fault one by one.
     package func populateForReading(_ range: Range<Int>) {
         let populateRead: Int32 = 22  // MADV_POPULATE_READ

@@ -48,8 +48,8 @@ struct InspectCommand: ParsableCommand {
     }
 
     func run() throws {
-        let output = Output()
-        defer { output.flush() }
+        let output = Output(isPaged: true)
+        defer { output.finish() }
         let filter = RecordFilter(
             from: from, to: to, key: key.flatMap(KeyPattern.init), kind: kind, values: values)
         let inspection = Inspection(

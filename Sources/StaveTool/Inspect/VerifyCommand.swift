@@ -22,11 +22,11 @@ struct VerifyCommand: ParsableCommand {
         let output = Output()
         defer { output.flush() }
         let errors = OutputWriter(descriptor: 2, name: "stderr")
-        var bar = ProgressBar.isWanted ? ProgressBar("verifying", bytes: 0, on: errors) : nil
+        var bar = ProgressBar.isWanted ? ProgressBar("verifying", total: nil, on: errors) : nil
         let verification: Verification
         do throws(InspectError) {
             verification = try Verification(of: directory) { done, total in
-                bar?.show(Double(done) / Double(max(total, 1)), bytes: total)
+                bar?.show(done: done, of: total)
             }
         } catch {
             bar?.erase()

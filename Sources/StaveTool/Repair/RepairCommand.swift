@@ -24,11 +24,11 @@ struct RepairCommand: ParsableCommand {
         let output = Output()
         defer { output.flush() }
         let errors = OutputWriter(descriptor: 2, name: "stderr")
-        var bar = ProgressBar.isWanted ? ProgressBar("reading", bytes: 0, on: errors) : nil
+        var bar = ProgressBar.isWanted ? ProgressBar("reading", total: nil, on: errors) : nil
         var repair: Repair
         do throws(InspectError) {
             let survey = try survey()
-            repair = Repair(of: survey) { bar?.show(Double($0) / Double(max($1, 1)), bytes: $1) }
+            repair = Repair(of: survey) { bar?.show(done: $0, of: $1) }
         } catch {
             bar?.erase()
             Output.complain(error.text)

@@ -141,7 +141,8 @@ extension StaveCommand {
         settings.quiet = quiet
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
-        settings.hasColor = isTerminal && !noColor && Environment.allowsColor
+        settings.colorsPrompt = !noColor && Environment.allowsColor
+        settings.hasColor = isTerminal && settings.colorsPrompt
         return settings
     }
 

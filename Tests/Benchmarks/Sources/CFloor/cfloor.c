@@ -94,25 +94,33 @@ const void *cfloor_get(cfloor *f, const void *key, size_t kl, size_t *length) {
   return (const uint8_t *)(h + 1) + h->key_length;
 }
 
-int cfloor_get16(cfloor *f, const void *keys, size_t kl) {
-  uint64_t hash[16];
-  int found = 0;
-  for (int i = 0; i < 16; i++) {
+void cfloor_prefetch(cfloor *f, const void *keys, size_t kl, int count) {
+  uint64_t hash[64];
+  if (count > 64) abort();
+  for (int i = 0; i < count; i++) {
     hash[i] = XXH3_64bits((const uint8_t *)keys + i * kl, kl);
     __builtin_prefetch(&f->slots[hash[i] & f->mask]);
   }
-  for (int i = 0; i < 16; i++) {
+  for (int i = 0; i < count; i++) {
     uint64_t at = hash[i] & f->mask;
     while (f->slots[at] && f->slots[at] >> 40 != hash[i] >> 40) at = (at + 1) & f->mask;
     const char *h = (const char *)record(f, f->slots[at]);
     __builtin_prefetch(h);
     __builtin_prefetch(h + 64);
   }
-  for (int i = 0; i < 16; i++) {
-    size_t n;
-    found += cfloor_get(f, (const uint8_t *)keys + i * kl, kl, &n) != NULL;
+}
+
+void cfloor_scan(cfloor *f, cfloor_visit *visit, void *context) {
+  for (uint64_t at = 64; at < f->end;) {
+    const struct head *h = (const struct head *)(f->log + at);
+    const uint8_t *key = (const uint8_t *)(h + 1);
+    size_t n = sizeof *h - 4 + h->key_length + h->value_length;
+    if (h->checksum != (uint32_t)XXH3_64bits((const uint8_t *)h + 4, n)) abort();
+    uint64_t hash = XXH3_64bits(key, h->key_length);
+    if (h->kind == 1 && (*find(f, hash, key, h->key_length) & 0xffffffffffull) == at / 8)
+      visit(context, key, h->key_length, key + h->key_length, h->value_length);
+    at += (sizeof *h + h->key_length + h->value_length + 7) & ~7ull;
   }
-  return found;
 }
 
 int cfloor_delete(cfloor *f, const void *key, size_t kl) {

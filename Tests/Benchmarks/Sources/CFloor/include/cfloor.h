@@ -12,8 +12,12 @@ void cfloor_close(cfloor *);
 void cfloor_set(cfloor *, const void *key, size_t key_length, const void *value, size_t length);
 /// The value's place, or NULL. The checksum is verified.
 const void *cfloor_get(cfloor *, const void *key, size_t key_length, size_t *length);
-/// Sixteen keys of `key_length` bytes, one after the other; returns how many are there.
-int cfloor_get16(cfloor *, const void *keys, size_t key_length);
+/// Asks for what `cfloor_get` of these keys will need: `count` keys (at most 64) of `key_length` bytes.
+void cfloor_prefetch(cfloor *, const void *keys, size_t key_length, int count);
+typedef void cfloor_visit(void *context, const void *key, size_t key_length, const void *value,
+                          size_t length);
+/// Visits every live record in the order of the log, with its checksum verified.
+void cfloor_scan(cfloor *, cfloor_visit *, void *context);
 int cfloor_delete(cfloor *, const void *key, size_t key_length);
 uint64_t cfloor_thread_nanoseconds(void);
 uint64_t cfloor_process_nanoseconds(void);
