@@ -92,8 +92,9 @@ struct SoakTests {
 
     @Test("Answers right for as long as it lasts, and holds on to no more than at first")
     func soak() throws {
-        let minutes = Double(
-            ProcessInfo.processInfo.environment["STAVE_SOAK_MINUTES"] ?? "") ?? 30
+        let minutes =
+            Double(
+                ProcessInfo.processInfo.environment["STAVE_SOAK_MINUTES"] ?? "") ?? 30
         let seed = Seeds.some(1)[0]
         print("soak for \(minutes) minutes, STAVE_SEED=\(seed)")
         var random = SeededRandom(seed: seed)

@@ -50,7 +50,8 @@ struct SignalTests {
         #expect(child.output.elementsEqual(String(repeating: "OK\n", count: 200).utf8))
     }
 
-    private func limited(_ limit: String, _ arguments: [String], _ input: String) throws -> Outcome {
+    private func limited(_ limit: String, _ arguments: [String], _ input: String) throws -> Outcome
+    {
         let words = ([stave] + arguments).map { "'\($0)'" }.joined(separator: " ")
         let child = try PipedChild(
             ["/bin/sh", "-c", "\(limit); exec \(words)"],
