@@ -1,6 +1,6 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check bench bench-peers bench-peers-large bench-docs budget
+# The other targets: build lint format check torture soak bench bench-peers bench-peers-large bench-docs budget
 # install uninstall clean
 
 DIR ?= ./data
@@ -9,6 +9,10 @@ DESTDIR ?=
 N ?= 1000000
 KEY ?= 16
 ROUNDS ?= 3
+ROUNDS_OF_POWER ?= 20
+KILLS ?= 3000
+SECONDS ?= 1200
+MINUTES ?= 30
 SWIFT ?= swift
 # The executable without Foundation and with Swift's library inside: it starts in milliseconds.
 RELEASE = -c release --static-swift-stdlib --product stave
@@ -28,7 +32,7 @@ SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check bench bench-peers bench-peers-large bench-docs budget
+.PHONY: run build test lint format check torture soak bench bench-peers bench-peers-large bench-docs budget
 .PHONY: install uninstall clean dependencies peers
 
 run: build
@@ -48,6 +52,17 @@ check: lint test
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
 		--filter 'StaveDiskTests|StaveTests'
+
+# Faults at every call in every way, power cuts, and thousands of kills: ROUNDS_OF_POWER histories a
+# setting, KILLS kills in at most SECONDS. STAVE_SEED=n repeats one.
+torture: dependencies
+	STAVE_LONG=1 STAVE_POWER_ROUNDS=$(ROUNDS_OF_POWER) STAVE_KILLS=$(KILLS) STAVE_SECONDS=$(SECONDS) \
+		$(SWIFT) test --filter 'FaultTests|PowerLossTests|KillTests|LimitsTests'
+
+# MINUTES of mixed load; figures are printed as it goes.
+soak: dependencies
+	STAVE_SOAK_MINUTES=$(MINUTES) $(SWIFT) test -c release --scratch-path .build-release \
+		-Xswiftc -enable-testing --filter SoakTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive $(SOURCES)

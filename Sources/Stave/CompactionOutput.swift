@@ -6,13 +6,15 @@ final class CompactionOutput {
     /// Where each entry's record was copied from, in the order of the hint.
     private(set) var origins: [Location] = []
     private let store: Store
-    private let appender: Appender
+    /// Until `finish`: a compaction may have more outputs than a process may have open files.
+    private var appender: Appender?
     private var builder: HintBuilder? = HintBuilder()
     private var finished: HintImage?
 
     init(_ store: Store, capacity: Int) throws(StoreError) {
         self.store = store
-        appender = try store.createSegment(capacity: capacity, isBuffered: true)
+        let appender = try store.createSegment(capacity: capacity, isBuffered: true)
+        self.appender = appender
         segment = appender.segment
         do throws(StoreError) {
             try store.writerLock.withLock { () throws(StoreError) in
@@ -27,7 +29,7 @@ final class CompactionOutput {
     /// The hint; only after `finish`.
     var image: HintImage { finished! }
 
-    func hasRoom(_ recordLength: Int) -> Bool { appender.hasRoom(recordLength) }
+    func hasRoom(_ recordLength: Int) -> Bool { appender?.hasRoom(recordLength) ?? false }
 
     /// Copies a record. Its value's checksum travels along, and so still proves what was first written.
     func append(_ entry: HintEntry, from input: Segment) throws(StoreError) {
@@ -49,6 +51,7 @@ final class CompactionOutput {
         } else {
             unsafe value = UnsafeRawBufferPointer(start: nil, count: 0)
         }
+        guard let appender else { preconditionFailure("this output is finished") }
         let oldBinding = Checksum.binding(identity: input.identity, offset: entry.offset)
         let offset = unsafe try appender.append(
             header, key: entry.key.bytes, value: value.bytes,
@@ -62,7 +65,9 @@ final class CompactionOutput {
 
     /// Makes the segment and its hint durable. May be called twice.
     func finish() throws(StoreError) {
-        guard finished == nil, let builder = builder.take() else { return }
+        guard finished == nil, let builder = builder.take(), let appender = appender.take() else {
+            return
+        }
         let image = builder.finish(identity: segment.identity, segmentLength: segment.end)
         do throws(FileError) {
             try appender.sync(upTo: segment.end)

@@ -96,8 +96,8 @@ extension Recovery {
         segment.end = SegmentHeader.byteCount
         segment.keepsCutBytes = true
         result.segments.append(segment)
-        result.images.append(
-            HintBuilder().finish(identity: segment.identity, segmentLength: segment.end))
+        let empty = HintBuilder().finish(identity: segment.identity, segmentLength: segment.end)
+        add(empty, of: segment)
         result.full.append(segment)
     }
 

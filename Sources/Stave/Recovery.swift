@@ -119,6 +119,11 @@ struct Recovery: ~Copyable {
             guard size > 0 else {
                 throw FileError("use", file.path, reason: "it is empty, but MANIFEST names it")
             }
+            // The last record may have begun in the last bytes, and space is reserved by pages.
+            guard size <= Format.maxFileLength + 4096 else {
+                throw FileError(
+                    "use", file.path, reason: "\(size) bytes are more than a segment ever has")
+            }
             // Read the header before mapping: its capacity decides how much is mapped.
             // (A mapping of its own, because a file can shrink only while nobody shares it.)
             let small = try Mapping(

@@ -7,6 +7,7 @@ enum Stave {
     static func main() {
         StandardDescriptors.occupy()
         stave_ignore_file_size_signal()
+        stave_exit_on_bus_error()
         Dispatch.refuseBrokenText(CommandLine.arguments)
         Dispatch.run(CommandLine.arguments)
     }

@@ -61,6 +61,37 @@ struct LimitsTests {
         #expect(try self.store().allEntries().map(\.value) == [[]])
     }
 
+    @Test(
+        "The largest value is written, read, copied by a compaction and found again",
+        .enabled(if: ProcessInfo.processInfo.environment["STAVE_LONG"] != nil))
+    func largestValue() throws {
+        let count = 1 << 30
+        let store = try store()
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS
+        let memory = unsafe try #require(
+            unsafe mmap(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0))
+        defer { unsafe munmap(memory, count) }
+        unsafe memset(memory, 0x5a, count)
+        let value = unsafe UnsafeRawBufferPointer(start: memory, count: count)
+        let key: [UInt8] = [1]
+        func isThere(_ store: Store) throws -> Bool? {
+            unsafe try store.withValue(forKey: key.span.bytes) { found in
+                unsafe found.withUnsafeBytes { unsafe memcmp($0.baseAddress!, memory, count) == 0 }
+            }
+        }
+        unsafe try store.set(value.bytes, forKey: key.span.bytes)
+        #expect(try isThere(store) == true)
+        try store.set("small", forKey: "other")
+        try store.removeValue(forKey: "other")
+        _ = try store.compact()
+        #expect(try isThere(store) == true)
+        try store.close()
+        let again = try self.store()
+        #expect(again.notices == [])
+        #expect(try isThere(again) == true)
+        try again.close()
+    }
+
     @Test("Values larger than a segment get a segment of their own")
     func largeValues() throws {
         let store = try store()

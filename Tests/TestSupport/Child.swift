@@ -130,6 +130,14 @@ package final class PipedChild {
     package var output: [UInt8] { gathered[0] }
     package var errors: String { String(decoding: gathered[1], as: UTF8.self) }
 
+    package var processID: Int32 { id }
+
+    /// What stdout held so far; it is forgotten then.
+    package func takeOutput() -> [UInt8] {
+        defer { gathered[0] = [] }
+        return gathered[0]
+    }
+
     package func signal(_ number: Int32) { kill(id, number) }
 
     package func closeInput() {

@@ -30,3 +30,11 @@ ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count);
 
 /// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
 void stave_ignore_file_size_signal(void);
+
+/// Remembers which file is mapped where, for the message of `stave_exit_on_bus_error`. Returns what
+/// `stave_forget_mapping` takes, before the mapping goes; NULL where there is no memory.
+void *stave_note_mapping(const void *address, size_t length, const char *path);
+void stave_forget_mapping(void *note);
+/// From now on a mapped file that is cut, or cannot be read, ends the process with a message that
+/// names it and status 74. For a program; a library leaves signals alone.
+void stave_exit_on_bus_error(void);

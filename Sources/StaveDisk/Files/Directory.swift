@@ -5,12 +5,24 @@ internal import Glibc
 package struct Directory: ~Copyable, Sendable {
     private let descriptor: Int32
     package let path: String
+    /// Whose directory it is, by user id.
+    private let owner: UInt32
 
     /// Opens the directory at `path`.
     package init(path: String) throws(FileError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
-        descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
+        let descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
+        var status = stat()
+        do throws(FileError) {
+            // SAFETY: fstat fills the struct in.
+            try retrying(.examine, path) { unsafe fstat(descriptor, &status) }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
         self.path = path
+        owner = status.st_uid
     }
 
     deinit { close(descriptor) }
@@ -95,7 +107,9 @@ package struct Directory: ~Copyable, Sendable {
         return names.sorted()
     }
 
-    /// Opens a file of the store. A symbolic link, FIFO, directory or device in its place is refused.
+    /// Opens a file of the store. A symbolic link, FIFO, directory or device in its place is refused, and
+    /// so is a file that somebody else owns or that carries set-id bits. All is asked of the open file,
+    /// not of its name, which may be another's by now.
     package func open(_ name: String, _ mode: File.Mode) throws(FileError) -> File {
         let path = path(of: name)
         let flags =
@@ -115,7 +129,7 @@ package struct Directory: ~Copyable, Sendable {
             throw FileError("open", path, reason: "it is a symbolic link, which a store never has")
         }
         let file = File(descriptor: descriptor, path: path)
-        try file.requireRegular()
+        try file.requireOwn(owner)
         return file
     }
 

@@ -38,6 +38,21 @@ package struct File: ~Copyable, Sendable {
         }
     }
 
+    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root.
+    func requireOwn(_ owner: UInt32) throws(FileError) {
+        try requireRegular()
+        let status = try status()
+        guard status.st_mode & (S_ISUID | S_ISGID) == 0 else {
+            throw FileError(
+                "use", path, reason: "it has a set-id bit, which a store's file never has")
+        }
+        guard [owner, geteuid(), 0].contains(status.st_uid) else {
+            throw FileError(
+                "use", path,
+                reason: "it belongs to user \(status.st_uid), the store to user \(owner)")
+        }
+    }
+
     private func status() throws(FileError) -> stat {
         var status = stat()
         // SAFETY: fstat fills the struct in.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A stretch of memory backed by a file. Unmapped when the last reference goes.
@@ -7,6 +8,8 @@ internal import Glibc
     package let base: UnsafeMutableRawPointer
     /// Bytes mapped; may reach beyond the end of the file, where nothing may be touched.
     package let count: Int
+    /// Names the file where a program wants a bus error to do so.
+    private let note: UnsafeMutableRawPointer?
 
     /// Maps the first `count` bytes of `file`, shared with every other process. count > 0.
     package init(_ file: borrowing File, count: Int, isWritable: Bool) throws(FileError) {
@@ -20,9 +23,13 @@ internal import Glibc
         // SAFETY: what mmap returns where it does not fail is an address, and not 0.
         unsafe base = UnsafeMutableRawPointer(bitPattern: address)!
         self.count = count
+        unsafe note = stave_note_mapping(base, count, file.path)
     }
 
-    deinit { unsafe munmap(base, count) }
+    deinit {
+        unsafe stave_forget_mapping(note)
+        unsafe munmap(base, count)
+    }
 
     package var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: base, count: count)

@@ -45,4 +45,8 @@ package struct StoreLock: ~Copyable, Sendable {
     package func release() { flock(file.descriptor, LOCK_UN) }
 
     private init(file: consuming File) { self.file = file }
+
+    /// Explicitly: a child that is being started right now may have inherited the descriptor, and would
+    /// keep the lock until it runs.
+    deinit { flock(file.descriptor, LOCK_UN) }
 }

@@ -1,0 +1,129 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Stave
+
+/// SIGKILL to the real program, at any moment of its life, on one store that lives through all of them.
+@Suite("SIGKILL")
+struct KillTests {
+    private typealias State = [[UInt8]: [UInt8]]
+
+    /// A hundred in a usual run; `make torture` asks for thousands.
+    private static let killCount =
+        ProcessInfo.processInfo.environment["STAVE_KILLS"].flatMap { Int($0) } ?? 100
+    private static let secondsLimit =
+        ProcessInfo.processInfo.environment["STAVE_SECONDS"].flatMap { Double($0) } ?? 300
+
+    private enum Moment: String, CaseIterable {
+        case opening, writing, sealing, compacting, closing
+    }
+
+    private let folder: TemporaryFolder
+    private let path: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.path("store")
+    }
+
+    @Test("Takes nothing that was acknowledged, whenever it comes", arguments: Seeds.some(1))
+    func everywhere(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        var base: State = [:]
+        var kills: [Moment: Int] = [:]
+        var acknowledgedCount = 0
+        let began = ContinuousClock.now
+        for round in 0..<Self.killCount
+        where ContinuousClock.now - began < .seconds(Self.secondsLimit) {
+            let moment = Moment.allCases.randomElement(using: &random)!
+            let history = History.random(400, keys: 25, seed: random.next())
+            let child = try start(moment, &random)
+            let sent = drive(child, moment, history, &random)
+            child.signal(SIGKILL)
+            let status = child.finish()
+            if status == 128 + SIGKILL { kills[moment, default: 0] += 1 }
+            let acknowledged = child.output.split(separator: UInt8(ascii: "\n")).count {
+                $0.elementsEqual("OK".utf8) || $0.elementsEqual("1".utf8)
+            }
+            acknowledgedCount += acknowledged
+            let states = states(from: base, history.writes.prefix(sent))
+            // Half of the time the next process, and not this one, finds what the kill left.
+            let options = random.chance(50) ? StoreOptions.reading : .small()
+            guard round > 0 || FileManager.default.fileExists(atPath: path + "/MANIFEST") else {
+                continue
+            }
+            let store = try Store(path: path, options: options)
+            let found = try store.dictionary()
+            let fits = states[acknowledged...].contains(found)
+            try #require(
+                fits,
+                "STAVE_SEED=\(seed), round \(round), \(moment), \(acknowledged) acknowledged")
+            #expect(options.access == .readOnly || !store.isReadOnly)
+            base = found
+            try store.close()
+        }
+        #expect(kills.values.reduce(0, +) > Self.killCount / 4)
+        let text = kills.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
+        print("kills: \(text); \(acknowledgedCount) acknowledged, STAVE_SEED=\(seed)")
+    }
+
+    private func start(_ moment: Moment, _ random: inout SeededRandom) throws -> PipedChild {
+        let durability = ["always", "interval", "os"].randomElement(using: &random)!
+        let size = moment == .sealing ? "4K" : "64K"
+        return try PipedChild([
+            builtProduct("stave"), "--create", "--segment-size", size, "--durability", durability,
+            path,
+        ])
+    }
+
+    /// Brings the child to its moment. Returns how many writes it was told to make.
+    private func drive(
+        _ child: PipedChild, _ moment: Moment, _ history: History, _ random: inout SeededRandom
+    ) -> Int {
+        func lines(_ range: Range<Int>) -> String {
+            history.writes[range].map { write in
+                (write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'") + "\n"
+            }.joined()
+        }
+        func wait(_ microseconds: UInt32) {
+            usleep(UInt32.random(in: 0...microseconds, using: &random))
+        }
+        let fence = Int.random(in: 1...200, using: &random)
+        switch moment {
+        case .opening:
+            wait(8000)
+            return 0
+        case .writing, .sealing:
+            child.send(lines(0..<fence) + "echo fence\n")
+            _ = child.waitForOutput("fence\n")
+            child.send(lines(fence..<400))
+            wait(4000)
+            return 400
+        case .compacting:
+            child.send(lines(0..<fence) + "echo fence\ncompact\n" + lines(fence..<400))
+            _ = child.waitForOutput("fence\n")
+            wait(12000)
+            return 400
+        case .closing:
+            child.send(lines(0..<fence) + "echo fence\n")
+            _ = child.waitForOutput("fence\n")
+            child.closeInput()
+            wait(6000)
+            return fence
+        }
+    }
+
+    /// What each number of writes would have left.
+    private func states(
+        from base: State, _ writes: ArraySlice<(key: String, value: String?)>
+    ) -> [State] {
+        var states = [base]
+        for write in writes {
+            var next = states.last!
+            next[Array(write.key.utf8)] = write.value.map { Array($0.utf8) }
+            states.append(next)
+        }
+        return states
+    }
+}
