@@ -25,3 +25,11 @@ static inline void stave_prefetch(const void *address) { __builtin_prefetch(addr
 
 /// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
 void stave_ignore_file_size_signal(void);
+
+/// A page of a mapped file that cannot be read raises SIGBUS: the file became shorter, or its disk failed.
+/// After this call such a page is replaced by zeros instead, and remembered.
+void stave_survive_lost_pages(void);
+/// Where the first lost page of `length` mapped bytes at `start` begins; -1 where none was lost.
+int64_t stave_first_lost_page(const void *start, int64_t length);
+/// Forgets what was lost there, as another file may be mapped there next.
+void stave_forget_lost_pages(const void *start, int64_t length);

@@ -187,11 +187,14 @@
     /// The entry at `index`, in key order. 0 <= index < count.
     @inline(__always)
     package subscript(index: Int) -> HintEntry {
-        // SAFETY: `checkEntries` proved that every entry lies inside the image.
+        // SAFETY: `checkEntries` proved that every entry lies inside the image. Somebody may overwrite
+        // or cut a mapped file later, so what is loaded again is cut to the image: it may be wrong
+        // then, but it traps nowhere.
         precondition(index >= 0 && index < count, "entry index out of range")
         let span = unsafe bytes.bytes
-        let start = Int(span.load(offsets &+ index &* 4, as: UInt32.self))
-        let keyLength = Int(span.load(start &+ 16, as: UInt16.self))
+        let last = offsets &- Self.entryHeaderLength
+        let start = min(Int(span.load(offsets &+ index &* 4, as: UInt32.self)), last)
+        let keyLength = min(Int(span.load(start &+ 16, as: UInt16.self)), last &- start)
         let kind: RecordKind = span.load(start &+ 18, as: UInt8.self) == 1 ? .value : .tombstone
         return unsafe HintEntry(
             sequence: span.load(start),

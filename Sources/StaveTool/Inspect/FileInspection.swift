@@ -26,8 +26,8 @@ struct FileInspection {
     func run() throws(InspectError) -> Severity {
         switch try read() {
         case .segment(let image): try inspectSegment(image)
-        case .hint(let image): inspectHint(image)
-        case .manifest(let bytes): inspectManifest(bytes)
+        case .hint(let image): try inspectHint(image)
+        case .manifest(let bytes): try inspectManifest(bytes)
         }
     }
 
@@ -35,13 +35,16 @@ struct FileInspection {
         do throws(FileError) {
             let file = try File.opening(inspection.path)
             switch try Self.kind(of: file, name: name) {
-            case .segment: return .segment(try FileImage(copying: file))
+            case .segment:
+                return .segment(try FileImage(mapping: file, limit: Format.maxFileLength))
             case .hint: return .hint(try FileImage(mapping: file))
             case .manifest: return .manifest(try file.contents(limit: Manifest.maxLength))
             case nil:
                 throw FileError(
                     "inspect", inspection.path,
-                    reason: "it is no segment, hint file or MANIFEST of a store")
+                    reason: FileName(name) == .checkpoint
+                        ? "this version knows nothing of a keydir.checkpoint but its name"
+                        : "it is no segment, hint file or MANIFEST of a store")
             }
         } catch {
             throw .noInput(error.description)
@@ -63,10 +66,19 @@ struct FileInspection {
 
     private func inspectSegment(_ image: FileImage) throws(InspectError) -> Severity {
         let survey = survey(name: name, image: image)
-        survey.scan(verifies: true, hint: hintBeside(survey))
+        survey.hint = hintBeside(survey)
+        if inspection.hex { return try inspection.list([survey], Liveness([])) }
+        let progress = SurveyProgress()
+        progress.begin([survey.fileSize])
+        survey.scan(verifies: true, progress: progress)
+        progress.end()
         let liveness = Liveness([survey])
         liveness.tally()
-        if !inspection.json, !inspection.hex { printTitle(survey) }
+        if inspection.json {
+            output.json(StoreReport.members(of: survey))
+        } else {
+            printTitle(survey)
+        }
         return try inspection.list([survey], liveness)
     }
 
@@ -94,7 +106,8 @@ struct FileInspection {
     }
 
     private func printTitle(_ survey: SegmentSurvey) {
-        output.line("\(survey.name), \(Units.bytes(survey.fileSize)), \(survey.state)")
+        output.line(
+            "\(Quoting.message(survey.name)), \(Units.bytes(survey.fileSize)), \(survey.state)")
         if let header = survey.header {
             output.line(
                 "segment \(header.number), identity \(hex(header.identity)), store "
@@ -103,18 +116,27 @@ struct FileInspection {
         output.line(
             "\(Units.count(survey.recordCount, "record")) up to offset \(survey.end),"
                 + " synced up to \(survey.mark.map(String.init) ?? "nowhere")")
+        let times = survey.times.map {
+            "written \(Printable.time($0.lowerBound)) to \(Printable.time($0.upperBound)); "
+        }
+        output.line(
+            (times ?? "") + "\(survey.liveCount) live, \(survey.deadCount) dead, "
+                + Units.count(survey.tombstoneCount, "tombstone"))
         if let offset = survey.goodUpTo { output.line("good up to offset \(offset)") }
         output.line()
     }
 
     // MARK: A hint file
 
-    private func inspectHint(_ image: FileImage) -> Severity {
+    private func inspectHint(_ image: FileImage) throws(InspectError) -> Severity {
+        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
+            throw .usage("--columns, --hex and --stats need a segment or a directory")
+        }
         var beside: SegmentSurvey?
         if name.hasSuffix(".hint"), let directory = try? Directory(path: folder) {
             let segmentName = String(name.dropLast(5) + ".segment")
             if let file = try? directory.open(segmentName, .read),
-                let bytes = try? FileImage(copying: file)
+                let bytes = try? FileImage(mapping: file, limit: Format.maxFileLength)
             {
                 beside = survey(name: segmentName, image: bytes)
             }
@@ -129,7 +151,10 @@ struct FileInspection {
 
     // MARK: A MANIFEST
 
-    private func inspectManifest(_ bytes: [UInt8]) -> Severity {
+    private func inspectManifest(_ bytes: [UInt8]) throws(InspectError) -> Severity {
+        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
+            throw .usage("--columns, --hex and --stats need a segment or a directory")
+        }
         var findings = Findings()
         do throws(FormatError) {
             let manifest = try Manifest(decoding: bytes)
@@ -169,6 +194,14 @@ struct FileInspection {
                     ("identity", .string(hex(segment.identity))),
                     ("state", .string(segment.stateWord)),
                     ("length", seal.map { .number($0.length) } ?? .null),
+                    (
+                        "firstSequence",
+                        seal.map { .unsigned($0.sequences.lowerBound) } ?? .null
+                    ),
+                    (
+                        "lastSequence",
+                        seal.map { .unsigned($0.sequences.upperBound) } ?? .null
+                    ),
                 ])
             }
             rows.append([

@@ -61,6 +61,9 @@ struct Findings {
     private(set) var count = 0
     private(set) var worst = Severity.note
 
+    /// Is no further one kept?
+    var isFull: Bool { list.count >= Self.kept }
+
     mutating func add(_ finding: Finding) {
         count += 1
         worst = max(worst, finding.severity)

@@ -14,7 +14,9 @@ struct Liveness {
     }
 
     /// Counts live records and tombstones of each segment.
-    func tally() {
+    ///
+    /// - Parameter visit: is given each newest entry of its key, by key, and its segment.
+    func tally(visit: (HintEntry, SegmentSurvey) -> Void = { _, _ in }) {
         var merge = SortedMerge(images)
         while let (source, entry) = merge.next() {
             let segment = segments[sources[source]]
@@ -24,6 +26,7 @@ struct Liveness {
             } else {
                 segment.tombstoneCount += 1
             }
+            visit(entry, segment)
         }
     }
 
@@ -48,8 +51,11 @@ struct Liveness {
             }
         }
 
-        var text: String {
-            if case .dead(let place) = self { "dead, superseded by \(place)" } else { word }
+        var text: String { place.map { "dead, superseded by \($0)" } ?? word }
+
+        /// Segment and offset of the newest record of the key, where this is not it.
+        var place: String? {
+            if case .dead(let place) = self { place } else { nil }
         }
     }
 
@@ -59,9 +65,10 @@ struct Liveness {
     {
         var newest: (segment: SegmentSurvey, entry: HintEntry)?
         for (image, source) in zip(images, sources) {
-            guard let entry = unsafe key.withUnsafeBytes({ unsafe image.entry(for: $0) }) else {
-                continue
-            }
+            // Nothing older can have superseded it.
+            guard let newestThere = image.sequences?.upperBound, newestThere >= header.sequence,
+                let entry = unsafe key.withUnsafeBytes({ unsafe image.entry(for: $0) })
+            else { continue }
             if newest == nil || entry.sequence > newest!.entry.sequence {
                 newest = (segments[source], entry)
             }
