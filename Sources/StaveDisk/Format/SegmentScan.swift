@@ -17,10 +17,10 @@ package enum ScanStep: Equatable, Sendable {
 /// minutes. Bytes that nobody chose come to a hundredth of this limit.
 package struct SearchEffort: Sendable {
     /// Bytes to hash in vain. Where they are used up, only records with short keys are looked for.
-    private var bytesLeft = 8 << 30
-    private static let shortKey = 256
+    private var bytesLeft: Int
+    package static let shortKey = 256
 
-    package init() {}
+    package init(bytes: Int = 8 << 30) { bytesLeft = bytes }
 
     fileprivate mutating func allows(_ keyLength: Int) -> Bool {
         if bytesLeft > 0 {

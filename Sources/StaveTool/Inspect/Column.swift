@@ -83,8 +83,7 @@ struct RecordFormat {
     var title: Line {
         var line = Line()
         for column in aligned {
-            let name = columns == nil && column == .checksum ? "checksum" : column.rawValue
-            line.put(name, width: widths[column]!, right: column.isNumber)
+            line.put(column.rawValue, width: widths[column]!, right: column.isNumber)
         }
         if columns == nil { line.put("key = value  (state)") }
         return line

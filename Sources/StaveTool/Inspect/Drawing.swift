@@ -3,8 +3,9 @@ enum Drawing {
     /// A drawing of `width` units, of whatever shape.
     static func band(width: Int, height: Int = 1) -> [(String, String)] {
         [
+            // The table beside it says the same in words.
             ("viewBox", "0 0 \(width) \(height)"), ("preserveAspectRatio", "none"),
-            ("role", "img"),
+            ("aria-hidden", "true"),
         ]
     }
 

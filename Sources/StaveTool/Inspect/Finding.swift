@@ -76,6 +76,13 @@ struct Findings {
         worst = max(worst, other.worst)
     }
 
+    /// Those that concern one of these files.
+    func about(_ files: Set<String>) -> Findings {
+        var some = Findings()
+        for finding in list where files.contains(finding.file) { some.add(finding) }
+        return some
+    }
+
     func print(to output: Output, limit: Int = 50) {
         guard count > 0 else { return }
         output.line()

@@ -142,7 +142,12 @@ struct Inspection {
             }
         }
         for segment in segments { findings.add(segment.findings) }
-        if self.segment == nil, let store { findings = store.allFindings }
+        if let store, let segment {
+            let files = [FileName.segment(segment).name, FileName.hint(segment).name]
+            findings.add(store.findings.about(Set(files)))
+        } else if let store {
+            findings = store.allFindings
+        }
         finish(findings)
         return findings.worst
     }

@@ -45,17 +45,24 @@ struct Markup {
 
     mutating func newline() { text += "\n" }
 
-    /// Rows under a title row; cells of the columns in `numbers` are set flush right.
+    /// Rows under a title row; cells of the columns in `numbers` are set flush right, those in
+    /// `optional` left out on a narrow screen.
     mutating func table(
-        _ kind: String, _ titles: [String], numbers: Set<Int> = [],
+        _ kind: String, _ titles: [String], numbers: Set<Int> = [], optional: Set<Int> = [],
         _ rows: [[(inout Markup) -> Void]]
     ) {
+        func style(_ column: Int) -> [(String, String)] {
+            let classes =
+                (numbers.contains(column) ? ["n"] : [])
+                + (optional.contains(column) ? ["optional"] : [])
+            return classes.isEmpty ? [] : [("class", classes.joined(separator: " "))]
+        }
         element("div", [("class", "scroll")]) { markup in
             markup.element("table", [("class", kind)]) { markup in
                 markup.element("thead") { markup in
                     markup.element("tr") { markup in
                         for (column, title) in titles.enumerated() {
-                            markup.element("th", Self.style(column, numbers), title)
+                            markup.element("th", style(column), title)
                         }
                     }
                 }
@@ -63,7 +70,7 @@ struct Markup {
                     for row in rows {
                         markup.element("tr") { markup in
                             for (column, cell) in row.enumerated() {
-                                markup.element("td", Self.style(column, numbers), cell)
+                                markup.element("td", style(column), cell)
                             }
                         }
                         markup.newline()
@@ -71,10 +78,6 @@ struct Markup {
                 }
             }
         }
-    }
-
-    private static func style(_ column: Int, _ numbers: Set<Int>) -> [(String, String)] {
-        numbers.contains(column) ? [("class", "n")] : []
     }
 
     private static func list(_ attributes: [(String, String)]) -> String {

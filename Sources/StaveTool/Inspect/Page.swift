@@ -136,7 +136,7 @@ struct Page {
             }
         }
         markup.table(
-            "bars", ["kind", "bytes", "", "share", ""], numbers: [1, 2, 3],
+            "bars", ["kind", "bytes", "", "share", ""], numbers: [1, 2, 3], optional: [1],
             kinds.map { name, bytes in
                 [
                     cell(name), cell(Units.count(bytes)), cell(Units.bytes(bytes)),
@@ -164,7 +164,8 @@ struct Page {
                 cell(Units.bytes(segment.survey.fileSize)), Drawing.map(segment),
             ])
         }
-        markup.table("map", ["segment", "state", "size", ""], numbers: [0, 2], rows)
+        markup.table(
+            "map", ["segment", "state", "size", ""], numbers: [0, 2], optional: [1], rows)
         let left = space.segments.count - shown.count
         if left > 0 {
             markup.element("p", "\(Units.count(left)) segments in the middle are not drawn.")
@@ -198,7 +199,7 @@ struct Page {
         if restCount > 0 { rows.append(row(cell("\(Units.count(restCount)) more"), rest)) }
         markup.table(
             "bars", ["prefix", "keys", "live", "dead", "tombstones", "bytes", "share", ""],
-            numbers: [1, 2, 3, 4, 5, 6], rows)
+            numbers: [1, 2, 3, 4, 5, 6], optional: [2, 3, 4], rows)
     }
 
     private func sizes(_ markup: inout Markup) {

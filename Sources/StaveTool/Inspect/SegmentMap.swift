@@ -41,7 +41,7 @@ struct SegmentMap {
 
     func print(to output: Output) {
         guard !segments.isEmpty else { return }
-        output.line(legend)
+        for line in legend { output.line(line) }
         for space in segments.prefix(Self.shownSegments / 2) { output.line(row(space)) }
         let rest = segments.dropFirst(Self.shownSegments / 2)
         let left = rest.count - Self.shownSegments / 2
@@ -85,12 +85,23 @@ struct SegmentMap {
         }
     }
 
-    private var legend: String {
+    /// As many lines as it needs.
+    private var legend: [String] {
         let names: [(SegmentSpace.Share, String)] = [
             (.live, "live"), (.dead, "dead"), (.tombstones, "tombstones"),
             (.reserved, "reserved"), (.damaged, "damage"),
         ]
-        return names.map { drawn($0.0, 1) + " " + $0.1 }.joined(
-            separator: screen.width < 60 ? " " : "  ")
+        var lines: [String] = []
+        var used = screen.width
+        for (share, name) in names {
+            let width = name.count + 4
+            if used + width > screen.width + 2 {
+                lines.append("")
+                used = 0
+            }
+            lines[lines.count - 1] += (used > 0 ? "  " : "") + drawn(share, 1) + " " + name
+            used += width
+        }
+        return lines
     }
 }

@@ -62,9 +62,17 @@ struct Tail: ~Copyable {
 
     /// Prints what is new, for as long as there is somebody to read it.
     mutating func run() throws(InspectError) {
+        if !inspection.json {
+            inspection.output.line(
+                RecordFormat(
+                    columns: inspection.columns, values: inspection.filter.values,
+                    showsSegment: true, fileSize: 0, sequence: 0
+                ).title)
+        }
         repeat {
             try readManifest()
             advance()
+            // Before it waits: whoever reads sees what there is.
             inspection.output.flush()
         } while remaining > 0 && inspection.output.hasReader(waiting: 100)
     }
