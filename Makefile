@@ -1,6 +1,6 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check bench install uninstall clean
+# The other targets: build lint format check fuzz bench install uninstall clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -17,7 +17,7 @@ SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check bench install uninstall clean dependencies
+.PHONY: run build test lint format check fuzz bench install uninstall clean dependencies
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -43,6 +43,13 @@ lint:
 format:
 	$(SWIFT) format --in-place --recursive $(SOURCES)
 
+# The decoders under libFuzzer: RUNS inputs each, or as many as SECONDS allow.
+RUNS ?= 10000000
+SECONDS ?= 600
+fuzz: dependencies
+	Tests/Fuzz/build
+	RUNS=$(RUNS) SECONDS_EACH=$(SECONDS) Tests/Fuzz/run
+
 # Stave beside a bare C floor of the same design: N keys of KEY bytes, CPU time, medians of ROUNDS.
 bench: dependencies
 	$(SWIFT) run -c release --package-path Tests/Benchmarks Benchmarks $(N) $(KEY) $(ROUNDS)
@@ -55,7 +62,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
 
 clean:
-	rm -rf .build .build-release .build-tsan .build-asan Tests/Benchmarks/.build
+	rm -rf .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
 
 dependencies:
 	@command -v $(SWIFT) >/dev/null || { echo "swift is missing: install Swift 6.2 or newer from swift.org"; exit 1; }

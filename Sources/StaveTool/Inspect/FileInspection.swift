@@ -212,10 +212,3 @@ struct FileInspection {
         if !inspection.json { output.table(rows, right: [3]) }
     }
 }
-
-extension Manifest.Segment {
-    var stateWord: String {
-        guard let seal else { return "active" }
-        return seal.isDurable ? "sealed" : "full"
-    }
-}

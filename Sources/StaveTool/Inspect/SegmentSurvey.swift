@@ -176,3 +176,10 @@ final class SegmentSurvey {
     /// What was walked over stays in the page cache, but not in this process's memory.
     private static let window = 16 << 20
 }
+
+extension Manifest.Segment {
+    var stateWord: String {
+        guard let seal else { return "active" }
+        return seal.isDurable ? "sealed" : "full"
+    }
+}
