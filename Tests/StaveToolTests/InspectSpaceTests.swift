@@ -35,13 +35,16 @@ struct InspectSpaceTests {
     /// Checks every sum that must hold, damaged or not.
     private func check(_ space: SpaceSurvey, _ path: String) throws {
         #expect(try space.totalBytes == fileBytes(path))
+        let kinds = SegmentSpace.Kind.allCases
         for segment in space.segments {
-            #expect(segment.bytes.values.reduce(0, +) == segment.survey.fileSize)
-            #expect(segment.bytes.values.allSatisfy { $0 >= 0 })
-            let mapped = segment.cells.reduce(0) { $0 + $1.reduce(0, +) }
-            let whole = segment.survey.fileSize - segment.bytes[.headers, default: 0]
-            #expect(mapped == whole - segment.bytes[.other, default: 0])
-            #expect(segment.cells.joined().allSatisfy { $0 >= 0 })
+            #expect(kinds.reduce(0) { $0 + segment.bytes($1) } == segment.survey.fileSize)
+            #expect(kinds.allSatisfy { segment.bytes($0) >= 0 })
+            let cells = (0..<segment.cellCount).flatMap { cell in
+                SegmentSpace.Share.allCases.map { segment.bytes(of: cell, $0) }
+            }
+            let whole = segment.survey.fileSize - segment.bytes(.headers)
+            #expect(cells.reduce(0, +) == whole - segment.bytes(.other))
+            #expect(cells.allSatisfy { $0 >= 0 })
         }
         let records = [.live, .dead, .tombstones, .padding].reduce(0) { $0 + space.bytes($1) }
         let all = space.prefixes.total

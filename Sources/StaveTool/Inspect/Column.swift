@@ -18,6 +18,27 @@ enum Column: String, CaseIterable {
 
     static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
+    /// Among all columns.
+    fileprivate var place: Int {
+        switch self {
+        case .segment: 0
+        case .offset: 1
+        case .length: 2
+        case .sequence: 3
+        case .time: 4
+        case .kind: 5
+        case .flags: 6
+        case .keyLength: 7
+        case .valueLength: 8
+        case .checksum: 9
+        case .key: 10
+        case .value: 11
+        case .fingerprint: 12
+        case .state: 13
+        case .supersededBy: 14
+        }
+    }
+
     /// Cells of these are set flush right.
     fileprivate var isNumber: Bool {
         switch self {
@@ -34,6 +55,8 @@ struct RecordFacts {
     let file: String
     let offset: Int
     let header: RecordHeader
+    /// The header's, as text.
+    let time: String
     let check: SegmentWalk.ValueCheck
     let key: [UInt8]
     /// The value, or its beginning.
@@ -57,7 +80,10 @@ struct RecordFormat {
     let columns: [Column]?
     let values: RecordFilter.Values
     let showsSegment: Bool
-    private let widths: [Column: Int]
+    /// By the column's place among all.
+    private let widths: [Int]
+    /// The columns that every line begins with.
+    private let aligned: [Column]
     private static let byDefault: [Column] = [.offset, .length, .sequence, .time, .kind, .checksum]
 
     init(
@@ -68,22 +94,29 @@ struct RecordFormat {
         self.values = values
         self.showsSegment = showsSegment
         let place = max(6, "\(fileSize)".count)
-        widths = [
-            .segment: 10, .offset: place, .length: place, .sequence: max(8, "\(sequence)".count),
-            .time: 20, .kind: 9, .flags: 5, .keyLength: 9, .valueLength: 11, .checksum: 8,
-            .key: 20, .value: 20, .fingerprint: 16, .state: 9, .supersededBy: 12,
-        ]
+        widths = Column.allCases.map { column in
+            switch column {
+            case .segment: 10
+            case .offset, .length: place
+            case .sequence: max(8, "\(sequence)".count)
+            case .time, .key, .value: 20
+            case .kind, .keyLength, .state: 9
+            case .flags: 5
+            case .valueLength: 11
+            case .checksum: 8
+            case .fingerprint: 16
+            case .supersededBy: 12
+            }
+        }
+        aligned = columns ?? (showsSegment ? [.segment] : []) + Self.byDefault
     }
 
-    /// The columns that every line begins with.
-    private var aligned: [Column] {
-        columns ?? (showsSegment ? [.segment] : []) + Self.byDefault
-    }
+    private func width(_ column: Column) -> Int { widths[column.place] }
 
     var title: Line {
         var line = Line()
         for column in aligned {
-            line.put(column.rawValue, width: widths[column]!, right: column.isNumber)
+            line.put(column.rawValue, width: width(column), right: column.isNumber)
         }
         if columns == nil { line.put("key = value  (state)") }
         return line
@@ -98,20 +131,25 @@ struct RecordFormat {
             line.append(" = ")
             putValue(of: facts, into: &line)
         }
-        var notes: [String] = facts.state.map { [$0.text] } ?? []
-        if facts.header.flags != 0 { notes.append("flags \(facts.header.flags)") }
-        if !notes.isEmpty { line.append("  (" + notes.joined(separator: ", ") + ")") }
+        if let state = facts.state {
+            line.append("  (")
+            line.append(state.text)
+            if facts.header.flags != 0 { line.append(", flags \(facts.header.flags)") }
+            line.append(")")
+        } else if facts.header.flags != 0 {
+            line.append("  (flags \(facts.header.flags))")
+        }
         return line
     }
 
     private func put(_ column: Column, of facts: RecordFacts, into line: inout Line) {
-        let (header, width) = (facts.header, widths[column]!)
+        let (header, width) = (facts.header, width(column))
         switch column {
         case .segment: line.put(String(facts.file.prefix(10)), width: width)
         case .offset: line.put(UInt64(facts.offset), width: width)
         case .length: line.put(UInt64(header.recordLength), width: width)
         case .sequence: line.put(header.sequence, width: width)
-        case .time: line.put(Printable.time(header.time), width: width)
+        case .time: line.put(facts.time, width: width)
         case .kind: line.put(facts.kindName, width: width)
         case .flags: line.put(UInt64(header.flags), width: width)
         case .keyLength: line.put(UInt64(header.keyLength), width: width)
@@ -153,7 +191,7 @@ struct RecordFormat {
         let cells: [Column] =
             columns ?? (showsSegment ? [.segment] : []) + [.offset, .length, .sequence]
         for column in cells {
-            let width = widths[column]!
+            let width = width(column)
             switch column {
             case .segment: line.put(String(file.prefix(10)), width: width)
             case .offset: line.put(UInt64(range.lowerBound), width: width)
@@ -182,7 +220,7 @@ struct RecordFormat {
         case .offset: line.member(name, UInt64(facts.offset))
         case .length: line.member(name, UInt64(header.recordLength))
         case .sequence: line.member(name, header.sequence)
-        case .time: line.member(name, Printable.time(header.time))
+        case .time: line.member(name, facts.time)
         case .kind: line.member(name, facts.kindName)
         case .flags: line.member(name, UInt64(header.flags))
         case .keyLength: line.member(name, UInt64(header.keyLength))

@@ -67,7 +67,7 @@ enum Drawing {
     static func map(_ segment: SegmentSpace) -> (inout Markup) -> Void {
         { markup in
             markup.element("svg", band(width: Page.cells, height: height)) { markup in
-                let stacks = segment.cells.indices.map { stack(segment, $0) }
+                let stacks = (0..<segment.cellCount).map { stack(segment, $0) }
                 for (index, (_, style, _)) in shares.enumerated() {
                     let path = path(stacks, index)
                     if !path.isEmpty { markup.void("path", [("class", style), ("d", path)]) }
@@ -112,7 +112,7 @@ enum Drawing {
 
     /// The color of a kind of bytes.
     static func style(ofKind name: String) -> String {
-        switch SegmentSpace.Kind(rawValue: name) {
+        switch SegmentSpace.Kind.allCases.first(where: { $0.name == name }) {
         case .live: "live"
         case .dead: "dead"
         case .tombstones: "tombstones"

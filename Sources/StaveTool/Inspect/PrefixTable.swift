@@ -39,7 +39,9 @@ struct PrefixTable {
     private let delimiter: [UInt8]
     private let capacity: Int
     private var usages: [Usage] = []
-    private var places: [UInt64: Int] = [:]
+    /// Hash table of places in `usages`, by linear probing; -1 is empty. At most half full.
+    private var slots = [Int32](repeating: -1, count: 1024)
+    private var hashes: [UInt64] = []
     private var none = Usage()
     /// All prefixes together.
     private(set) var total = Usage()
@@ -107,22 +109,39 @@ struct PrefixTable {
 
     /// Where a prefix is counted; nil where it is none of the table's.
     private mutating func place(of prefix: RawSpan, makesNew: Bool) -> Int? {
-        var hash = Checksum.hash(prefix)
-        while let place = places[hash] {
-            let equal = unsafe prefix.withUnsafeBytes { bytes in
-                unsafe bytes.elementsEqual(usages[place].prefix ?? [])
+        let hash = Checksum.hash(prefix)
+        var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+        while slots[slot] >= 0 {
+            let place = Int(slots[slot])
+            // SAFETY: the prefix is borrowed for the comparison.
+            if hashes[place] == hash,
+                unsafe prefix.withUnsafeBytes({
+                    unsafe $0.elementsEqual(usages[place].prefix ?? [])
+                })
+            {
+                return place
             }
-            if equal { return place }
-            hash &+= 1
+            slot = (slot + 1) & (slots.count - 1)
         }
         guard makesNew else { return nil }
         guard usages.count < capacity else {
             overflowed = true
             return nil
         }
-        places[hash] = usages.count
         usages.append(Usage(prefix: prefix.array(0..<prefix.byteCount)))
+        hashes.append(hash)
+        slots[slot] = Int32(usages.count - 1)
+        if usages.count * 2 > slots.count { fillSlots(4 * slots.count) }
         return usages.count - 1
+    }
+
+    private mutating func fillSlots(_ count: Int) {
+        slots = [Int32](repeating: -1, count: count)
+        for (place, hash) in hashes.enumerated() {
+            var slot = Int(truncatingIfNeeded: hash) & (count - 1)
+            while slots[slot] >= 0 { slot = (slot + 1) & (count - 1) }
+            slots[slot] = Int32(place)
+        }
     }
 
     // MARK: The merge
@@ -149,13 +168,12 @@ struct PrefixTable {
         guard overflowed else { return }
         usages = heap
         heap = []
-        places = [:]
         none.bytes = 0
-        for (place, usage) in usages.enumerated() {
-            var hash = usage.prefix.map { unsafe Checksum.hash($0.span.bytes) } ?? 0
-            while places[hash] != nil { hash &+= 1 }
-            places[hash] = place
+        hashes = usages.map { usage in
+            let prefix = usage.prefix ?? []
+            return unsafe Checksum.hash(prefix.span.bytes)
         }
+        fillSlots(slots.count)
     }
 
     private mutating func finishGroup() {

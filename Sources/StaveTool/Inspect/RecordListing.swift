@@ -12,6 +12,8 @@ struct RecordListing {
     let json: Bool
     let output: Output
     private let format: RecordFormat
+    /// The last one that was written out: records of one second stand together.
+    private var time: (seconds: UInt32, text: String) = (0, Printable.time(0))
 
     /// - Parameter showsSegment: name the segment in each line.
     init(
@@ -76,8 +78,10 @@ struct RecordListing {
         let needsFingerprint =
             header.kind == .value
             && (format.columns?.contains(.fingerprint) ?? false || filter.values == .none)
+        if time.seconds != header.time { time = (header.time, Printable.time(header.time)) }
         let facts = RecordFacts(
-            file: segment.name, offset: offset, header: header, check: value, key: key,
+            file: segment.name, offset: offset, header: header, time: time.text, check: value,
+            key: key,
             value: bytes.array(valueStart..<(valueStart + wanted)),
             fingerprint: needsFingerprint ? Checksum.hash(whole) : nil,
             state: liveness?.state(of: key, header, at: offset, in: segment))

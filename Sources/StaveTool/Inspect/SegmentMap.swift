@@ -56,10 +56,10 @@ struct SegmentMap {
         row += Units.padded(Units.bytes(survey.fileSize), labels.size, right: true) + "  "
         // Cells that look the same are colored together.
         var cell = 0
-        while cell < space.cells.count {
+        while cell < space.cellCount {
             let share = space.share(of: cell)
             var end = cell + 1
-            while end < space.cells.count, space.share(of: end) == share { end += 1 }
+            while end < space.cellCount, space.share(of: end) == share { end += 1 }
             row += drawn(share, end - cell)
             cell = end
         }

@@ -3,14 +3,19 @@ internal import StaveDisk
 /// What the bytes of one segment's file are, and where in it.
 final class SegmentSpace {
     /// Padding is apart from the records it stands behind.
-    enum Kind: String, CaseIterable {
-        case live, dead, tombstones, padding
-        case headers = "segment headers"
-        case damaged
-        case torn = "torn tail"
-        case reserved
+    enum Kind: Int, CaseIterable {
+        case live, dead, tombstones, padding, headers, damaged, torn, reserved
         /// Behind the end of a sealed segment, or of a file whose records cannot be told apart.
-        case other = "no part of the log"
+        case other
+
+        var name: String {
+            switch self {
+            case .headers: "segment headers"
+            case .torn: "torn tail"
+            case .other: "no part of the log"
+            default: "\(self)"
+            }
+        }
 
         /// In an object of JSON.
         var memberName: String {
@@ -18,7 +23,7 @@ final class SegmentSpace {
             case .headers: "segmentHeaders"
             case .torn: "tornTail"
             case .other: "noPartOfTheLog"
-            default: rawValue
+            default: name
             }
         }
     }
@@ -27,31 +32,35 @@ final class SegmentSpace {
     enum Share: Int, CaseIterable { case live, dead, tombstones, reserved, damaged }
 
     let survey: SegmentSurvey
-    private(set) var bytes: [Kind: Int] = [:]
-    /// For each cell of the map, bytes of each share.
-    private(set) var cells: [[Int]]
+    private var bytes = [Int](repeating: 0, count: Kind.allCases.count)
+    /// Of the map.
+    let cellCount: Int
+    /// For each cell, bytes of each share.
+    private var cells: [Int]
     private let bytesPerCell: Int
+    private static let shareCount = Share.allCases.count
 
     /// - Parameters:
     ///   - cells: of the map of a file of `largest` bytes; a shorter file has fewer.
     init(_ survey: SegmentSurvey, cells: Int, largest: Int) {
         self.survey = survey
         bytesPerCell = max(1, (largest + cells - 1) / max(1, cells))
-        let count = survey.fileSize == 0 ? 0 : (survey.fileSize + bytesPerCell - 1) / bytesPerCell
-        self.cells = Array(
-            repeating: Array(repeating: 0, count: Share.allCases.count), count: count)
+        cellCount = (survey.fileSize + bytesPerCell - 1) / bytesPerCell
+        self.cells = [Int](repeating: 0, count: cellCount * Self.shareCount)
     }
+
+    func bytes(_ kind: Kind) -> Int { bytes[kind.rawValue] }
 
     /// A record, dead until `move` says otherwise.
     func add(record header: RecordHeader, at offset: Int) {
         let used = RecordHeader.byteCount + header.keyLength + header.valueLength
-        bytes[.dead, default: 0] += used
-        bytes[.padding, default: 0] += header.recordLength - used
+        bytes[Kind.dead.rawValue] += used
+        bytes[Kind.padding.rawValue] += header.recordLength - used
         mark(offset..<(offset + header.recordLength), .dead, 1)
     }
 
     func add(_ kind: Kind, _ range: Range<Int>) {
-        bytes[kind, default: 0] += range.count
+        bytes[kind.rawValue] += range.count
         let share: Share = kind == .reserved ? .reserved : .damaged
         mark(range, share, 1)
     }
@@ -59,10 +68,10 @@ final class SegmentSpace {
     /// All of the file has been walked: what was not met is the header and what no record can be in.
     func finishWalk() {
         let size = survey.fileSize
-        let met = bytes.values.reduce(0, +)
+        let met = bytes.reduce(0, +)
         let header = min(SegmentHeader.byteCount, size - met)
-        bytes[.headers] = header
-        bytes[.other] = size - met - header
+        bytes[Kind.headers.rawValue] = header
+        bytes[Kind.other.rawValue] = size - met - header
     }
 
     /// Is the record of `entry` one of the whole records of this file?
@@ -74,8 +83,8 @@ final class SegmentSpace {
     /// The record of `entry` is the newest of its key.
     func move(_ entry: HintEntry, padding: Int) {
         let kind: Kind = entry.kind == .value ? .live : .tombstones
-        bytes[.dead, default: 0] -= entry.recordLength - padding
-        bytes[kind, default: 0] += entry.recordLength - padding
+        bytes[Kind.dead.rawValue] -= entry.recordLength - padding
+        bytes[kind.rawValue] += entry.recordLength - padding
         let range = entry.offset..<(entry.offset + entry.recordLength)
         mark(range, .dead, -1)
         mark(range, kind == .live ? .live : .tombstones, 1)
@@ -83,18 +92,18 @@ final class SegmentSpace {
 
     private func mark(_ range: Range<Int>, _ share: Share, _ sign: Int) {
         var start = range.lowerBound
-        while start < range.upperBound {
-            let cell = start / bytesPerCell
-            guard cell < cells.count else { return }
+        var cell = start / bytesPerCell
+        while start < range.upperBound, cell < cellCount {
             let end = min(range.upperBound, (cell + 1) * bytesPerCell)
-            cells[cell][share.rawValue] += sign * (end - start)
+            cells[cell * Self.shareCount + share.rawValue] += sign * (end - start)
             start = end
+            cell += 1
         }
     }
 
     /// What most of a cell's bytes are; damage wherever there is any. nil for a cell of a header alone.
     func share(of cell: Int) -> Share? {
-        let counts = cells[cell]
+        let counts = Share.allCases.map { bytes(of: cell, $0) }
         if counts[Share.damaged.rawValue] > 0 { return .damaged }
         guard let most = Share.allCases.max(by: { counts[$0.rawValue] < counts[$1.rawValue] }),
             counts[most.rawValue] > 0
@@ -103,5 +112,7 @@ final class SegmentSpace {
     }
 
     /// Bytes of a share in a cell.
-    func bytes(of cell: Int, _ share: Share) -> Int { cells[cell][share.rawValue] }
+    func bytes(of cell: Int, _ share: Share) -> Int {
+        cells[cell * Self.shareCount + share.rawValue]
+    }
 }

@@ -91,6 +91,7 @@ extension SegmentSurvey {
             index = damage.isEmpty ? made : hint ?? made
         }
         noteLostPages()
+        image.release(0..<image.count)
     }
 
     /// What of an item is reported.

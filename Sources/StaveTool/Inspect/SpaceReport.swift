@@ -76,9 +76,9 @@ struct SpaceReport {
                 ("size", .number(segment.survey.fileSize)),
             ]
             for kind in SegmentSpace.Kind.allCases {
-                members.append((kind.memberName, .number(segment.bytes[kind, default: 0])))
+                members.append((kind.memberName, .number(segment.bytes(kind))))
             }
-            let map = segment.cells.indices.map { cell in
+            let map = (0..<segment.cellCount).map { cell in
                 segment.share(of: cell).map { "\($0)" } ?? "header"
             }
             members.append(("map", .array(map.map(JSON.string))))

@@ -127,12 +127,12 @@ final class SpaceSurvey {
 
     /// Bytes of one kind in all segments.
     func bytes(_ kind: SegmentSpace.Kind) -> Int {
-        segments.reduce(0) { $0 + $1.bytes[kind, default: 0] }
+        segments.reduce(0) { $0 + $1.bytes(kind) }
     }
 
     /// Every kind of bytes, and how many there are; together the sizes of all files.
     var kinds: [(name: String, bytes: Int)] {
-        SegmentSpace.Kind.allCases.map { ($0.rawValue, bytes($0)) } + [
+        SegmentSpace.Kind.allCases.map { ($0.name, bytes($0)) } + [
             ("hint files", hintBytes), ("MANIFEST", manifestBytes), ("LOCK", lockBytes),
             ("keydir.checkpoint", checkpointBytes), ("leftovers", leftoverBytes),
             ("foreign files", foreignBytes), ("unread segments", unreadBytes),
