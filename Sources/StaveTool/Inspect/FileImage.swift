@@ -36,6 +36,11 @@ final class FileImage {
         count = bytes.count
     }
 
+    /// Others may change the bytes.
+    var isMapped: Bool {
+        if case .mapped = contents { true } else { false }
+    }
+
     /// Where the first page begins that could not be read, so that zeros stand there.
     var firstLostOffset: Int? {
         guard case .mapped(let mapping) = contents else { return nil }

@@ -95,7 +95,7 @@ final class SegmentSurvey {
                 self.header = header
                 identity = header.identity
                 mark = SegmentHeader.mark(in: bytes, identity: header.identity)
-                if mark == nil {
+                if mark == nil, image.isMapped {
                     // A running writer may be between the mark's two words.
                     usleep(1000)
                     mark = SegmentHeader.mark(in: bytes, identity: header.identity)
@@ -161,7 +161,8 @@ final class SegmentSurvey {
         image.withBytes { bytes in
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
-                identity: identity, rule: rule, mark: mark, checksValues: checksValues)
+                identity: identity, rule: rule, mark: mark, checksValues: checksValues,
+                mayGrow: image.isMapped)
             var released = 0
             while let item = walk.next(in: bytes), visit(item, bytes) {
                 let end = item.range.lowerBound

@@ -43,11 +43,16 @@ struct SegmentWalk {
     let mark: Int
     /// Check values also where the rules do not need it.
     let checksValues: Bool
+    /// The bytes may change while they are looked at.
+    let mayGrow: Bool
     private(set) var offset = SegmentHeader.byteCount
     private var queue: [Item] = []
     private var effort = SearchEffort()
 
-    init(identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool) {
+    init(
+        identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool, mayGrow: Bool = false
+    ) {
+        self.mayGrow = mayGrow
         self.identity = identity
         self.rule = rule
         self.mark = mark ?? SegmentHeader.byteCount
@@ -60,7 +65,7 @@ struct SegmentWalk {
         if !queue.isEmpty { return queue.removeFirst() }
         let start = offset
         var item = examine(bytes)
-        while rule == .log, let tail = tornTail(item) {
+        while rule == .log, mayGrow, let tail = tornTail(item) {
             let queued = queue
             usleep(1000)
             (offset, queue) = (start, [])
