@@ -12,6 +12,9 @@ SWIFT ?= swift
 # The executable without Foundation and with Swift's library inside: it starts in milliseconds.
 RELEASE = -c release --static-swift-stdlib --product stave
 BINARY = $(shell $(SWIFT) build $(RELEASE) --show-bin-path)/stave
+SHARE = $(DESTDIR)$(PREFIX)/share
+COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
+	$(SHARE)/fish/vendor_completions.d/stave.fish
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
@@ -31,7 +34,7 @@ test: dependencies
 
 # What lint, sanitizers and an optimized build have to say; takes several times as long as `test`.
 check: lint test
-	$(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
+	STAVE_EXHAUSTIVE=1 $(SWIFT) test -c release --scratch-path .build-release -Xswiftc -enable-testing
 	STAVE_STRESS_SECONDS=60 $(SWIFT) test --sanitize=thread --scratch-path .build-tsan \
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
@@ -56,10 +59,14 @@ bench: dependencies
 
 install: build
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/stave
-	install -D -m 644 docs/stave.1 $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	install -D -m 644 docs/stave.1 $(SHARE)/man/man1/stave.1
+	install -d $(dir $(COMPLETIONS))
+	$(BINARY) --generate-completion-script bash > $(word 1,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script zsh > $(word 2,$(COMPLETIONS))
+	$(BINARY) --generate-completion-script fish > $(word 3,$(COMPLETIONS))
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(DESTDIR)$(PREFIX)/share/man/man1/stave.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(SHARE)/man/man1/stave.1 $(COMPLETIONS)
 
 clean:
 	rm -rf .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build

@@ -7,6 +7,8 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    // Lets tests make the n-th system call fail; see Files/DiskWatch.swift.
+    .define("STAVE_FAULTS", .when(configuration: .debug)),
 ]
 
 let package = Package(

@@ -12,8 +12,9 @@ typedef unsigned char (*stave_key_function)(EditLine *, int);
 /// el_rfunc_t with wchar_t spelled as what it is on Linux.
 typedef int (*stave_read_function)(EditLine *, int *);
 
-static inline EditLine *stave_el_open(const char *program) {
-  return el_init(program, stdin, stdout, stderr);
+static inline FILE *stave_stdout(void) { return stdout; }
+static inline EditLine *stave_el_open(const char *program, FILE *terminal) {
+  return el_init(program, stdin, terminal, stderr);
 }
 static inline int stave_el_set_prompt(EditLine *e, stave_prompt_function f) {
   return el_set(e, EL_PROMPT_ESC, f, '\1');
@@ -87,7 +88,7 @@ extern int wcwidth(wchar_t);
 static inline int stave_width(unsigned scalar) { return wcwidth((wchar_t)scalar); }
 
 /// Through stdio, as libedit writes, so that the two keep their order.
-static inline void stave_put(const char *text) {
-  fputs(text, stdout);
-  fflush(stdout);
+static inline void stave_put(FILE *terminal, const char *text) {
+  fputs(text, terminal);
+  fflush(terminal);
 }

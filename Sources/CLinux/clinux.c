@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 int stave_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
@@ -111,4 +112,12 @@ void stave_forget_lost_pages(const void *start, int64_t length) {
     lost_ranges[kept++] = lost_ranges[index];
   }
   lost_count = kept;
+}
+
+char **stave_environment(void) { return environ; }
+
+ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count) {
+  struct iovec piece = {(void *)bytes, count};
+  // Offset -1: where the descriptor stands, as for write(2).
+  return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
 }

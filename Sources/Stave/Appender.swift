@@ -4,7 +4,7 @@ internal import StaveDisk
 ///
 /// Space is reserved ahead with fallocate(2), in steps that grow with the file, so that a full disk is
 /// an error of that call and never a fault of a store into the mapping. Where a file system cannot
-/// reserve, the same append goes through pwrite(2); only that one step differs.
+/// reserve, the file grows sparse and the same append goes through pwrite(2); only that differs.
 ///
 /// Guarded by the store's writer lock, but for `sync`, which may run beside appends.
 final class Appender: @unchecked Sendable {
@@ -31,17 +31,24 @@ final class Appender: @unchecked Sendable {
     private let table: SegmentTable
     /// Everything below is durable. Guarded by the store's sync lock.
     private var synced: Int
+    /// Guards `inherited`: an append and a sync may come first at the same time.
+    private let inheritedLock = Lock()
+    /// Records that another process left unsynced, until they are written again.
+    private var inherited: Range<Int>?
 
     /// - Parameters:
     ///   - file: open for writing, `reserved` bytes long.
     ///   - capacity: what the segment's mapping covers.
+    ///   - isInherited: what lies behind `synced`, and the file's size, may be known to the kernel only.
     ///   - isBuffered: records go through a buffer and pwrite(2), and are in the file only after
     ///     `sync`. For a compaction's output, which nobody reads before: when pages that are mapped
     ///     for writing go to the disk, every processor that runs a reader is interrupted for each.
     init(
         segment: Segment, file: consuming File, reserved: Int, capacity: Int, table: SegmentTable,
-        synced: Int, isBuffered: Bool = false
+        synced: Int, isInherited: Bool = false, isBuffered: Bool = false
     ) {
+        let end = segment.end
+        inherited = isInherited ? min(max(synced, SegmentHeader.byteCount), end)..<end : nil
         self.isBuffered = isBuffered
         canReserve = !isBuffered
         self.synced = synced
@@ -87,9 +94,18 @@ final class Appender: @unchecked Sendable {
 
     @inline(never)
     private func makeRoom(_ end: Int) throws(StoreError) {
-        if end > reserved, canReserve { try reserve(end) }
-        if !canReserve {
+        if isBuffered {
             populated = capacity
+            return
+        }
+        do throws(FileError) {
+            try makeInheritedDurable()
+        } catch {
+            throw .syncFailed(file: error.path, reason: error.reason)
+        }
+        if end > reserved { try reserve(end) }
+        if !canReserve {
+            populated = reserved
             return
         }
         let wanted = min(reserved, max(end, populated + Self.populateStep))
@@ -105,12 +121,16 @@ final class Appender: @unchecked Sendable {
         var target = min(max(reserved + step, pages), max(capacity, pages))
         while true {
             do throws(FileError) {
-                try file.reserve(target - reserved, at: reserved)
+                if canReserve {
+                    try file.reserve(target - reserved, at: reserved)
+                } else {
+                    try file.truncate(to: target)
+                }
                 break
             } catch {
-                if error.isUnsupported {
+                if canReserve, error.isUnsupported {
                     canReserve = false
-                    return
+                    continue
                 }
                 // Less may still fit on a disk that is nearly full.
                 guard error.isNoSpace, target > pages else { throw StoreError(error) }
@@ -166,9 +186,24 @@ final class Appender: @unchecked Sendable {
         guard end > synced else { return }
         // Unbuffered, it is empty here; and appends, which run beside this, use it.
         if isBuffered { try writePending() }
+        try makeInheritedDurable()
         try file.syncData()
         try writeMark(end)
         synced = end
+    }
+
+    /// A process that ended may have had a sync fail, after which the kernel takes pages for clean that
+    /// never reached the disk: what was read from them is written again before a sync can mean anything.
+    /// And its file may have grown in memory only.
+    private func makeInheritedDurable() throws(FileError) {
+        try inheritedLock.withLock { () throws(FileError) in
+            guard let range = inherited else { return }
+            // SAFETY: the file reaches to the segment's end, and the mapping as far.
+            unsafe try file.write(
+                segment.mapping.bytes.bytes.extracting(range), at: range.lowerBound)
+            try file.sync()
+            inherited = nil
+        }
     }
 
     private func writeMark(_ end: Int) throws(FileError) {
@@ -190,7 +225,8 @@ final class Appender: @unchecked Sendable {
         writtenBack = reserved
     }
 
-    /// Ends the file behind its last record, durably.
+    /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is full,
+    /// or its store is closed.
     func trim() throws(FileError) {
         // A reader in another process may have mapped the reserved space: then it stays.
         guard try file.truncateUnlessShared(to: segment.end) else { return }

@@ -44,6 +44,8 @@ final class Compaction {
     private var others: [Segment]
     private var inputImages: [HintImage] = []
     private var otherImages: [HintImage] = []
+    /// Not all records of the others could be read: any of them may hold any key.
+    private var isUncertain = false
     private var merge: SortedMerge?
     private var outputs: [CompactionOutput] = []
     private(set) var phase: Phase
@@ -75,7 +77,7 @@ final class Compaction {
     func step() throws(StoreError) -> Bool {
         do throws(StoreError) {
             switch phase {
-            case .verifying(let input, let offset): verify(input, from: offset)
+            case .verifying(let input, let offset): try verify(input, from: offset)
             case .copying: try copySome()
             case .syncing: try syncAll()
             case .committing: try commit()
@@ -121,8 +123,8 @@ final class Compaction {
     // MARK: Verifying (1)
 
     /// Nothing that was not understood is ever deleted: an input with damage is none any more.
-    private func verify(_ index: Int, from start: Int) {
-        guard index < inputs.count else { return beginCopying() }
+    private func verify(_ index: Int, from start: Int) throws(StoreError) {
+        guard index < inputs.count else { return try beginCopying() }
         let input = inputs[index]
         switch input.verify(from: start, upTo: start + stepSize.verifiedBytes) {
         case .whole(let next) where next < input.end:
@@ -139,22 +141,25 @@ final class Compaction {
         }
     }
 
-    private func beginCopying() {
+    private func beginCopying() throws(StoreError) {
         report.segmentsBefore = inputs.count
         guard !inputs.isEmpty else {
             phase = .done
             return
         }
-        takeImages()
+        try takeImages()
         phase = .copying
     }
 
     /// A plan looks at segments that grow meanwhile, up to where they end now.
-    private func takeImages() {
+    private func takeImages() throws(StoreError) {
+        // While segments come and go, no table waits to be made from those that were.
+        try store.keydir.restoreAll()
         let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
-        let images = ends.map { $0.image(upTo: $1) }
-        inputImages = Array(images.prefix(inputs.count))
-        otherImages = Array(images.dropFirst(inputs.count))
+        let entries = ends.map { store.sortedEntries(of: $0, upTo: $1) }
+        inputImages = entries.prefix(inputs.count).map(\.image)
+        otherImages = entries.dropFirst(inputs.count).map(\.image)
+        isUncertain = entries.contains { !$0.unreadable.isEmpty }
         merge = SortedMerge(inputImages)
     }
 
@@ -171,7 +176,7 @@ final class Compaction {
                 return
             }
             bytes += 64
-            guard isKept(source, entry) else { continue }
+            guard try isKept(source, entry) else { continue }
             try copy(entry, from: inputs[source])
             bytes += entry.recordLength
         }
@@ -198,19 +203,20 @@ final class Compaction {
     /// Records of the inputs, also those that another one in the same segment superseded.
     private var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
 
-    private func isKept(_ source: Int, _ entry: HintEntry) -> Bool {
-        entry.kind == .value ? isLive(entry, in: inputs[source]) : isNeeded(tombstone: entry)
+    private func isKept(_ source: Int, _ entry: HintEntry) throws(StoreError) -> Bool {
+        entry.kind == .value ? try isLive(entry, in: inputs[source]) : isNeeded(tombstone: entry)
     }
 
-    private func isLive(_ entry: HintEntry, in input: Segment) -> Bool {
+    private func isLive(_ entry: HintEntry, in input: Segment) throws(StoreError) -> Bool {
         let hash = unsafe Checksum.hash(entry.key.bytes, seed: store.hashSeed)
         let location = Location(slot: input.slot, offset: entry.offset)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
-        return unsafe store.keydir.slot(hash, at: location) != nil
+        return unsafe try store.keydir.slot(hash, at: location) != nil
     }
 
     private func isNeeded(tombstone: HintEntry) -> Bool {
+        if isUncertain { return true }
         for other in otherImages {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }
@@ -224,12 +230,12 @@ final class Compaction {
     }
 
     /// What `run` would do: the same choice of records, without the copying.
-    func plan() -> CompactionReport {
-        takeImages()
+    func plan() throws(StoreError) -> CompactionReport {
+        try takeImages()
         var room = 0
         var bytesAfter = 0
         while let (source, entry) = nextEntry() {
-            guard isKept(source, entry) else { continue }
+            guard try isKept(source, entry) else { continue }
             let length = entry.recordLength
             if room < length {
                 room = max(store.options.segmentSize - SegmentHeader.byteCount, length)
@@ -285,6 +291,7 @@ final class Compaction {
         let output = outputs[index]
         let end = min(start + stepSize.switchedEntries, output.image.count)
         store.writerLock.withLock {
+            store.writer.isSwitching = true
             for position in start..<end { switchReader(position, output) }
         }
         phase =
@@ -299,7 +306,10 @@ final class Compaction {
             return
         }
         let hash = unsafe Checksum.hash(entry.key.bytes, seed: store.hashSeed)
-        guard let slot = unsafe store.keydir.slot(hash, at: output.origins[index]) else { return }
+        // All tables are in memory since `takeImages`, so this cannot throw.
+        guard let slot = unsafe try? store.keydir.slot(hash, at: output.origins[index]) else {
+            return
+        }
         let location = Location(slot: output.segment.slot, offset: entry.offset)
         unsafe store.keydir.replace(slot, hash: hash, with: location)
         output.segment.liveBytes += entry.recordLength
@@ -319,6 +329,7 @@ final class Compaction {
                 store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
             store.writer.limbo.collect()
+            store.writer.isSwitching = false
             store.writer.counters.compactionCount += 1
             store.writer.counters.copiedBytes += report.copiedBytes
         }

@@ -1,3 +1,5 @@
+internal import StaveDisk
+
 /// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes and
 /// the key for each key.
 public struct CompactionPolicy: Sendable {
@@ -17,7 +19,7 @@ public struct CompactionPolicy: Sendable {
 }
 
 /// How a store's records are spread, in bytes, at one moment.
-struct SpaceUse {
+package struct SpaceUse {
     /// All records.
     var totalBytes = 0
     var liveBytes = 0
@@ -25,7 +27,20 @@ struct SpaceUse {
 
     var deadBytes: Int { totalBytes - liveBytes - tombstoneBytes }
 
-    func isDue(_ policy: CompactionPolicy) -> Bool { deadBytes >= deadBytesToStart(policy) }
+    package init(_ segments: [some CompactionCandidate]) {
+        for segment in segments {
+            totalBytes += segment.end - SegmentHeader.byteCount
+            liveBytes += segment.liveBytes
+            tombstoneBytes += segment.tombstoneBytes
+        }
+    }
+
+    package func isDue(_ policy: CompactionPolicy) -> Bool { deadBytes >= deadBytesToStart(policy) }
+
+    /// More dead bytes until a compaction starts.
+    package func deadBytesLeft(_ policy: CompactionPolicy) -> Int {
+        Swift.max(0, deadBytesToStart(policy) - deadBytes)
+    }
 
     /// Dead bytes at which a compaction starts.
     func deadBytesToStart(_ policy: CompactionPolicy) -> Int {
@@ -39,13 +54,49 @@ struct SpaceUse {
     }
 }
 
-extension [Segment] {
+/// What a choice of segments to rewrite looks at. Sizes are bytes. The one rule for the store that
+/// compacts and for the inspector that says what a compaction would do.
+package protocol CompactionCandidate {
+    /// Where its records end.
+    var end: Int { get }
+    /// Values that are the newest record of their key.
+    var liveBytes: Int { get }
+    /// Tombstones that are the newest record of their key.
+    var tombstoneBytes: Int { get }
+    /// Whole records lie behind its end: nothing rewrites it.
+    var keepsCutBytes: Bool { get }
+    /// It is known to have damage: the background leaves it alone.
+    var isDamaged: Bool { get }
+}
+
+extension CompactionCandidate {
+    /// Records that are neither live nor a needed tombstone, in bytes.
+    package var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
+
+    fileprivate var gainForCost: Double {
+        Double(deadBytes) / Double(liveBytes + tombstoneBytes + 4096)
+    }
+}
+
+extension Array where Element: CompactionCandidate {
+    /// What `compact` rewrites: segments that hold dead records or tombstones, and small ones if there
+    /// is more than one to rewrite.
+    package func worthRewriting(segmentSize: Int) -> [Element] {
+        func isSmall(_ segment: Element) -> Bool { segment.end < segmentSize / 2 }
+        func isWorthIt(_ segment: Element) -> Bool {
+            segment.deadBytes > 0 || segment.tombstoneBytes > 0
+        }
+        let whole = filter { !$0.keepsCutBytes }
+        let isMerging = whole.count { isSmall($0) || isWorthIt($0) } > 1
+        return whole.filter { isWorthIt($0) || (isMerging && isSmall($0)) }
+    }
+
     /// The segments to rewrite next: most gain for the cost first, with no more live bytes than half a
     /// segment, so that the space in flight is bounded. At least one where any holds dead records.
-    func victims(segmentSize: Int) -> [Segment] {
+    package func victims(segmentSize: Int) -> [Element] {
         let candidates = filter { $0.deadBytes > 0 && !$0.keepsCutBytes && !$0.isDamaged }
             .sorted { $0.gainForCost > $1.gainForCost }
-        var chosen: [Segment] = []
+        var chosen: [Element] = []
         var room = segmentSize / 2
         for segment in candidates {
             let cost = segment.liveBytes + segment.tombstoneBytes
@@ -59,8 +110,8 @@ extension [Segment] {
     }
 
     /// Small segments that would fit into few: they are merged when there are many.
-    func smallOnes(segmentSize: Int) -> [Segment] {
-        var chosen: [Segment] = []
+    package func smallOnes(segmentSize: Int) -> [Element] {
+        var chosen: [Element] = []
         var room = segmentSize
         for segment in self.sorted(by: { $0.end < $1.end })
         where segment.end < segmentSize / 4 && segment.end <= room && !segment.keepsCutBytes
@@ -70,11 +121,5 @@ extension [Segment] {
             room -= segment.end
         }
         return chosen.count >= 8 ? chosen : []
-    }
-}
-
-extension Segment {
-    fileprivate var gainForCost: Double {
-        Double(deadBytes) / Double(liveBytes + tombstoneBytes + 4096)
     }
 }

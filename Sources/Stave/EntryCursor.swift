@@ -34,51 +34,53 @@ public enum KeyDirection: Sendable {
 /// not change what it sees. It keeps the segments it reads mapped while it lives.
 public struct EntryCursor {
     private var merge: SortedMerge
-    private let segments: [Segment]
-    private let ends: [Int]
+    private let sources: [(segment: Segment, end: Int)]
     private let isVerified: Bool
     private let certainFrom: UInt64
     /// Damage to report before the first entry.
     private var pending: [StoreError]
 
     init(
-        _ sources: [(segment: Segment, end: Int)], range: KeyRange, direction: KeyDirection,
-        isVerified: Bool, uncertainties: [Uncertainty]
+        _ sources: [(segment: Segment, end: Int)], in store: Store, range: KeyRange,
+        direction: KeyDirection
     ) {
-        segments = sources.map(\.segment)
-        ends = sources.map(\.end)
+        self.sources = sources
+        let entries = sources.map { store.sortedEntries(of: $0.segment, upTo: $0.end) }
         merge = SortedMerge(
-            sources.map { $0.segment.image(upTo: $0.end) }, from: range.from, to: range.to,
+            entries.map(\.image), from: range.from, to: range.to,
             direction: direction == .ascending ? .ascending : .descending)
-        self.isVerified = isVerified
-        certainFrom = uncertainties.map(\.sequence).max() ?? 0
-        pending = uncertainties.map {
+        isVerified = store.options.verifiesReads
+        certainFrom = store.certainFrom
+        pending = store.uncertainties.map {
             .damaged(
                 file: $0.file, offset: $0.offset, length: $0.length,
                 reason: "nothing tells which key was there; keys it may have changed are left out")
         }
+        pending += entries.flatMap(\.unreadable)
     }
 
-    /// The next key with its value; nil at the end.
+    /// Goes on to the next key and lends it with its value where they lie, without a copy.
     ///
+    /// - Parameter body: gets key and value; their bytes are valid only inside it.
+    /// - Returns: what `body` returned; nil at the end.
     /// - Throws: `StoreError.damaged` for an entry that is not whole; the next call goes on behind it.
-    public mutating func next() throws(StoreError) -> (key: [UInt8], value: [UInt8])? {
+    public mutating func withNext<Result>(
+        _ body: (_ key: RawSpan, _ value: RawSpan) -> Result
+    ) throws(StoreError) -> Result? {
         guard let (source, entry) = try nextLive() else { return nil }
         // SAFETY: the segment and the image behind the entry live as long as this cursor.
-        let segment = segments[source]
-        let limit = min(ends[source], segment.fileSize)
-        let record = unsafe RecordPointer(
-            segment: segment.mapping.bytes.baseAddress!, offset: entry.offset, limit: limit,
-            identity: segment.identity)
-        guard unsafe record.hasKey(entry.key.bytes),
-            let value = unsafe record.value(isVerified: isVerified)
-        else {
-            let key = unsafe String(decoding: entry.key.prefix(200), as: UTF8.self)
-            throw segment.damaged(
-                at: entry.offset, length: entry.recordLength,
-                "the record of key \(key.debugDescription) does not check out")
+        let value = unsafe try sources[source].segment.value(
+            of: entry, upTo: sources[source].end, isVerified: isVerified)
+        return unsafe body(entry.key.bytes, value.bytes)
+    }
+
+    /// The next key with its value as new arrays; nil at the end. Throws as `withNext` does.
+    public mutating func next() throws(StoreError) -> (key: [UInt8], value: [UInt8])? {
+        try withNext { key, value in
+            unsafe (
+                key.withUnsafeBytes { unsafe Array($0) }, value.withUnsafeBytes { unsafe Array($0) }
+            )
         }
-        return unsafe (Array(entry.key), Array(value))
     }
 
     /// The next key alone; nil at the end. Reads no value, and so finds no damage in one.
@@ -90,6 +92,7 @@ public struct EntryCursor {
     /// Goes on to the next key and returns whether there was one: counting without copies.
     mutating func skip() throws(StoreError) -> Bool { try nextLive() != nil }
 
+    @inline(__always)
     private mutating func nextLive() throws(StoreError) -> (source: Int, entry: HintEntry)? {
         if !pending.isEmpty { throw pending.removeFirst() }
         while let (source, entry) = merge.next() {
@@ -98,28 +101,5 @@ public struct EntryCursor {
             }
         }
         return nil
-    }
-}
-
-extension Store {
-    /// A cursor over the keys of `range`, as they are now.
-    public func entries(
-        in range: KeyRange = .all, direction: KeyDirection = .ascending
-    ) throws(StoreError) -> EntryCursor {
-        try requireOpen()
-        let sources = writerLock.withLock {
-            table.visibleSegments.map { (segment: $0, end: $0.end) }
-        }
-        return EntryCursor(
-            sources, range: range, direction: direction, isVerified: options.verifiesReads,
-            uncertainties: uncertainties)
-    }
-
-    /// The number of keys in `range`, counted as they are now.
-    public func count(in range: KeyRange) throws(StoreError) -> Int {
-        var cursor = try entries(in: range)
-        var count = 0
-        while try cursor.skip() { count += 1 }
-        return count
     }
 }

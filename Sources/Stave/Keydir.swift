@@ -1,4 +1,5 @@
 internal import CLinux
+internal import StaveDisk
 internal import Synchronization
 
 /// The in-memory hash index: from a key's hash to where its newest record lies. It holds no keys; who
@@ -27,18 +28,21 @@ internal import Synchronization
     static let shardBits: UInt64 = 10
     static let shardCount = 1 << 10
     static let slotsPerBucket = 8
-    private static let deleted: UInt64 = 1
+    static let deleted: UInt64 = 1
 
     /// One a shard: address / 64 in the upper 42 bits, number of buckets in the lower 22.
-    private let descriptors: UnsafeMutablePointer<Atomic<UInt64>>
+    let descriptors: UnsafeMutablePointer<Atomic<UInt64>>
     /// Slots that are not empty, deleted ones included. Writer only.
-    private let usedSlots: UnsafeMutablePointer<Int32>
-    private let liveSlots: UnsafeMutablePointer<Int32>
+    let usedSlots: UnsafeMutablePointer<Int32>
+    let liveSlots: UnsafeMutablePointer<Int32>
     private var memory = KeydirMemory()
     private let liveCount = Atomic<Int>(0)
+    /// Where the tables of shards come from whose descriptor is still 0.
+    let saved: SavedTables?
 
     /// Makes room for `expectedCount` keys.
     init(expectedCount: Int = 0) throws(StoreError) {
+        saved = nil
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
         unsafe liveSlots = .allocate(capacity: Self.shardCount)
@@ -50,6 +54,24 @@ internal import Synchronization
             let table = unsafe try memory.allocate(buckets: buckets)
             unsafe (descriptors + shard).initialize(to: Atomic(Self.descriptor(table, buckets)))
         }
+    }
+
+    /// The keydir as it was saved. A shard's table is read when it is first asked for.
+    init(restoring saved: SavedTables) throws(StoreError) {
+        self.saved = saved
+        unsafe descriptors = .allocate(capacity: Self.shardCount)
+        unsafe usedSlots = .allocate(capacity: Self.shardCount)
+        unsafe liveSlots = .allocate(capacity: Self.shardCount)
+        let shards = saved.checkpoint.shards
+        precondition(shards.count == Self.shardCount, "another number of shards is not used")
+        memory.expect(bytes: shards.reduce(0) { $0 + $1.buckets * 64 })
+        for (index, shard) in shards.enumerated() {
+            unsafe (descriptors + index).initialize(to: Atomic(0))
+            unsafe (usedSlots + index).initialize(to: Int32(shard.usedSlots))
+            unsafe (liveSlots + index).initialize(to: Int32(shard.liveSlots))
+            unsafe saved.tables.append(try memory.allocate(buckets: shard.buckets))
+        }
+        liveCount.store(saved.checkpoint.count, ordering: .relaxed)
     }
 
     deinit {
@@ -109,9 +131,13 @@ internal import Synchronization
     }
 
     /// What a search depends on; if it is the same after a miss, the miss is certain (rule 5).
+    ///
+    /// - Throws: `damaged` where the shard's table was lost with what it could be made from.
     @inline(__always)
-    func descriptor(_ hash: UInt64) -> UInt64 {
-        unsafe (descriptors + Self.shard(hash)).pointee.load(ordering: .acquiring)
+    func descriptor(_ hash: UInt64) throws(StoreError) -> UInt64 {
+        let shard = Self.shard(hash)
+        let descriptor = unsafe (descriptors + shard).pointee.load(ordering: .acquiring)
+        return descriptor == 0 ? try restore(shard) : descriptor
     }
 
     @inline(__always)
@@ -122,7 +148,8 @@ internal import Synchronization
     /// Asks for the cache line where a search for `hash` begins.
     @inline(__always)
     func prefetch(_ hash: UInt64) {
-        let descriptor = descriptor(hash)
+        let descriptor = unsafe (descriptors + Self.shard(hash)).pointee.load(ordering: .relaxed)
+        if descriptor == 0 { return }
         let bucket = Self.bucket(tag: Self.tag(hash), of: Self.buckets(descriptor))
         unsafe stave_prefetch(Self.table(descriptor) + bucket &* Self.slotsPerBucket)
     }
@@ -140,7 +167,7 @@ internal import Synchronization
     @inline(__always)
     func makeRoom(_ hash: UInt64) throws(StoreError) {
         let shard = Self.shard(hash)
-        let capacity = Self.buckets(descriptor(hash)) &* Self.slotsPerBucket
+        let capacity = Self.buckets(try descriptor(hash)) &* Self.slotsPerBucket
         if unsafe Int(usedSlots[shard] &+ 1) &* 100 > capacity &* 85 { try rebuild(shard) }
     }
 
@@ -148,7 +175,8 @@ internal import Synchronization
     @inline(__always)
     func insert(_ hash: UInt64, _ location: Location) {
         let shard = Self.shard(hash)
-        let used = Self.place(Self.word(hash, location), in: descriptor(hash))
+        let descriptor = unsafe descriptors[shard].load(ordering: .relaxed)
+        let used = Self.place(Self.word(hash, location), in: descriptor)
         unsafe usedSlots[shard] &+= used
         unsafe liveSlots[shard] &+= 1
         liveCount.wrappingAdd(1, ordering: .relaxed)
@@ -157,7 +185,7 @@ internal import Synchronization
     /// Removes the key in `slot`.
     func remove(_ slot: Slot, hash: UInt64) {
         let shard = Self.shard(hash)
-        let table = unsafe Self.table(descriptor(hash))
+        let table = unsafe Self.table(descriptors[shard].load(ordering: .relaxed))
         // Rule 3: only the last slot in use of a bucket that was never full may become empty.
         var index = unsafe (slot - table) % Self.slotsPerBucket
         let isLast =
@@ -181,15 +209,15 @@ internal import Synchronization
 
     /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
     /// the writer lock.
-    func slot(_ hash: UInt64, at location: Location) -> Slot? {
+    func slot(_ hash: UInt64, at location: Location) throws(StoreError) -> Slot? {
         while true {
-            let descriptor = descriptor(hash)
+            let descriptor = try descriptor(hash)
             var search = search(hash, descriptor: descriptor)
             while let candidate = unsafe search.next() {
                 if unsafe candidate.location == location { return unsafe candidate.slot }
             }
             // The table may have been rebuilt and its memory given back meanwhile (rule 5).
-            if self.descriptor(hash) == descriptor { return nil }
+            if try self.descriptor(hash) == descriptor { return nil }
         }
     }
 
@@ -217,7 +245,7 @@ internal import Synchronization
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
-    private static func place(_ word: UInt64, in descriptor: UInt64) -> Int32 {
+    static func place(_ word: UInt64, in descriptor: UInt64) -> Int32 {
         let table = unsafe table(descriptor)
         let end = buckets(descriptor) * slotsPerBucket
         var index = bucket(tag: word >> Location.bits, of: buckets(descriptor)) * slotsPerBucket
@@ -237,23 +265,23 @@ internal import Synchronization
         max(1, (live * 100 + 68 * slotsPerBucket - 1) / (68 * slotsPerBucket))
     }
 
-    private static func descriptor(_ table: UnsafeMutableRawPointer, _ buckets: Int) -> UInt64 {
+    static func descriptor(_ table: UnsafeMutableRawPointer, _ buckets: Int) -> UInt64 {
         precondition(buckets < 1 << 22, "a shard has at most 4 million buckets")
         return (UInt64(UInt(bitPattern: table)) / 64) << 22 | UInt64(buckets)
     }
 
     @inline(__always)
-    private static func table(_ descriptor: UInt64) -> Slot {
+    static func table(_ descriptor: UInt64) -> Slot {
         // SAFETY: made by `descriptor(_:_:)` from an address that is a multiple of 64; the memory
         // stays mapped while a reader may be inside an epoch that began before it was freed.
         unsafe Slot(bitPattern: UInt(descriptor >> 22) &* 64).unsafelyUnwrapped
     }
 
     @inline(__always)
-    private static func buckets(_ descriptor: UInt64) -> Int { Int(descriptor & (1 << 22 - 1)) }
+    static func buckets(_ descriptor: UInt64) -> Int { Int(descriptor & (1 << 22 - 1)) }
 
     @inline(__always)
-    private static func shard(_ hash: UInt64) -> Int {
+    static func shard(_ hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> (64 - shardBits))
     }
 
@@ -266,32 +294,7 @@ internal import Synchronization
     }
 
     @inline(__always)
-    private static func word(_ hash: UInt64, _ location: Location) -> UInt64 {
+    static func word(_ hash: UInt64, _ location: Location) -> UInt64 {
         tag(hash) << Location.bits | location.bits
-    }
-}
-
-extension Keydir {
-    /// Recounts every shard and checks rule 3. For tests.
-    func checkInvariants() {
-        var live = 0
-        for shard in 0..<Self.shardCount {
-            let descriptor = unsafe descriptors[shard].load(ordering: .relaxed)
-            var (used, alive): (Int32, Int32) = (0, 0)
-            for bucket in 0..<Self.buckets(descriptor) {
-                var sawEmpty = false
-                for index in 0..<Self.slotsPerBucket {
-                    let at = bucket * Self.slotsPerBucket + index
-                    let word = unsafe Self.table(descriptor)[at].load(ordering: .relaxed)
-                    if word == 0 { sawEmpty = true } else { used += 1 }
-                    if word > Self.deleted { alive += 1 }
-                    precondition(word == 0 || !sawEmpty, "a slot in use follows an empty one")
-                }
-            }
-            unsafe precondition(used == usedSlots[shard], "used slots are miscounted")
-            unsafe precondition(alive == liveSlots[shard], "live slots are miscounted")
-            live += Int(alive)
-        }
-        precondition(live == count, "keys are miscounted")
     }
 }

@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 /// The MANIFEST of an open store: the one place where its set of segments changes.
 final class ManifestFile: @unchecked Sendable {
@@ -7,13 +8,33 @@ final class ManifestFile: @unchecked Sendable {
     /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
     private let lock = Lock()
     private var manifest: Manifest
+    /// The version on disk; another one than `manifest` where a full disk kept a commit from it.
+    private var written: Manifest
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
+    /// Is `failure` set? Then no write is taken either: MANIFEST on disk may end the active segment
+    /// already, and what is appended behind that end would be lost.
+    private let hasFailed = Atomic<Bool>(false)
 
-    init(_ manifest: Manifest) { self.manifest = manifest }
+    /// Has the name of the version that was read or written been made durable by this process? One that
+    /// ended between a rename and its sync may have left it to the kernel only.
+    private let isDurable = Atomic<Bool>(false)
+
+    init(_ manifest: Manifest) {
+        self.manifest = manifest
+        written = manifest
+    }
 
     var current: Manifest { lock.withLock { manifest } }
+
+    /// Throws once nobody knows which version is on disk.
+    @inline(__always)
+    func requireCertain() throws(StoreError) {
+        if hasFailed.load(ordering: .acquiring), let failure = lock.withLock({ failure }) {
+            throw failure
+        }
+    }
 
     /// A segment number that was never used.
     func takeSegmentNumber() -> UInt64 {
@@ -40,10 +61,23 @@ final class ManifestFile: @unchecked Sendable {
         do throws(StoreError) {
             try Self.write(changed, in: directory)
         } catch {
-            if case .syncFailed = error { failure = error }
+            if case .syncFailed = error {
+                failure = error
+                hasFailed.store(true, ordering: .releasing)
+            }
             throw error
         }
         manifest = changed
+        written = changed
+        isDurable.store(true, ordering: .releasing)
+    }
+
+    /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as
+    /// durable or is removed on its word.
+    func makeDurable(in directory: borrowing Directory) throws(FileError) {
+        if isDurable.load(ordering: .acquiring) { return }
+        try directory.sync()
+        isDurable.store(true, ordering: .releasing)
     }
 
     /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only
@@ -60,6 +94,20 @@ final class ManifestFile: @unchecked Sendable {
             guard case .noSpace = error else { throw error }
             lock.withLock { change(&manifest) }
             return false
+        }
+    }
+
+    /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot tell
+    /// what a writer beside it has committed since, only that the same revision says the same.
+    func problem(in directory: borrowing Directory, isWriter: Bool) -> String? {
+        lock.lock()
+        defer { lock.unlock() }
+        do throws(StoreError) {
+            guard let found = try Self.read(in: directory) else { return "missing" }
+            if found == written || (!isWriter && found.revision != written.revision) { return nil }
+            return "it is revision \(found.revision), and not what was committed last"
+        } catch {
+            return error.description
         }
     }
 

@@ -30,6 +30,13 @@ final class OpenedDirectory {
             manifest = found
         } else {
             try Self.requireCreatable(directory, creates: creates)
+            // A process that ended while it made the directory may have left its name to the kernel
+            // only. Who may not read the parent cannot do anything about it.
+            do throws(FileError) {
+                try Directory.syncName(of: path)
+            } catch {
+                if !error.isPermission { throw StoreError(error) }
+            }
             manifest = Manifest(storeID: .random())
             try ManifestFile.write(manifest, in: directory)
         }
@@ -113,7 +120,6 @@ extension Store {
         for segment in recovered.segments {
             try table.add(segment, limit: min(segment.end, segment.fileSize))
         }
-        if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         var merge = SortedMerge(recovered.images)
         // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
         // after its cache line was asked for.
@@ -175,7 +181,7 @@ extension Store {
             let appender = Appender(
                 segment: segment, file: file, reserved: size, capacity: active.capacity,
                 table: table,
-                synced: active.log.mark)
+                synced: active.log.mark, isInherited: active.log.mark != active.fileSize)
             table.setLimit(size, of: segment)
             if active.log.cutRecords > 0 {
                 // Whole records that were never synced lie behind the tear: the segment ends here, and
@@ -197,6 +203,7 @@ extension Store {
         do throws(FileError) {
             for segment in ended {
                 let file = try directory.open(FileName.segment(segment.number).name, .readWrite)
+                try writeAgain(segment, to: file)
                 try file.syncData()
                 if !segment.keepsCutBytes {
                     _ = try file.truncateUnlessShared(to: segment.end)
@@ -219,22 +226,40 @@ extension Store {
         for number in dropped { try? directory.remove(FileName.segment(number).name) }
     }
 
+    /// As `Appender` does with what another process left: before a sync can mean anything, records that
+    /// were never synced are written again.
+    private func writeAgain(
+        _ segment: Segment, to file: borrowing File
+    ) throws(FileError) {
+        // SAFETY: the file has these bytes, and they are mapped.
+        let bytes = unsafe segment.bytes(upTo: segment.end)
+        let mark = unsafe SegmentHeader.mark(in: bytes.bytes, identity: segment.identity) ?? 0
+        let start = min(max(mark, SegmentHeader.byteCount), bytes.count)
+        unsafe try file.write(bytes.bytes.extracting(start..<bytes.count), at: start)
+    }
+
     /// Removes files of the store that MANIFEST does not name: what a crash left half done.
     private func removeLeftovers() throws(StoreError) {
-        let named = Set(manifest.current.segments.map(\.number))
         do throws(FileError) {
-            for name in try directory.names() {
-                let isLeftover =
-                    switch FileName(name) {
-                    case .segment(let number), .hint(let number): !named.contains(number)
-                    case .temporary: true
-                    default: false
-                    }
-                if isLeftover { try directory.remove(name) }
-            }
+            let leftovers = try leftovers()
+            if leftovers.isEmpty { return }
+            // A power cut must not bring back a MANIFEST that names them.
+            try manifest.makeDurable(in: directory)
+            for name in leftovers { try directory.remove(name) }
         } catch {
             // Not being able to remove is no reason not to open.
             notices.append(error.description)
+        }
+    }
+
+    private func leftovers() throws(FileError) -> [String] {
+        let named = Set(manifest.current.segments.map(\.number))
+        return try directory.names().filter { name in
+            switch FileName(name) {
+            case .segment(let number), .hint(let number): !named.contains(number)
+            case .temporary: true
+            default: false
+            }
         }
     }
 }

@@ -36,19 +36,21 @@ extension Recovery {
                 in: segment.bytes(upTo: size).bytes, identity: segment.identity)
         }
         try report(problem, in: segment)
-        let log = try readLog(of: segment, size: size, mark: mark ?? 0, seal: entry.seal)
+        let start = knownEnd(of: entry) ?? SegmentHeader.byteCount
+        let log = try readLog(
+            of: segment, size: size, mark: mark ?? 0, seal: entry.seal, from: start)
         if asWriter, log.end > size {
             // The file was cut: nothing will be written, and nothing behind its end may be touched.
             segment = try open(entry, in: directory, asWriter: false).segment
         }
         segment.end = log.end
-        segment.sequences = log.records.sequences
+        segment.sequences = join(knownSequences(of: entry), log.records.sequences)
         // SAFETY: all of `log.records` lie inside the mapped file.
         let bytes = unsafe segment.bytes(upTo: log.end)
         let image = unsafe log.records.image(
             of: bytes, identity: segment.identity, segmentLength: log.end)
         result.segments.append(segment)
-        result.images.append(image)
+        add(image, of: segment)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
         if let first = log.records.firstSequence(from: log.mark) {
@@ -71,8 +73,36 @@ extension Recovery {
         return log.endsEarly
     }
 
+    /// An unsealed segment behind a log that ended early is no part of the log: its records are not
+    /// served. A file with whole records stays, sealed as one that ends before them.
+    mutating func leaveOut(
+        _ entry: Manifest.Segment, in directory: borrowing Directory
+    ) throws(StoreError) {
+        let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
+        try report(problem, in: segment)
+        var log = RecoveredLog()
+        // SAFETY: `size` bytes of the file are mapped.
+        unsafe countCutRecords(of: segment, segment.bytes(upTo: size), &log)
+        see(log.highestSequence)
+        skipSequences(ofDropped: entry)
+        let rest = log.cutRecords == 0 ? "" : "; the file stays"
+        result.notices.append(
+            "\(segment.path) follows a log that ended early; its \(log.cutRecords) unsynced records"
+                + " are left out\(rest)")
+        guard log.cutRecords > 0 else {
+            result.dropped.append(entry)
+            return
+        }
+        segment.end = SegmentHeader.byteCount
+        segment.keepsCutBytes = true
+        result.segments.append(segment)
+        result.images.append(
+            HintBuilder().finish(identity: segment.identity, segmentLength: segment.end))
+        result.full.append(segment)
+    }
+
     private mutating func readLog(
-        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?
+        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?, from start: Int
     ) throws(StoreError) -> RecoveredLog {
         var log = RecoveredLog()
         let limit = min(size, seal?.length ?? size)
@@ -81,8 +111,9 @@ extension Recovery {
         if size < SegmentHeader.byteCount {
             addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
         }
-        log.mark = mark
-        var offset = SegmentHeader.byteCount
+        // A checkpoint is only written of what is durable.
+        log.mark = start > SegmentHeader.byteCount ? max(mark, start) : mark
+        var offset = start
         scan: while true {
             let step = unsafe SegmentScan.step(
                 in: bytes.bytes, at: offset, identity: segment.identity)
@@ -118,7 +149,10 @@ extension Recovery {
             addUncertainty(in: segment, offset..<log.mark, above: .max)
             log.end = Format.aligned(log.mark)
         }
-        if log.hasTornTail { unsafe countCutRecords(of: segment, bytes, &log) }
+        if log.hasTornTail {
+            unsafe countCutRecords(of: segment, bytes, &log)
+            reportTear(in: segment, log)
+        }
         log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
         return log
     }
@@ -159,6 +193,9 @@ extension Recovery {
             case .zeros, .end: offset = bytes.count
             }
         }
+    }
+
+    private mutating func reportTear(in segment: Segment, _ log: RecoveredLog) {
         guard isWriter else { return }
         let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
         result.notices.append(

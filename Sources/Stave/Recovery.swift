@@ -4,7 +4,11 @@ internal import StaveDisk
 struct RecoveredStore {
     /// In the manifest's order.
     var segments: [Segment] = []
-    /// Each segment's entries, in the same order.
+    /// The keydir as it was saved, if that can be used.
+    var saved: SavedTables?
+    /// With `saved`: the entries that are newer, oldest first.
+    var newer: [(segment: Segment, image: HintImage)] = []
+    /// Without: each segment's entries, in the order of `segments`.
     var images: [HintImage] = []
     /// Sealed segments whose hint file is missing or bad.
     var withoutHint: [Segment] = []
@@ -45,7 +49,8 @@ struct Uncertainty: Equatable {
 
 /// Opening, step by step:
 ///
-/// 1. Read MANIFEST. It alone says which segments there are.
+/// 1. Read MANIFEST. It alone says which segments there are. If the keydir's checkpoint fits it, only
+///    what is newer than the checkpoint is read in the steps 3 and 4.
 /// 2. Open and map each segment; a missing one is an error that names it.
 /// 3. Sealed segments: take the hint file if it checks out, else read the segment's records.
 /// 4. Unsealed segments: read the records. Below the synced mark a bad record is damage; at or above
@@ -56,15 +61,23 @@ struct Uncertainty: Equatable {
 /// Nothing is changed on disk here; `Store` does that when it may write.
 struct Recovery: ~Copyable {
     private let path: String
-    private let manifest: Manifest
+    let manifest: Manifest
     let isWriter: Bool
     var result = RecoveredStore()
+    var checkpointNotices: [String] = []
 
     static func run(
         in directory: borrowing Directory, manifest: Manifest, isWriter: Bool
     ) throws(StoreError) -> RecoveredStore {
         var recovery = Recovery(path: directory.path, manifest: manifest, isWriter: isWriter)
+        try recovery.readCheckpoint(in: directory)
         try recovery.readSegments(in: directory)
+        if recovery.isCheckpointUseless {
+            let notices = recovery.checkpointNotices
+            recovery = Recovery(path: directory.path, manifest: manifest, isWriter: isWriter)
+            recovery.result.notices = notices
+            try recovery.readSegments(in: directory)
+        }
         return recovery.result
     }
 
@@ -75,17 +88,13 @@ struct Recovery: ~Copyable {
     }
 
     private mutating func readSegments(in directory: borrowing Directory) throws(StoreError) {
-        result.nextSequence = manifest.nextSequence
+        result.nextSequence = max(result.nextSequence, manifest.nextSequence)
         var logEnded = false
         for entry in manifest.segments {
             if let seal = entry.seal, seal.isDurable {
                 try readSealed(entry, seal, in: directory)
             } else if logEnded {
-                result.dropped.append(entry)
-                skipSequences(ofDropped: entry)
-                result.notices.append(
-                    "\(directory.path(of: FileName.segment(entry.number).name)) follows a log that ended"
-                        + " early; its unsynced records are left out")
+                try leaveOut(entry, in: directory)
             } else {
                 logEnded = try readUnsealed(entry, in: directory)
             }
@@ -135,6 +144,7 @@ struct Recovery: ~Copyable {
             let segment = Segment(
                 number: entry.number, identity: entry.identity, mapping: mapping, path: path,
                 end: size, fileSize: asWriter ? .max : size,
+                wasSealed: entry.seal?.isDurable == true,
                 sharedFile: isShared ? consume file : nil)
             return (segment, size, header, problem)
         } catch {
@@ -166,9 +176,14 @@ struct Recovery: ~Copyable {
             result.notices.append(
                 "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
         }
-        if let hint = hint(of: segment, in: directory) {
+        if knownEnd(of: entry) == seal.length {
+            // All of it is in the checkpoint; the hint is read when somebody needs it.
+            if directory.size(of: FileName.hint(entry.number).name) == nil {
+                result.withoutHint.append(segment)
+            }
+        } else if let hint = hint(of: segment, in: directory) {
             segment.remember(hint)
-            result.images.append(hint)
+            add(hint, of: segment)
         } else {
             result.withoutHint.append(segment)
             readRecords(of: segment, size: min(size, seal.length), above: seal.sequences.upperBound)
@@ -194,7 +209,7 @@ struct Recovery: ~Copyable {
     }
 
     /// Leaves out the numbers that a segment's records had, so that none is used twice.
-    private mutating func skipSequences(ofDropped entry: Manifest.Segment) {
+    mutating func skipSequences(ofDropped entry: Manifest.Segment) {
         if let seal = entry.seal { see(seal.sequences.upperBound) }
         // How far an active segment got is only known to be less than this.
         skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))
@@ -211,26 +226,13 @@ struct Recovery: ~Copyable {
     private mutating func hint(
         of segment: Segment, in directory: borrowing Directory
     ) -> HintImage? {
-        let name = FileName.hint(segment.number).name
-        do throws(FileError) {
-            let file = try directory.open(name, .read)
-            let size = try file.size()
-            guard size > 0 else { throw FileError("use", file.path, reason: "it is empty") }
-            let mapping = try Mapping(file, count: size, isWritable: false)
-            do throws(FormatError) {
-                return unsafe try HintImage(
-                    decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
-                    segmentLength: segment.end)
-            } catch {
-                result.notices.append(
-                    "\(file.path) is not used (\(error.reason)); its segment is read instead")
-            }
+        do throws(HintFile.Problem) {
+            return try HintFile.read(of: segment, in: directory)
         } catch {
-            if !error.isNoSuchFile {
-                result.notices.append("\(error.description); its segment is read instead")
-            }
+            result.notices.append(
+                "\(error.file) is not used (\(error.reason)); its segment is read instead")
+            return nil
         }
-        return nil
     }
 
     /// Indexes a sealed segment from its records.
@@ -256,7 +258,7 @@ struct Recovery: ~Copyable {
         let image = unsafe records.image(
             of: bytes, identity: segment.identity, segmentLength: segment.end)
         segment.remember(image)
-        result.images.append(image)
+        add(image, of: segment)
     }
 
     mutating func addUncertainty(

@@ -51,11 +51,7 @@ internal import Synchronization
             segments.append(nil)
             unsafe (entries + slot).initialize(to: Entry())
         }
-        unsafe entries[slot].base = unsafe segment.mapping.bytes.baseAddress
-        unsafe entries[slot].identity = segment.identity
-        unsafe entries[slot].limit.store(limit, ordering: .releasing)
-        segments[slot] = segment
-        segment.slot = slot
+        fill(slot, with: segment, limit: limit)
         if isHidden { hiddenSlots.insert(slot) }
     }
 
@@ -64,6 +60,25 @@ internal import Synchronization
         segments[segment.slot] = nil
         hiddenSlots.remove(segment.slot)
         freeSlots.append(segment.slot)
+    }
+
+    /// Gives `segment` the slot that it had in a checkpoint, which is free.
+    func restore(_ segment: Segment, slot: Int, limit: Int) {
+        while segments.count <= slot {
+            unsafe (entries + segments.count).initialize(to: Entry())
+            freeSlots.append(segments.count)
+            segments.append(nil)
+        }
+        freeSlots.removeAll { $0 == slot }
+        fill(slot, with: segment, limit: limit)
+    }
+
+    private func fill(_ slot: Int, with segment: Segment, limit: Int) {
+        unsafe entries[slot].base = unsafe segment.mapping.bytes.baseAddress
+        unsafe entries[slot].identity = segment.identity
+        unsafe entries[slot].limit.store(limit, ordering: .releasing)
+        segments[slot] = segment
+        segment.slot = slot
     }
 
     func setLimit(_ limit: Int, of segment: Segment) {

@@ -5,7 +5,7 @@ internal import Synchronization
 // compacts, so that a long compaction holds neither up. Both start when there is first something to do.
 
 extension Store {
-    /// Called by a writer after each megabyte and each new segment, without locks: wakes whoever has
+    /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
     /// work now, and holds the writer up where the background cannot keep up.
     ///
     /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
@@ -122,7 +122,7 @@ extension Store {
                 isIdle ? sealed.smallOnes(segmentSize: options.segmentSize) : victims
             )
         }
-        if inputs.isEmpty { inputs = segmentWithIdleTombstones(sealed) }
+        if inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
         return try run(
@@ -135,9 +135,7 @@ extension Store {
     private func sealMostlyDeadActive() throws(StoreError) {
         try writerLock.withLock { () throws(StoreError) in
             guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
-                active.deadBytes >= options.compaction.minDeadBytes,
-                (active.deadBytes + active.tombstoneBytes) * 2
-                    >= active.end - SegmentHeader.byteCount
+                isMostlyDead(active)
             else { return }
             try requireWritable()
             try endActiveSegment()
@@ -145,16 +143,35 @@ extension Store {
         try sealFull()
     }
 
+    private func isMostlyDead(_ active: Segment) -> Bool {
+        active.deadBytes >= options.compaction.minDeadBytes
+            && (active.deadBytes + active.tombstoneBytes) * 2
+                >= active.end - SegmentHeader.byteCount
+    }
+
+    /// Whether a compaction in the background would find something to do among `segments`. Under the
+    /// writer lock.
+    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
+        let sealed = segments.filter(\.isSealed)
+        return !sealed.victims(segmentSize: options.segmentSize).isEmpty
+            || !sealed.smallOnes(segmentSize: options.segmentSize).isEmpty
+            || segments.contains { !$0.isSealed && isMostlyDead($0) }
+    }
+
     /// A segment of which a sixteenth is tombstones that nothing needs any more.
-    private func segmentWithIdleTombstones(_ sealed: [Segment]) -> [Segment] {
+    private func segmentWithIdleTombstones(
+        _ sealed: [Segment]
+    ) throws(StoreError) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
         let candidates = writerLock.withLock {
-            sealed.filter { $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes }
+            sealed.filter {
+                $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes && !$0.isDamaged
+            }
         }
         for segment in candidates {
             let others = sealed.filter { $0 !== segment }
-            let plan = Compaction(of: [segment], others: others, in: self).plan()
+            let plan = try Compaction(of: [segment], others: others, in: self).plan()
             if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
         }
         revisionWithoutIdleTombstones.store(revision, ordering: .relaxed)
@@ -162,13 +179,5 @@ extension Store {
     }
 
     /// Under the writer lock.
-    func spaceUse() -> SpaceUse {
-        var use = SpaceUse()
-        for segment in table.visibleSegments {
-            use.totalBytes += segment.end - SegmentHeader.byteCount
-            use.liveBytes += segment.liveBytes
-            use.tombstoneBytes += segment.tombstoneBytes
-        }
-        return use
-    }
+    func spaceUse() -> SpaceUse { SpaceUse(table.visibleSegments) }
 }

@@ -37,7 +37,7 @@ extension Store {
         defer { compactionLock.unlock() }
         let (inputs, others) = compactionCandidates(withActive: true)
         guard !inputs.isEmpty else { return CompactionReport() }
-        return Compaction(of: inputs, others: others, in: self).plan()
+        return try Compaction(of: inputs, others: others, in: self).plan()
     }
 
     /// Makes compactions wait, the one that runs and later ones, until `resumeCompaction`.
@@ -110,8 +110,7 @@ extension Store {
     }
 
     /// Segments worth rewriting, and those that are not, among the sealed ones and on request the
-    /// others, as if they were sealed. A segment is worth it if it holds dead records or tombstones, or
-    /// if it is one of several that would fit into fewer.
+    /// others, as if they were sealed.
     private func compactionCandidates(
         withActive: Bool = false
     ) -> (inputs: [Segment], others: [Segment]) {
@@ -119,13 +118,7 @@ extension Store {
             let all = table.visibleSegments.filter {
                 $0.isSealed || (withActive && $0.sequences != nil)
             }
-            func isSmall(_ segment: Segment) -> Bool { segment.end < options.segmentSize / 2 }
-            func isWorthIt(_ segment: Segment) -> Bool {
-                segment.deadBytes > 0 || segment.tombstoneBytes > 0
-            }
-            let whole = all.filter { !$0.keepsCutBytes }
-            let isMerging = whole.filter { isSmall($0) || isWorthIt($0) }.count > 1
-            let inputs = whole.filter { isWorthIt($0) || (isMerging && isSmall($0)) }
+            let inputs = all.worthRewriting(segmentSize: options.segmentSize)
             return (inputs, all.filter { segment in !inputs.contains { $0 === segment } })
         }
     }

@@ -31,6 +31,11 @@ extension Store {
             return (writer.nextSequence, open.map { ($0, $0.segment.end) }, writer.failure)
         }
         if let failure { throw failure }
+        do throws(FileError) {
+            try manifest.makeDurable(in: directory)
+        } catch {
+            throw failed(error)
+        }
         // Oldest first: a segment is never durable further than the ones before it.
         for (appender, end) in ends { try sync(appender, upTo: end) }
         durableSequence.store(next, ordering: .releasing)
@@ -43,9 +48,13 @@ extension Store {
         do throws(FileError) {
             try appender.sync(upTo: end)
         } catch {
-            let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
-            writerLock.withLock { writer.failure = failure }
-            throw failure
+            throw failed(error)
         }
+    }
+
+    private func failed(_ error: FileError) -> StoreError {
+        let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
+        writerLock.withLock { writer.failure = failure }
+        return failure
     }
 }

@@ -12,11 +12,9 @@ extension Store {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try requireOpen()
-        let hash = Checksum.hash(key, seed: hashSeed)
-        let epoch = ReaderEpoch.enter()
-        defer { epoch.leave() }
-        guard let record = try locate(key, hash: hash) else { return nil }
-        return body(unsafe try value(of: record).bytes)
+        return try withRecord(forKey: key) { (record) throws(StoreError) -> Result in
+            body(unsafe try value(of: record).bytes)
+        }
     }
 
     /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
@@ -56,6 +54,18 @@ extension Store {
         return try locate(key, hash: hash) != nil
     }
 
+    /// Lends a key's newest record, inside an epoch.
+    @inline(__always)
+    func withRecord<Result>(
+        forKey key: RawSpan, _ body: (RecordPointer) throws(StoreError) -> Result?
+    ) throws(StoreError) -> Result? {
+        let hash = Checksum.hash(key, seed: hashSeed)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        guard let record = try locate(key, hash: hash) else { return nil }
+        return try body(record)
+    }
+
     // MARK: Inside an epoch
 
     /// Three passes over a handful of keys: ask for the buckets, ask for the records, answer.
@@ -71,7 +81,7 @@ extension Store {
             hashes[index - range.lowerBound] = hash
             keydir.prefetch(hash)
         }
-        for index in range { prefetchRecord(hashes[index - range.lowerBound]) }
+        for index in range { try prefetchRecord(hashes[index - range.lowerBound]) }
         for index in range {
             let key = bytes.extracting(keys.range(index))
             let record = try locate(key, hash: hashes[index - range.lowerBound])
@@ -87,7 +97,7 @@ extension Store {
     @inline(__always)
     private func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
         while true {
-            let descriptor = keydir.descriptor(hash)
+            let descriptor = try keydir.descriptor(hash)
             var search = keydir.search(hash, descriptor: descriptor)
             var suspect: Location?
             while let candidate = unsafe search.next() {
@@ -102,7 +112,7 @@ extension Store {
             }
             if let suspect { try requireOther(key, at: suspect) }
             // A miss is certain if no growth moved the shard's entries meanwhile.
-            if keydir.descriptor(hash) == descriptor {
+            if try keydir.descriptor(hash) == descriptor {
                 if certainFrom > 0 { try requireCertain(0) }
                 return nil
             }
@@ -110,7 +120,7 @@ extension Store {
     }
 
     @inline(__always)
-    private func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+    func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
         if let value = unsafe record.value(isVerified: options.verifiesReads) {
             return unsafe value
         }
@@ -129,8 +139,8 @@ extension Store {
     }
 
     @inline(__always)
-    private func prefetchRecord(_ hash: UInt64) {
-        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+    private func prefetchRecord(_ hash: UInt64) throws(StoreError) {
+        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
         guard let candidate = unsafe search.next() else { return }
         let record = unsafe table.record(at: candidate.location)
         unsafe stave_prefetch(record.segment + record.offset)
@@ -150,7 +160,7 @@ extension Store {
     }
 
     /// Throws where a lost record may be newer than `sequence`.
-    private func requireCertain(_ sequence: UInt64) throws(StoreError) {
+    func requireCertain(_ sequence: UInt64) throws(StoreError) {
         for uncertainty in uncertainties where sequence < uncertainty.sequence {
             throw uncertainty.error
         }

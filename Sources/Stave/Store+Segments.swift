@@ -107,14 +107,40 @@ extension Store {
         try? writeHint(of: segment)
     }
 
+    /// The segment's entries sorted by key, up to `end`.
+    func sortedEntries(of segment: Segment, upTo end: Int) -> SortedEntries {
+        _ = hint(of: segment)
+        return segment.sortedEntries(upTo: end)
+    }
+
+    /// The segment's hint, if it has one: read now where that was not needed before. One that does not
+    /// check out is made again from the segment, unless that is damaged too.
+    func hint(of segment: Segment) -> HintImage? {
+        if let hint = segment.hint { return hint }
+        guard segment.wasSealed else { return nil }
+        do throws(HintFile.Problem) {
+            if let hint = try HintFile.read(of: segment, in: directory) { segment.remember(hint) }
+        } catch {
+            guard segment.sortedEntries(upTo: segment.end).unreadable.isEmpty else { return nil }
+            if readOnlyReason == nil { try? writeHint(of: segment) }
+            options.onEvent?(.hintRebuilt(file: error.file, reason: error.reason))
+        }
+        return segment.hint
+    }
+
     /// Writes a sealed segment's hint file and reads through it from now on.
     func writeHint(of segment: Segment) throws(FileError) {
-        let image = segment.image(upTo: segment.end)
+        let image = segment.sortedEntries(upTo: segment.end).image
         let file = FileName.hint(segment.number)
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)
+        guard unsafe try written.size() == image.bytes.count else { return }
         let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
-        segment.remember(unsafe HintImage(trusting: mapping.bytes, keeping: mapping))
+        // What is there now is checked as at every open; the image in memory serves until then.
+        let mapped = unsafe try? HintImage(
+            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
+            segmentLength: segment.end)
+        if let mapped { segment.remember(mapped) }
     }
 }
 

@@ -69,6 +69,7 @@ extension Store {
         let (appender, needsTending) = try requireRoom(length)
         // Now, because after the append nothing may fail any more.
         try keydir.makeRoom(hash)
+        let old = unsafe try existing(key, hash: hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
@@ -76,7 +77,7 @@ extension Store {
         let offset = try appender.append(header, key: key, value: value)
         written(sequence, length, in: appender.segment)
         let location = Location(slot: appender.segment.slot, offset: offset)
-        if let old = unsafe existing(key, hash: hash) {
+        if let old = unsafe old {
             forget(unsafe old.location)
             unsafe keydir.replace(old.slot, hash: hash, with: location)
         } else {
@@ -90,7 +91,7 @@ extension Store {
         forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool)? {
         try requireWritable()
-        guard let old = unsafe existing(key, hash: hash) else {
+        guard let old = unsafe try existing(key, hash: hash) else {
             try requireAbsent(key, hash: hash)
             return nil
         }
@@ -111,7 +112,7 @@ extension Store {
     /// Has enough been written since a writer last looked after the background?
     @inline(__always)
     private func isTendingDue() -> Bool {
-        guard writer.counters.writtenBytes &- writer.tendedBytes > 1 << 20 else { return false }
+        guard writer.counters.writtenBytes &- writer.tendedBytes > tendingStep else { return false }
         writer.tendedBytes = writer.counters.writtenBytes
         return true
     }
@@ -126,9 +127,10 @@ extension Store {
     /// The slot of `key`, if it has one. A damaged record counts as the key's where its segment's hint
     /// says so: a key can be set or deleted out of its damage.
     @inline(__always)
-    private func existing(_ key: RawSpan, hash: UInt64) -> (slot: Keydir.Slot, location: Location)?
-    {
-        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+    func existing(
+        _ key: RawSpan, hash: UInt64
+    ) throws(StoreError) -> (slot: Keydir.Slot, location: Location)? {
+        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
             if table.record(at: location).hasKey(key) || isDamagedRecord(of: key, at: location) {
@@ -141,7 +143,7 @@ extension Store {
     /// Throws where a damaged record, of which nothing tells the key, may be this key's: then nobody
     /// can say that the key is not there.
     private func requireAbsent(_ key: RawSpan, hash: UInt64) throws(StoreError) {
-        var search = keydir.search(hash, descriptor: keydir.descriptor(hash))
+        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
             if table.record(at: location).headerChecksOut() { continue }
@@ -161,7 +163,7 @@ extension Store {
     /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint, or
     /// where the hint was made before the segment reached there.
     func hintNames(_ key: RawSpan, at location: Location) -> Bool? {
-        guard let hint = table.segments[location.slot]?.hint,
+        guard let segment = table.segments[location.slot], let hint = hint(of: segment),
             location.offset < hint.segmentLength
         else { return nil }
         return unsafe key.withUnsafeBytes { key in
@@ -171,7 +173,7 @@ extension Store {
     }
 
     /// Takes a record that is superseded out of its segment's live bytes.
-    private func forget(_ location: Location) {
+    func forget(_ location: Location) {
         guard let segment = table.segments[location.slot],
             let header = table.record(at: location).header
         else { return }
@@ -190,6 +192,7 @@ extension Store {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
         if let failure = writer.failure { throw failure }
+        try manifest.requireCertain()
         // 2^64 writes are never made; a made-up file may claim that they were.
         if writer.nextSequence >= .max - 1 {
             throw .readOnly(path: path, reason: "its sequence numbers are used up")

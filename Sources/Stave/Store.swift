@@ -32,6 +32,9 @@ public final class Store: @unchecked Sendable {
     let uncertainties: [Uncertainty]
     /// Entries older than this may not be the newest; see `Uncertainty`. 0 where all is certain.
     let certainFrom: UInt64
+    /// Bytes after which a writer looks whether the background has work: small beside a segment, so
+    /// that the directory's bound holds for small ones too.
+    let tendingStep: Int
     /// Why a store that was opened to be written may not be; nil where it may.
     let readOnlyReason: String?
     private let isClosed = Atomic<Bool>(false)
@@ -69,6 +72,7 @@ public final class Store: @unchecked Sendable {
         var options = options
         options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
         self.options = options
+        tendingStep = min(1 << 20, options.segmentSize / 8)
         durability = options.durability
         directory = opened.directory.take()!
         storeLock = opened.lock.take()
@@ -77,7 +81,11 @@ public final class Store: @unchecked Sendable {
         uncertainties = recovered.uncertainties
         certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
         table = SegmentTable()
-        keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+        if let saved = recovered.saved {
+            keydir = try Keydir(restoring: saved)
+        } else {
+            keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+        }
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
         writer = WriterState(nextSequence: recovered.nextSequence)
@@ -90,13 +98,21 @@ public final class Store: @unchecked Sendable {
             readOnlyReason = nil
         }
         notices = recovered.notices
-        try fillKeydir(recovered)
+        if let saved = recovered.saved {
+            try restore(saved, recovered)
+        } else {
+            try fillKeydir(recovered)
+        }
+        if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         if readOnlyReason == nil { try settle(recovered) }
     }
 
     deinit { try? close() }
 
     public var isReadOnly: Bool { readOnlyReason != nil }
+
+    /// It holds the lock, even where damage keeps it from writing.
+    var isWriter: Bool { options.access == .readWrite }
 
     /// Keys with a value.
     public var count: Int { keydir.count }
@@ -107,7 +123,8 @@ public final class Store: @unchecked Sendable {
         if isClosed.load(ordering: .relaxed) { throw .closed }
     }
 
-    /// Makes everything durable, trims the active segment and lets the lock go. Later calls do nothing;
+    /// Makes everything durable, trims the active segment, saves the keydir where that makes the next
+    /// open faster, and lets the lock go. Later calls do nothing;
     /// other uses of a closed store throw `StoreError.closed`.
     public func close() throws(StoreError) {
         if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
@@ -127,6 +144,7 @@ public final class Store: @unchecked Sendable {
             problem = error
         }
         if let problem { throw problem }
+        compactionLock.withLock { saveCheckpoint() }
     }
 
     /// Ends the active segment's file behind its last record: what a clean close looks like.
@@ -153,6 +171,8 @@ struct WriterState {
     var compactionFailure: (error: StoreError, time: UInt32)?
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
+    /// A compaction is between its commit and its end: entries name records of inputs and of outputs.
+    var isSwitching = false
     /// Segments that a compaction replaced, until no reader can be inside.
     var limbo = Limbo()
     var counters = Counters()

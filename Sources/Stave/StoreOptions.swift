@@ -30,6 +30,10 @@ public struct StoreOptions: Sendable {
     /// value; the rest of the checks stay.
     public var verifiesReads = true
 
+    /// Closing saves the keydir where the next open would otherwise read more entries than this, and
+    /// more than a 64th of the keys. The file takes 10 to 12 bytes a key.
+    public var checkpointEntries = 16_384
+
     /// When the background compacts.
     public var compaction = CompactionPolicy()
     /// Told what the background has done, on one of its threads. Must not call the store.
@@ -43,4 +47,6 @@ public enum StoreEvent: Sendable {
     case compacted(CompactionReport)
     /// The store goes on; the next try is a minute later, or when `compact()` is called.
     case compactionFailed(StoreError)
+    /// A hint file did not check out and was made again from its segment.
+    case hintRebuilt(file: String, reason: String)
 }

@@ -10,6 +10,8 @@ public struct StoreStatistics: Sendable {
         public var deadBytes: Int
         /// Tombstones that are the newest record of their key.
         public var tombstoneBytes: Int
+        /// Bytes that are in memory, in the page cache, counted in whole pages.
+        public var residentBytes: Int
     }
 
     public var path: String
@@ -23,6 +25,8 @@ public struct StoreStatistics: Sendable {
     public var liveBytes: Int
     public var deadBytes: Int
     public var tombstoneBytes: Int
+    /// Bytes of segments that are in memory, in the page cache.
+    public var residentBytes: Int
     /// Memory of the keydir.
     public var keydirBytes: Int
     /// The next write's sequence number.
@@ -38,6 +42,8 @@ public struct StoreStatistics: Sendable {
     /// How many more dead bytes start the next compaction in the background; 0 where one is due. nil
     /// where none starts by itself: read-only, or switched off.
     public var deadBytesToCompaction: Int?
+    /// A compaction is due, but no sealed segment is worth one: it waits for the active one to fill.
+    public var compactionAwaitsSegment: Bool
     /// Why the last compaction in the background failed, in words, until it is tried again.
     public var compactionFailure: String?
     /// Bytes of records that were written by `set` and `removeValue` since the store was opened.

@@ -45,7 +45,8 @@ enum Dispatch {
     /// Paths and options are text; decoded with replacements, a path would name another file. The words
     /// of a command may be any bytes.
     static func refuseBrokenText(_ arguments: [String]) {
-        let words = ["inspect", "help"].contains(arguments.dropFirst().first ?? "")
+        let names = ["inspect", "verify", "why", "repair", "diff", "help"]
+        let words = names.contains(arguments.dropFirst().first ?? "")
         let end = words ? nil : ArgumentSplit(arguments).commandIndex
         for index in 1..<max(1, end ?? arguments.count) {
             // SAFETY: the arguments live as long as the process, and nothing changes them.
@@ -59,8 +60,15 @@ enum Dispatch {
 
     /// The first argument says it; a directory of that name is written ./inspect.
     static func run(_ arguments: [String]) {
+        if let index = arguments.firstIndex(of: "--generate-completion-script"), index <= 2 {
+            return printCompletionScript(arguments.dropFirst(index + 1).first)
+        }
         switch arguments.dropFirst().first {
         case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
+        case "verify": run(VerifyCommand.self, Array(arguments.dropFirst(2)))
+        case "why": run(WhyCommand.self, Array(arguments.dropFirst(2)))
+        case "repair": run(RepairCommand.self, Array(arguments.dropFirst(2)))
+        case "diff": run(DiffCommand.self, Array(arguments.dropFirst(2)))
         case "help":
             StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
         default:
@@ -69,6 +77,17 @@ enum Dispatch {
                 StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words)
             )
         }
+    }
+}
+
+extension Dispatch {
+    private static func printCompletionScript(_ shell: String?) {
+        guard let text = shell.flatMap(CompletionScript.text) else {
+            let shells = CompletionScript.shells.joined(separator: ", ")
+            StaveCommand.complain("stave: --generate-completion-script takes one of \(shells)")
+            Glibc.exit(64)
+        }
+        print(text, terminator: "")
     }
 }
 

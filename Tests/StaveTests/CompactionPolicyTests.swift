@@ -82,6 +82,38 @@ struct CompactionPolicyTests {
         }
     }
 
+    // MARK: Damage
+
+    @Test("The background leaves a damaged victim alone, says so once, and goes on with the others")
+    func damagedVictim() throws {
+        var options = options(segmentSize: 256 << 10)
+        options.compaction.isAutomatic = false
+        var store = try Store(path: path, options: options)
+        for number in 0..<600 { try store.set(value(number), forKey: key(number % 300)) }
+        try store.sealActive()
+        try store.close()
+        let damaged = try #require(try StoreFolder.segments(path).first)
+        let bytes = try StoreFolder.bytes(path, damaged)
+        var changed = bytes
+        changed[SegmentHeader.byteCount + 500] ^= 1
+        try StoreFolder.write(changed, path, damaged)
+        options.compaction.isAutomatic = true
+        store = try Store(path: path, options: options)
+        // Wakes the background; key 0's first record is dead, and one byte of it is wrong now.
+        for number in 600..<2700 { try store.set(value(number), forKey: key(number % 300)) }
+        #expect(try eventually { try store.statistics().compactionCount > 2 })
+        _ = try eventually { try store.compactOnce() == nil }
+        let told = events.compactions.filter { !$0.damage.isEmpty }
+        #expect(told.count == 1)
+        #expect(told.first?.damage.count == 1)
+        #expect(told.first?.damage.first?.contains(damaged) == true)
+        #expect(events.failures.isEmpty)
+        #expect(try StoreFolder.bytes(path, damaged) == changed)
+        for number in 0..<300 {
+            #expect(try store.value(forKey: key(number)) == value(2400 + number))
+        }
+    }
+
     // MARK: Space
 
     @Test("Overwritten at full speed, the directory stays within its bound")

@@ -137,7 +137,7 @@ struct ConcurrencyTests {
             }
         }
         try check(store)
-        store.keydir.checkInvariants()
+        try store.keydir.checkInvariants()
         try store.close()
         try check(Store(path: folder.path("store"), options: .small()))
     }

@@ -21,8 +21,8 @@ struct KeydirTests {
     /// Finds a key's slot as a store does: by looking at what the location names.
     private func find(
         _ key: Key, _ keydir: Keydir, _ owners: [Int: Key]
-    ) -> (slot: Keydir.Slot, location: Location)? {
-        var search = keydir.search(key.hash, descriptor: keydir.descriptor(key.hash))
+    ) throws -> (slot: Keydir.Slot, location: Location)? {
+        var search = keydir.search(key.hash, descriptor: try keydir.descriptor(key.hash))
         while let candidate = unsafe search.next() {
             if unsafe owners[candidate.location.offset / 8] == key { return unsafe candidate }
         }
@@ -44,7 +44,7 @@ struct KeydirTests {
                 // First growing, then shrinking, then growing again.
                 let key = keys.randomElement(using: &random)!
                 let grows = random.chance(step / 1000 % 2 == 0 ? 75 : 25)
-                let found = unsafe find(key, keydir, owners)
+                let found = unsafe try find(key, keydir, owners)
                 #expect(
                     unsafe (found?.location.offset) == model[key].map { $0 * 8 }, "seed \(seed)")
                 if grows {
@@ -64,14 +64,14 @@ struct KeydirTests {
                     model[key] = nil
                 }
                 #expect(keydir.count == model.count)
-                if step % 100 == 0 { keydir.checkInvariants() }
+                if step % 100 == 0 { try keydir.checkInvariants() }
             }
             for key in keys {
-                let found = unsafe find(key, keydir, owners)
+                let found = unsafe try find(key, keydir, owners)
                 #expect(
                     unsafe (found?.location.offset) == model[key].map { $0 * 8 }, "seed \(seed)")
             }
-            keydir.checkInvariants()
+            try keydir.checkInvariants()
         }
     }
 
@@ -84,11 +84,11 @@ struct KeydirTests {
             keydir.insert(hash, Location(slot: 1, offset: number * 8))
         }
         for number in 1...50 {
-            #expect(unsafe keydir.slot(hash, at: Location(slot: 1, offset: number * 8)) != nil)
-            #expect(unsafe keydir.slot(hash, at: Location(slot: 2, offset: number * 8)) == nil)
+            #expect(unsafe try keydir.slot(hash, at: Location(slot: 1, offset: number * 8)) != nil)
+            #expect(unsafe try keydir.slot(hash, at: Location(slot: 2, offset: number * 8)) == nil)
         }
-        #expect(unsafe keydir.slot(hash, at: Location(slot: 1, offset: 51 * 8)) == nil)
-        #expect(unsafe keydir.slot(~hash, at: Location(slot: 1, offset: 8)) == nil)
+        #expect(unsafe try keydir.slot(hash, at: Location(slot: 1, offset: 51 * 8)) == nil)
+        #expect(unsafe try keydir.slot(~hash, at: Location(slot: 1, offset: 8)) == nil)
     }
 
     /// Growth gives old tables back while readers look; what was there before must stay found.
@@ -118,7 +118,7 @@ struct KeydirTests {
                     for (index, key) in stable.enumerated() {
                         let epoch = ReaderEpoch.enter()
                         let location = Location(slot: 1, offset: index * 8)
-                        if unsafe keydir.slot(key.hash, at: location) == nil { misses += 1 }
+                        if unsafe try keydir.slot(key.hash, at: location) == nil { misses += 1 }
                         epoch.leave()
                     }
                 }
@@ -131,11 +131,11 @@ struct KeydirTests {
             keydir.insert(key.hash, Location(slot: 2, offset: index * 8))
         }
         for (index, key) in others.enumerated() {
-            let slot = unsafe keydir.slot(key.hash, at: Location(slot: 2, offset: index * 8))
+            let slot = unsafe try keydir.slot(key.hash, at: Location(slot: 2, offset: index * 8))
             unsafe keydir.remove(slot!, hash: key.hash)
         }
         isDone.set()
         for reader in readers { #expect(try reader.join() == 0) }
-        keydir.checkInvariants()
+        try keydir.checkInvariants()
     }
 }

@@ -16,15 +16,23 @@ final class Schedule {
         var rest: ArraySlice<(key: [UInt8], value: [UInt8])>
     }
 
+    private struct Past {
+        var snapshot: Snapshot
+        var model: [[UInt8]: [UInt8]]
+    }
+
     /// What was done, a line each.
     private(set) var trace: [String] = []
     private var random: SeededRandom
     private let path: String
+    /// Whether each close saves the keydir, or none.
+    private let savesKeydir: Bool
     private let keys: [[UInt8]]
     private var model: [[UInt8]: [UInt8]] = [:]
     private var store: Store
     private var compaction: Compaction?
     private var scans: [Scan] = []
+    private var pasts: [Past] = []
     private var copies = 0
     private var versions = 0
 
@@ -34,15 +42,17 @@ final class Schedule {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: false)
         let count = Int.random(in: 2...7, using: &random)
+        savesKeydir = random.chance(8)
         keys = (0..<count).map { Array("k\($0)".utf8) }
-        store = try Self.open(path + "/0")
+        store = try Self.open(path + "/0", savesKeydir)
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// A store whose background does nothing.
-    private static func open(_ path: String) throws -> Store {
+    private static func open(_ path: String, _ savesKeydir: Bool) throws -> Store {
         var options = StoreOptions.small()
+        if savesKeydir { options.checkpointEntries = 0 }
         options.compaction.isAutomatic = false
         let store = try Store(path: path, options: options)
         store.worker.stop()
@@ -53,6 +63,7 @@ final class Schedule {
     func run() throws {
         for _ in 0..<Int.random(in: 5...30, using: &random) { try operate() }
         try endCompaction()
+        for _ in pasts { try readSnapshot() }
         try checkAll(store)
         try checkInvariants()
         try reopen()
@@ -68,7 +79,9 @@ final class Schedule {
         case 44..<47: try get()
         case 47..<50: try getMany()
         case 50..<58: try openScan()
-        case 58..<64: try continueScan()
+        case 58..<62: try continueScan()
+        case 62..<63: try takeSnapshot()
+        case 63..<64: try readSnapshot()
         case 64..<67: try endActive()
         case 67..<79: try seal()
         case 79..<93: beginCompaction()
@@ -139,6 +152,33 @@ final class Schedule {
         try expect(
             found?.key == wanted?.key && found?.value == wanted?.value,
             "a scan shows \(text(found)) instead of \(text(wanted))")
+    }
+
+    private func takeSnapshot() throws {
+        trace.append("take snapshot \(pasts.count)")
+        pasts.append(Past(snapshot: try store.snapshot(), model: model))
+    }
+
+    /// Look-ups and a scan of how it was.
+    private func readSnapshot() throws {
+        guard let index = pasts.indices.randomElement(using: &random) else { return }
+        trace.append("read snapshot \(index)")
+        let past = pasts[index]
+        try expect(past.snapshot.count == past.model.count, "a snapshot has another count")
+        for key in keys {
+            try expect(
+                try past.snapshot.value(forKey: key) == past.model[key],
+                "a snapshot shows a wrong value of \(name(key))")
+        }
+        var cursor = try past.snapshot.entries()
+        for key in keys {
+            guard let value = past.model[key] else { continue }
+            let found = try cursor.next()
+            try expect(
+                found?.key == key && found?.value == value,
+                "a snapshot's scan shows \(text(found)) instead of \(text((key, value)))")
+        }
+        try expect(try cursor.next() == nil, "a snapshot's scan shows more than there was")
     }
 
     private func endActive() throws {
@@ -219,7 +259,7 @@ final class Schedule {
     private func compactWithCrashes() throws {
         while compaction != nil {
             let copy = try copy()
-            let opened = try Self.open(copy)
+            let opened = try Self.open(copy, savesKeydir)
             try checkAll(opened)
             try opened.close()
             try FileManager.default.removeItem(atPath: copy)
@@ -233,8 +273,9 @@ final class Schedule {
         cancel()
         try endCompaction()
         trace.append("reopen")
+        pasts = []
         try store.close()
-        store = try Self.open(store.path)
+        store = try Self.open(store.path, savesKeydir)
         try expect(store.notices == [], "notices: \(store.notices)")
         try checkAll(store)
     }
@@ -269,8 +310,8 @@ final class Schedule {
             try disturbHints(copy)
         }
         let sequence = try store.statistics().nextSequence
-        (compaction, scans) = (nil, [])
-        store = try Self.open(copy)
+        (compaction, scans, pasts) = (nil, [], [])
+        store = try Self.open(copy, savesKeydir)
         try expect(!isWhole || store.notices == [], "notices: \(store.notices)")
         try expect(
             try store.statistics().nextSequence >= sequence, "sequence numbers are used again")
@@ -313,7 +354,7 @@ final class Schedule {
             try step(&scans[index])
         }
         scans = []
-        store.keydir.checkInvariants()
+        try store.keydir.checkInvariants()
         let statistics = try store.statistics()
         let live = entries.reduce(0) {
             $0 + RecordHeader.recordLength(key: $1.key.count, value: $1.value.count)

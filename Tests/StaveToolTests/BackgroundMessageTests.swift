@@ -34,24 +34,6 @@ struct MailboxTests {
         }
         #expect(mailbox.take() == ["compaction failed: cannot write 00[1: no space left"])
     }
-
-    @Test("The editor is not woken inside a paste, a search or a key's sequence")
-    func wakeGuard() {
-        var wakeGuard = WakeGuard()
-        func isOpen(after text: String) -> Bool {
-            for scalar in text.unicodeScalars { wakeGuard.didRead(scalar) }
-            return wakeGuard.isOpen
-        }
-        #expect(isOpen(after: "get a"))
-        #expect(!isOpen(after: "\u{16}"))
-        #expect(isOpen(after: "\u{1}"))
-        #expect(!isOpen(after: "\u{1B}"))
-        #expect(isOpen(after: "b"))
-        #expect(!isOpen(after: "\u{12}need\u{7F}\u{12}"))
-        #expect(isOpen(after: "\u{01}"))
-        wakeGuard.isPasting = true
-        #expect(!isOpen(after: "x"))
-    }
 }
 
 struct BackgroundMessageTests {

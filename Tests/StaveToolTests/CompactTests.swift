@@ -117,8 +117,8 @@ struct CompactTests {
     func barLine() {
         func line(_ columns: Int, _ fraction: Double = 0.42) -> String {
             ProgressBar.line(
-                "compacting", fraction: fraction, bytes: 1 << 30, elapsed: .seconds(4),
-                columns: columns)
+                "compacting", done: Int((fraction * Double(1 << 30)).rounded(.up)), total: 1 << 30,
+                elapsed: .seconds(4), columns: columns)
         }
         #expect(
             line(80)
@@ -132,6 +132,10 @@ struct CompactTests {
         for columns in 1...200 {
             for fraction in [-1, 0, 0.001, 0.02, 0.5, 1, 2] {
                 #expect(line(columns, fraction).count < columns)
+                let endless = ProgressBar.line(
+                    "keys", done: 12_345, total: nil, unit: .count("key"), elapsed: .seconds(2),
+                    columns: columns)
+                #expect(endless.count < columns)
             }
         }
     }

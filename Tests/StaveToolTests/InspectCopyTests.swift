@@ -64,14 +64,38 @@ struct InspectCopyTests {
         #expect(overview.output.contains("number is 1, the file's name says 2"))
     }
 
-    @Test("A file named keydir.checkpoint is known by its name only")
+    @Test("A keydir checkpoint tells of its segments, and which of its tables is damaged")
     func checkpoint() throws {
-        for (name, bytes) in store.files { folder.write(bytes, to: name) }
-        folder.write([1, 2, 3], to: "keydir.checkpoint")
-        #expect(try run(".").status == 0)
-        let alone = try run("keydir.checkpoint")
-        #expect(alone.status == 66)
-        #expect(alone.errors.contains("knows nothing of a keydir.checkpoint"))
+        let table = [UInt8](repeating: 0, count: 128)
+        var checkpoint = KeydirCheckpoint(
+            storeID: SegmentMaker.storeID, nextSequence: 77,
+            segments: [
+                KeydirCheckpoint.Segment(
+                    number: 3, identity: 0x3333, end: 4096, liveBytes: 4000, tombstoneBytes: 16,
+                    sequences: 5...76, slot: 1)
+            ],
+            shards: [KeydirCheckpoint.Shard(buckets: 2, usedSlots: 9, liveSlots: 8, checksum: 0)])
+        checkpoint.shards[0].checksum = unsafe KeydirCheckpoint.checksum(
+            table.span.bytes, at: checkpoint.tablesOffset, of: checkpoint.storeID)
+        var bytes = checkpoint.encoded() + table
+        folder.write(bytes, to: "keydir.checkpoint")
+        let whole = try run("keydir.checkpoint")
+        #expect(whole.status == 0)
+        #expect(try matchesSnapshot(whole.output, "checkpoint"))
+        #expect(try run("keydir.checkpoint", "--json").output.contains("\"keys\":8,"))
+        #expect(try run("keydir.checkpoint", "--hex", "--from", "0").status == 64)
+        for place in bytes.indices {
+            bytes[place] ^= 4
+            folder.write(bytes, to: "copy")
+            let isKnown = place >= 8
+            let output = Output(isKept: true)
+            let inspection = Inspection(
+                path: folder.path("copy"), segment: nil, filter: RecordFilter(), limit: .max,
+                hex: false, json: false, stats: false, verify: false, output: output)
+            let worst = try? inspection.run()
+            #expect(worst == (isKnown ? .damage : nil) || worst == .unreadable, "\(place)")
+            bytes[place] ^= 4
+        }
     }
 
     @Test("A segment that is cut while it is read is damage, not the end of the inspector")

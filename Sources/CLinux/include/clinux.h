@@ -23,6 +23,11 @@ void stave_set_thread_slot(void *value, void (*on_exit)(void *));
 
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
+/// The environment, as a list that ends with NULL.
+char **stave_environment(void);
+/// write(2) that takes what fits without waiting; -1 with EOPNOTSUPP where that is not to be had.
+ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count);
+
 /// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
 void stave_ignore_file_size_signal(void);
 

@@ -9,7 +9,7 @@ package struct Directory: ~Copyable, Sendable {
     /// Opens the directory at `path`.
     package init(path: String) throws(FileError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
-        descriptor = try retrying("open", path) { unsafe stave_open(path, flags, 0) }
+        descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
         self.path = path
     }
 
@@ -18,11 +18,16 @@ package struct Directory: ~Copyable, Sendable {
     /// Makes the directory, mode 0700, and its entry in the parent durable. The parent must exist.
     package static func create(_ path: String) throws(FileError) {
         do throws(FileError) {
-            _ = try retrying("create", path) { unsafe mkdir(path, 0o700) }
+            _ = try retrying(.makeDirectory, path) { unsafe mkdir(path, 0o700) }
         } catch {
             if error.code == EEXIST { return }
             throw error
         }
+        try syncName(of: path)
+    }
+
+    /// Makes the entry of the directory at `path` in its parent durable.
+    package static func syncName(of path: String) throws(FileError) {
         try Directory(path: parent(of: path)).sync()
     }
 
@@ -33,11 +38,39 @@ package struct Directory: ~Copyable, Sendable {
         return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
     }
 
+    /// Is it `other`, or somewhere inside?
+    package func isInside(_ other: borrowing Directory) -> Bool {
+        func place(_ descriptor: Int32) -> (dev_t, ino_t)? {
+            var status = stat()
+            // SAFETY: fstat fills the struct in.
+            guard unsafe fstat(descriptor, &status) == 0 else { return nil }
+            return (status.st_dev, status.st_ino)
+        }
+        guard let wanted = place(other.descriptor), var here = place(descriptor) else {
+            return false
+        }
+        var current = dup(descriptor)
+        defer { close(current) }
+        while here != wanted {
+            let above = unsafe stave_open_at(current, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            close(current)
+            current = above
+            guard let next = place(above), next != here else { return false }
+            here = next
+        }
+        return true
+    }
+
+    /// The directory that holds what `path` names.
+    package static func opening(parentOf path: String) throws(FileError) -> Directory {
+        try Directory(path: parent(of: path))
+    }
+
     package func path(of name: String) -> String { path + "/" + name }
 
     /// The names in the directory without "." and "..", sorted.
     package func names() throws(FileError) -> [String] {
-        let copy = try retrying("list", path) {
+        let copy = try retrying(.list, path) {
             unsafe stave_open_at(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         }
         guard let stream = unsafe fdopendir(copy) else {
@@ -73,7 +106,7 @@ package struct Directory: ~Copyable, Sendable {
             }
         let descriptor: Int32
         do throws(FileError) {
-            descriptor = try retrying("open", path) {
+            descriptor = try retrying(.open, path) {
                 unsafe stave_open_at(
                     self.descriptor, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
             }
@@ -89,15 +122,20 @@ package struct Directory: ~Copyable, Sendable {
     /// Is there anything of this name, a dangling symbolic link included?
     package func contains(_ name: String) -> Bool {
         var status = stat()
-        return unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+        // SAFETY: fstatat fills the struct in.
+        return attempt(.examine, path(of: name)) {
+            unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+        } == 0
     }
 
     /// Bytes of the file `name`, or nil where there is none.
     package func size(of name: String) -> Int? {
         var status = stat()
-        guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            return nil
+        // SAFETY: fstatat fills the struct in.
+        let result = attempt(.examine, path(of: name)) {
+            unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
         }
+        guard result == 0 else { return nil }
         return Int(status.st_size)
     }
 
@@ -128,28 +166,35 @@ package struct Directory: ~Copyable, Sendable {
     }
 
     package func remove(_ name: String) throws(FileError) {
-        _ = try retrying("remove", path(of: name)) { unsafe unlinkat(descriptor, name, 0) }
+        _ = try retrying(.remove, path(of: name)) { unsafe unlinkat(descriptor, name, 0) }
     }
 
     package func rename(_ old: String, to new: String) throws(FileError) {
-        _ = try retrying("rename", path(of: old)) {
+        _ = try retrying(.rename, path(of: old)) {
             unsafe renameat(descriptor, old, descriptor, new)
         }
     }
 
     /// Makes names that were created, renamed or removed durable.
     package func sync() throws(FileError) {
-        _ = try retrying("sync", path) { fsync(descriptor) }
+        _ = try retrying(.syncDirectory, path) { fsync(descriptor) }
     }
 
     /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The caller
     /// syncs the directory where the name must be durable.
     package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
+        try replace(file) { (output) throws(FileError) in try output.write(bytes, at: 0) }
+    }
+
+    /// The same with contents that `write` puts into the new file.
+    package func replace(
+        _ file: FileName, _ write: (borrowing File) throws(FileError) -> Void
+    ) throws(FileError) {
         let temporary = file.temporaryName
         if contains(temporary) { try remove(temporary) }
         do throws(FileError) {
             let output = try open(temporary, .create)
-            try output.write(bytes, at: 0)
+            try write(output)
             try output.sync()
             try rename(temporary, to: file.name)
         } catch {

@@ -23,7 +23,7 @@ package struct File: ~Copyable, Sendable {
     /// refused; a symbolic link is followed.
     package static func opening(_ path: String) throws(FileError) -> File {
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
-        let descriptor = try retrying("open", path) { unsafe stave_open(path, flags, 0) }
+        let descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
         let file = File(descriptor: descriptor, path: path)
         try file.requireRegular()
         return file
@@ -41,7 +41,7 @@ package struct File: ~Copyable, Sendable {
     private func status() throws(FileError) -> stat {
         var status = stat()
         // SAFETY: fstat fills the struct in.
-        _ = try retrying("examine", path) { unsafe fstat(descriptor, &status) }
+        _ = try retrying(.examine, path) { unsafe fstat(descriptor, &status) }
         return status
     }
 
@@ -54,32 +54,56 @@ package struct File: ~Copyable, Sendable {
         guard size <= limit else {
             throw FileError("read", path, reason: "\(size) bytes are more than \(limit)")
         }
-        var bytes = [UInt8](repeating: 0, count: size)
+        return try contents(at: 0, count: size)
+    }
+
+    /// `count` bytes from `offset` on, or as many as there are.
+    package func contents(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
         var done = 0
-        while done < size {
-            let count = try retrying("read", path) {
+        while done < count {
+            let wanted = permitted(done..<count, .read, path)
+            let count = try retrying(.read, path) {
                 // SAFETY: the read stays inside the array.
                 unsafe bytes.withUnsafeMutableBytes { buffer in
-                    unsafe pread(descriptor, buffer.baseAddress! + done, size - done, off_t(done))
+                    unsafe pread(
+                        descriptor, buffer.baseAddress! + done, wanted, off_t(offset + done))
                 }
             }
             if count == 0 { break }
             done += count
         }
-        bytes.removeLast(size - done)
+        bytes.removeLast(count - done)
         return bytes
+    }
+
+    /// Fills `buffer` from `offset` on. Throws where the file ends before.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError)
+    {
+        var done = 0
+        while done < buffer.count {
+            let wanted = permitted(done..<buffer.count, .read, path)
+            let count = try retrying(.read, path) {
+                // SAFETY: the read stays inside the buffer.
+                unsafe pread(descriptor, buffer.baseAddress! + done, wanted, off_t(offset + done))
+            }
+            guard count > 0 else {
+                throw FileError("read", path, reason: "it ends at offset \(offset + done)")
+            }
+            done += count
+        }
     }
 
     /// Writes all of `bytes` at `offset`.
     package func write(_ bytes: RawSpan, at offset: Int) throws(FileError) {
         var done = 0
         while done < bytes.byteCount {
-            let count = try retrying("write", path) {
+            let wanted = permitted(offset + done..<offset + bytes.byteCount, .write, path)
+            let count = try retrying(.write, path) {
                 // SAFETY: the pointer is used only while the span is borrowed.
                 unsafe bytes.withUnsafeBytes { buffer in
                     unsafe pwrite(
-                        descriptor, buffer.baseAddress! + done, buffer.count - done,
-                        off_t(offset + done))
+                        descriptor, buffer.baseAddress! + done, wanted, off_t(offset + done))
                 }
             }
             guard count > 0 else { throw FileError("write", path, code: ENOSPC) }
@@ -90,13 +114,13 @@ package struct File: ~Copyable, Sendable {
     /// Reserves `length` bytes at `offset`, growing the file: later stores there cannot run out of
     /// space. fallocate(2) itself, because posix_fallocate hides that a file system cannot do it.
     package func reserve(_ length: Int, at offset: Int) throws(FileError) {
-        _ = try retrying("reserve space in", path) {
+        _ = try retrying(.reserve, path) {
             stave_fallocate(descriptor, Int64(offset), Int64(length))
         }
     }
 
     package func truncate(to length: Int) throws(FileError) {
-        _ = try retrying("cut", path) { ftruncate(descriptor, off_t(length)) }
+        _ = try retrying(.truncate, path) { ftruncate(descriptor, off_t(length)) }
     }
 
     /// Asks the kernel to begin writing a range to the disk, so that a later sync has little left to
@@ -107,18 +131,29 @@ package struct File: ~Copyable, Sendable {
 
     /// Makes the contents durable.
     package func syncData() throws(FileError) {
-        _ = try retrying("sync", path) { fdatasync(descriptor) }
+        _ = try retrying(.syncData, path) { fdatasync(descriptor) }
     }
 
     /// Makes contents and metadata durable.
     package func sync() throws(FileError) {
-        _ = try retrying("sync", path) { fsync(descriptor) }
+        _ = try retrying(.sync, path) { fsync(descriptor) }
     }
 
     /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose its
     /// pages. Waits where the file is being cut right now, which takes no longer than one call.
     package func shareLength() throws(FileError) {
-        _ = try retrying("share", path) { flock(descriptor, LOCK_SH) }
+        _ = try retrying(.lock, path) { flock(descriptor, LOCK_SH) }
+    }
+
+    /// Takes the file for this process alone; false where somebody else has or shares it.
+    func lockAlone() throws(FileError) -> Bool {
+        do throws(FileError) {
+            try retrying(.lock, path) { flock(descriptor, LOCK_EX | LOCK_NB) }
+            return true
+        } catch {
+            if error.code == EWOULDBLOCK { return false }
+            throw error
+        }
     }
 
     /// Fills `range` with zeros.
@@ -136,7 +171,7 @@ package struct File: ~Copyable, Sendable {
     ///
     /// - Returns: whether it was cut.
     package func truncateUnlessShared(to length: Int) throws(FileError) -> Bool {
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+        guard try lockAlone() else { return false }
         defer { flock(descriptor, LOCK_UN) }
         try truncate(to: length)
         return true

@@ -34,15 +34,3 @@ package struct FileError: Error, Equatable, Sendable {
     /// The file system cannot reserve space ahead of writes.
     package var isUnsupported: Bool { code == EOPNOTSUPP || code == ENOSYS }
 }
-
-/// Repeats `call` while a signal interrupts it. Throws where it returns -1.
-@discardableResult
-func retrying<Result: SignedInteger>(
-    _ operation: String, _ path: String, _ call: () -> Result
-) throws(FileError) -> Result {
-    while true {
-        let result = call()
-        if result != -1 { return result }
-        if errno != EINTR { throw FileError(operation, path, code: errno) }
-    }
-}

@@ -13,11 +13,13 @@ internal import Glibc
     package init(_ file: borrowing File, count: Int, isWritable: Bool) throws(FileError) {
         precondition(count > 0, "an empty mapping is impossible")
         let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
-        let address = unsafe mmap(nil, count, protection, MAP_SHARED, file.descriptor, 0)
-        guard let address = unsafe address, unsafe address != MAP_FAILED else {
-            throw FileError("map", file.path, code: errno)
+        let descriptor = file.descriptor
+        // MAP_FAILED is -1, as other calls' failure.
+        let address = try retrying(.map, file.path) {
+            unsafe Int(bitPattern: mmap(nil, count, protection, MAP_SHARED, descriptor, 0))
         }
-        unsafe base = address
+        // SAFETY: what mmap returns where it does not fail is an address, and not 0.
+        unsafe base = UnsafeMutableRawPointer(bitPattern: address)!
         self.count = count
     }
 
@@ -49,6 +51,29 @@ internal import Glibc
         let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14; not in Glibc's module
         let start = range.lowerBound & ~4095
         unsafe madvise(base + start, range.upperBound - start, populateWrite)
+    }
+
+    /// Reads pages into memory, and returns when they are there.
+    package func load(_ range: Range<Int>) {
+        let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
+        let start = range.lowerBound & ~4095
+        if unsafe madvise(base + start, range.upperBound - start, populateRead) != 0 {
+            unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
+        }
+    }
+
+    /// Bytes of the first `end` that are in memory, counted in whole pages.
+    package func residentBytes(upTo end: Int) -> Int {
+        let step = 64 << 20
+        var pages = [UInt8](repeating: 0, count: step / 4096)
+        var count = 0
+        for start in stride(from: 0, to: end, by: step) {
+            let length = min(step, end - start)
+            // SAFETY: mincore writes a byte for each page of the stretch; the array has as many.
+            guard unsafe mincore(base + start, length, &pages) == 0 else { return 0 }
+            for page in 0..<((length + 4095) / 4096) where pages[page] & 1 == 1 { count += 4096 }
+        }
+        return count
     }
 
     /// Maps pages that are in memory already, so that the first reads of them do not fault one by one.

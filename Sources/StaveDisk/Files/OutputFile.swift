@@ -11,14 +11,14 @@ package enum OutputFile {
         while true {
             var here = stat()
             var above = stat()
-            _ = try retrying("examine", path) { unsafe fstat(directory, &here) }
+            _ = try retrying(.examine, path) { unsafe fstat(directory, &here) }
             if isSame(here, wanted) { return true }
-            let next = try retrying("open", path) {
+            let next = try retrying(.open, path) {
                 unsafe stave_open_at(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
             }
             close(directory)
             directory = next
-            _ = try retrying("examine", path) { unsafe fstat(directory, &above) }
+            _ = try retrying(.examine, path) { unsafe fstat(directory, &above) }
             // The root is above itself.
             if isSame(here, above) { return false }
         }
@@ -33,12 +33,12 @@ package enum OutputFile {
         }
         let temporary = "\(path).\(getpid()).tmp"
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = try retrying("create", path) { unsafe stave_open(temporary, flags, 0o600) }
+        let descriptor = try retrying(.open, path) { unsafe stave_open(temporary, flags, 0o600) }
         do throws(FileError) {
             let file = File(descriptor: descriptor, path: path)
             // SAFETY: the span is borrowed for the call.
             unsafe try file.write(bytes.span.bytes, at: 0)
-            _ = try retrying("write", path) { unsafe rename(temporary, path) }
+            _ = try retrying(.rename, path) { unsafe rename(temporary, path) }
         } catch {
             unsafe unlink(temporary)
             throw error
@@ -51,14 +51,14 @@ package enum OutputFile {
     }
 
     private static func open(_ path: String) throws(FileError) -> Int32 {
-        try retrying("open", path) {
+        try retrying(.open, path) {
             unsafe stave_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
         }
     }
 
     private static func status(_ path: String) throws(FileError) -> stat {
         var status = stat()
-        _ = try retrying("examine", path) { unsafe fstatat(AT_FDCWD, path, &status, 0) }
+        _ = try retrying(.examine, path) { unsafe fstatat(AT_FDCWD, path, &status, 0) }
         return status
     }
 

@@ -17,10 +17,7 @@ package struct StoreLock: ~Copyable, Sendable {
             guard error.code == EEXIST else { throw error }
             file = try directory.open(FileName.lockName, .readWrite)
         }
-        while flock(file.descriptor, LOCK_EX | LOCK_NB) != 0 {
-            if errno == EWOULDBLOCK { return nil }
-            if errno != EINTR { throw FileError("lock", file.path, code: errno) }
-        }
+        guard try file.lockAlone() else { return nil }
         return StoreLock(file: file)
     }
 

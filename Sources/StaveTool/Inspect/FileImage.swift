@@ -1,3 +1,4 @@
+internal import Glibc
 internal import StaveDisk
 
 /// The bytes of a file, mapped: as many as fstat(2) says are there.
@@ -79,6 +80,29 @@ extension RawSpan {
     func array(_ range: Range<Int>) -> [UInt8] {
         let bytes = extracting(range.clamped(to: 0..<byteCount))
         return unsafe bytes.withUnsafeBytes { unsafe Array($0) }
+    }
+
+    /// From the first to the last byte in which the two differ, a missing one too; nil where none
+    /// does.
+    func differing(from other: RawSpan) -> Range<Int>? {
+        let common = Swift.min(byteCount, other.byteCount)
+        var (low, high) = (0, Swift.max(byteCount, other.byteCount))
+        unsafe withUnsafeBytes { left in
+            unsafe other.withUnsafeBytes { right in
+                let isSame =
+                    unsafe left.count == right.count && common > 0
+                    && memcmp(left.baseAddress!, right.baseAddress!, common) == 0
+                if isSame {
+                    low = high
+                    return
+                }
+                while low < common, unsafe left[low] == right[low] { low += 1 }
+                while high > low, high <= common, unsafe left[high - 1] == right[high - 1] {
+                    high -= 1
+                }
+            }
+        }
+        return low < high ? low..<high : nil
     }
 
     /// Where the last byte that is not zero stands, from `start` on.

@@ -3,11 +3,12 @@ internal import StaveDisk
 /// One file of a store, copied from anywhere. Where the files it belongs to lie beside it, they are
 /// used: MANIFEST says whether a segment is sealed, a segment says whether its hint file is right.
 struct FileInspection {
-    private enum Kind { case segment, hint, manifest }
+    private enum Kind { case segment, hint, manifest, checkpoint }
     private enum Contents {
         case segment(FileImage)
         case hint(FileImage)
         case manifest([UInt8])
+        case checkpoint(FileImage)
     }
 
     let inspection: Inspection
@@ -28,6 +29,14 @@ struct FileInspection {
         case .segment(let image): try inspectSegment(image)
         case .hint(let image): try inspectHint(image)
         case .manifest(let bytes): try inspectManifest(bytes)
+        case .checkpoint(let image): try inspectCheckpoint(image)
+        }
+    }
+
+    /// Refuses what only records have.
+    private func requireNoRecords() throws(InspectError) {
+        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
+            throw .usage("--columns, --hex and --stats need a segment or a directory")
         }
     }
 
@@ -39,12 +48,11 @@ struct FileInspection {
                 return .segment(try FileImage(mapping: file, limit: Format.maxFileLength))
             case .hint: return .hint(try FileImage(mapping: file))
             case .manifest: return .manifest(try file.contents(limit: Manifest.maxLength))
+            case .checkpoint: return .checkpoint(try FileImage(mapping: file))
             case nil:
                 throw FileError(
                     "inspect", inspection.path,
-                    reason: FileName(name) == .checkpoint
-                        ? "this version knows nothing of a keydir.checkpoint but its name"
-                        : "it is no segment, hint file or MANIFEST of a store")
+                    reason: "it is no segment, hint file, MANIFEST or checkpoint of a store")
             }
         } catch {
             throw .noInput(error.description)
@@ -56,10 +64,15 @@ struct FileInspection {
         let start = try FileImage(mapping: file, limit: 14).withBytes { $0.array(0..<14) }
         if start.starts(with: "STAVESEG".utf8) { return .segment }
         if start.starts(with: "STAVEHNT".utf8) { return .hint }
+        if start.starts(with: "STAVEKEY".utf8) { return .checkpoint }
         if start.elementsEqual("stave manifest".utf8) { return .manifest }
         if name.hasSuffix(".segment") { return .segment }
         if name.hasSuffix(".hint") { return .hint }
-        return FileName(name) == .manifest ? .manifest : nil
+        switch FileName(name) {
+        case .manifest: return .manifest
+        case .checkpoint: return .checkpoint
+        default: return nil
+        }
     }
 
     // MARK: A segment
@@ -69,8 +82,9 @@ struct FileInspection {
         survey.hint = hintBeside(survey)
         if inspection.hex { return try inspection.list([survey], Liveness([])) }
         let progress = SurveyProgress()
-        progress.begin([survey.fileSize])
-        survey.scan(verifies: true, progress: progress)
+        survey.progress = { progress.show($0, survey.fileSize) }
+        survey.scan(verifies: true)
+        survey.progress = nil
         progress.end()
         let liveness = Liveness([survey])
         liveness.tally()
@@ -129,9 +143,7 @@ struct FileInspection {
     // MARK: A hint file
 
     private func inspectHint(_ image: FileImage) throws(InspectError) -> Severity {
-        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
-            throw .usage("--columns, --hex and --stats need a segment or a directory")
-        }
+        try requireNoRecords()
         var beside: SegmentSurvey?
         if name.hasSuffix(".hint"), let directory = try? Directory(path: folder) {
             let segmentName = String(name.dropLast(5) + ".segment")
@@ -149,12 +161,21 @@ struct FileInspection {
         return listing.findings.worst
     }
 
+    // MARK: A keydir checkpoint
+
+    private func inspectCheckpoint(_ image: FileImage) throws(InspectError) -> Severity {
+        try requireNoRecords()
+        var listing = CheckpointListing(
+            name: name, image: image, json: inspection.json, output: output)
+        listing.print()
+        inspection.finish(listing.findings)
+        return listing.findings.worst
+    }
+
     // MARK: A MANIFEST
 
     private func inspectManifest(_ bytes: [UInt8]) throws(InspectError) -> Severity {
-        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
-            throw .usage("--columns, --hex and --stats need a segment or a directory")
-        }
+        try requireNoRecords()
         var findings = Findings()
         do throws(FormatError) {
             let manifest = try Manifest(decoding: bytes)

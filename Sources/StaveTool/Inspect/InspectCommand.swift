@@ -93,8 +93,9 @@ struct InspectCommand: ParsableCommand {
     }
 
     func run() throws {
-        let output = Output()
-        defer { output.flush() }
+        // What goes on for ever and what goes elsewhere is not for a pager.
+        let output = Output(isPaged: !tail && html == nil)
+        defer { output.finish() }
         let filter = RecordFilter(
             from: from, to: to, key: key.flatMap(KeyPattern.init), kind: kind, values: values)
         var inspection = Inspection(

@@ -65,11 +65,8 @@ struct Inspection {
         do throws(FileError) {
             let depth: StoreSurvey.Depth =
                 verify ? .everything : isListing || space || stats ? .entries : .overview
-            let survey = try StoreSurvey(directory, depth, progress: progress)
-            let isStore =
-                directory.contains(FileName.manifestName) || !survey.segments.isEmpty
-                || !survey.leftovers.isEmpty
-            guard isStore else {
+            let survey = try StoreSurvey(directory, depth) { progress.show($0, $1) }
+            guard survey.isStore(directory) else {
                 throw FileError(
                     "inspect", path, reason: "it is no store: neither MANIFEST nor segments")
             }
@@ -85,7 +82,10 @@ struct Inspection {
     ) throws(InspectError) -> Severity {
         let cells = html == nil ? SegmentMap.cells(survey.segments, on: screen) : Page.cells
         let space = SpaceSurvey(
-            survey, in: directory, delimiter: delimiter, cells: cells, progress: progress)
+            survey, in: directory, delimiter: delimiter, cells: cells
+        ) {
+            progress.show($0, $1)
+        }
         progress.end()
         if let html {
             let page = Page(
@@ -103,7 +103,6 @@ struct Inspection {
 
     private func report(_ survey: StoreSurvey) throws(InspectError) -> Severity {
         guard isListing || stats else {
-            Liveness(survey.segments).tally()
             let report = StoreReport(survey: survey, isVerified: verify, output: output)
             json ? report.printJSON() : report.print()
             return survey.allFindings.worst

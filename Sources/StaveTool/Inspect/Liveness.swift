@@ -20,6 +20,7 @@ final class Liveness {
     ///
     /// - Parameter visit: is given each newest entry of its key, by key, and its segment.
     func tally(visit: (HintEntry, SegmentSurvey) -> Void = { _, _ in }) {
+        for segment in segments { segment.forgetTally() }
         var merge = SortedMerge(images)
         while let (source, entry) = merge.next() {
             let segment = segments[sources[source]]
@@ -28,6 +29,8 @@ final class Liveness {
                 segment.liveBytes += entry.recordLength
             } else {
                 segment.tombstoneCount += 1
+                segment.tombstoneBytes += entry.recordLength
+                segment.tombstoneBytes += entry.recordLength
             }
             visit(entry, segment)
         }

@@ -4,9 +4,13 @@ internal import Glibc
 final class Output {
     private var buffer: [UInt8] = []
     private let isKept: Bool
+    /// Whether what is longer than the screen goes through the pager.
+    private let isPaged: Bool
+    private var pager: Pager?
 
-    init(isKept: Bool = false) {
+    init(isKept: Bool = false, isPaged: Bool = false) {
         self.isKept = isKept
+        self.isPaged = isPaged && Pager.isWanted
         buffer.reserveCapacity(1 << 16)
     }
 
@@ -49,6 +53,7 @@ final class Output {
 
     /// Ends the program quietly where nobody reads any more.
     func flush() {
+        if isPaged, pager == nil { beginPaging() }
         var done = 0
         while done < buffer.count {
             // SAFETY: the write stays inside the array.
@@ -56,7 +61,11 @@ final class Output {
                 unsafe write(STDOUT_FILENO, $0.baseAddress! + done, $0.count - done)
             }
             if count < 0, errno == EINTR { continue }
-            if count <= 0 { exit(74) }
+            if count <= 0 {
+                // The person has left the pager.
+                if pager != nil, errno == EPIPE { Signals.raiseDefault(SIGPIPE) }
+                exit(74)
+            }
             done += count
         }
         buffer.removeAll(keepingCapacity: true)
@@ -67,6 +76,21 @@ final class Output {
         var wait = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         // SAFETY: one entry.
         return unsafe poll(&wait, 1, milliseconds) <= 0
+    }
+
+    /// Writes what is left, and waits until the person has read it.
+    func finish() {
+        flush()
+        pager?.finish()
+        pager = nil
+    }
+
+    private func beginPaging() {
+        // SAFETY: the array lives through the call.
+        pager = unsafe buffer.withUnsafeBytes { unsafe Pager.start(for: $0) }
+        guard pager != nil else { return }
+        // Ctrl-C is the pager's; leaving it is seen by the next write.
+        for signal in [SIGINT, SIGPIPE] { _ = Glibc.signal(signal, SIG_IGN) }
     }
 
     static func complain(_ text: String) {

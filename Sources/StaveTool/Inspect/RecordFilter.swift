@@ -36,13 +36,17 @@ struct KeyPattern {
         var word = Array(text.utf8)[...]
         isPrefix = word.last == UInt8(ascii: "*")
         if isPrefix { word.removeLast() }
+        guard let bytes = Self.unquoted(word) else { return nil }
+        self.bytes = bytes
+    }
+
+    /// The bytes of a word: its own, or in double quotes what the escapes stand for; nil where one is
+    /// not understood.
+    static func unquoted(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         let quote = UInt8(ascii: "\"")
-        guard word.count >= 2, word.first == quote, word.last == quote else {
-            bytes = Array(word)
-            return
-        }
-        bytes = []
-        word = word.dropFirst().dropLast()
+        guard text.count >= 2, text.first == quote, text.last == quote else { return Array(text) }
+        var bytes: [UInt8] = []
+        var word = text.dropFirst().dropLast()
         while let byte = word.popFirst() {
             guard byte == UInt8(ascii: "\\") else {
                 bytes.append(byte)
@@ -58,10 +62,20 @@ struct KeyPattern {
                 guard digits.count == 2, let value = UInt8(digits, radix: 16) else { return nil }
                 bytes.append(value)
                 word.removeFirst(2)
+            case UInt8(ascii: "u"):
+                guard word.first == UInt8(ascii: "{"),
+                    let end = word.firstIndex(of: UInt8(ascii: "}"))
+                else { return nil }
+                let digits = String(decoding: word[(word.startIndex + 1)..<end], as: UTF8.self)
+                guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value)
+                else { return nil }
+                bytes += Array(String(scalar).utf8)
+                word = word[(end + 1)...]
             case UInt8(ascii: "\\"): bytes.append(UInt8(ascii: "\\"))
             case quote: bytes.append(quote)
             default: return nil
             }
         }
+        return bytes
     }
 }

@@ -44,27 +44,26 @@ extension SegmentSurvey {
 
     /// Reads all records and reports what is no record.
     ///
-    /// - Parameters:
-    ///   - verifies: check values, flags and padding too.
-    ///   - visit: is given what stands there, too.
-    func scan(
-        verifies: Bool, progress: SurveyProgress? = nil,
-        visit: (SegmentWalk.Item, RawSpan) -> Void = { _, _ in }
-    ) {
+    /// - Parameter verifies: check values and padding, too, and hold the hint file against the records.
+    func scan(verifies: Bool) {
         var records = RecordList()
+        var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
             case .record(let offset, let header, _):
                 records.append(header, at: offset)
                 end = offset + header.recordLength
+                recordBytes += header.recordLength
+                if end - reported >= 1 << 20 {
+                    reported = end
+                    progress?(end)
+                }
                 note(time: header.time)
             case .damage(let range, _): damage.append(range)
-            case .torn: break
+            case .torn(let range, _): tornBytes += range.count
             case .reserved(let range): reservedBytes = range.count
             }
             judge(item, in: bytes, .everything)
-            visit(item, bytes)
-            progress?.advance(to: item.range.upperBound)
             return true
         }
         isScanned = true
@@ -87,8 +86,14 @@ extension SegmentSurvey {
                     unsafe records.image(of: $0, identity: identity, segmentLength: end)
                 }
             }
-            if verifies, let hint { compare(hint, with: made) }
             index = damage.isEmpty ? made : hint ?? made
+            if verifies { checkCounts(made) }
+            if let hint, hint.hasSameBytes(as: made) {
+                // The mapped file rather than a copy in memory.
+                index = hint
+            } else if verifies, let hint {
+                compare(hint, with: made)
+            }
         }
         noteLostPages()
         image.release(0..<image.count)
@@ -121,6 +126,35 @@ extension SegmentSurvey {
         }
     }
 
+    /// MANIFEST says which sequence numbers a sealed segment has.
+    private func checkCounts(_ made: HintImage) {
+        guard isSealed, damage.isEmpty, let said = listed?.seal?.sequences,
+            let found = made.sequences, said != found
+        else { return }
+        findings.add(
+            Finding(
+                .damage, FileName.manifestName, nil,
+                "sequences of \(name) are \(found.lowerBound) to \(found.upperBound), MANIFEST says"
+                    + " \(said.lowerBound) to \(said.upperBound)"))
+    }
+
+    /// Says what is wrong with a hint file that cannot be used. Where its segment is whole, the hint
+    /// file that the records make shows which bytes are wrong.
+    func reportBadHint() {
+        guard let (image, error) = badHint else { return }
+        let name = FileName.hint(number ?? 1).name
+        var range = error.offset..<max(error.offset, image.count)
+        var text = error.reason
+        if let index, damage.isEmpty, identity != nil, self.image != nil {
+            let differing = image.withBytes { unsafe $0.differing(from: index.bytes.bytes) }
+            if let differing {
+                range = differing
+                text += "; the first wrong byte is in " + index.field(at: differing.lowerBound)
+            }
+        }
+        findings.add(Finding(.damage, name, range, text + "; open makes it again"))
+    }
+
     static func tornText(_ nextRecord: Int?) -> String {
         let text = "the log ends here: bytes of a write that was never whole"
         guard let nextRecord else { return text }
@@ -141,7 +175,7 @@ extension SegmentSurvey {
                     + Printable.hex32(computed))
         }
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
-        for place in used..<range.upperBound where bytes.load(place, as: UInt8.self) != 0 {
+        if bytes.extracting(used..<range.upperBound).lastNonZero(from: 0) != nil {
             add(.damage, used..<range.upperBound, "padding is not zero")
             return
         }
@@ -173,6 +207,14 @@ extension SegmentSurvey {
         func report(_ key: UnsafeRawBufferPointer, _ text: String) {
             let key = unsafe Printable.quoted(Array(key), limit: 64)
             findings.add(Finding(.damage, name, nil, "\(key) \(text)"))
+        }
+        let before = findings.count
+        defer {
+            if damage.isEmpty, findings.count == before {
+                let differing = unsafe hint.bytes.bytes.differing(from: made.bytes.bytes)
+                findings.add(
+                    Finding(.damage, name, differing, "not the bytes that the segment makes"))
+            }
         }
         var (left, right) = (0, 0)
         while left < hint.count || right < made.count {

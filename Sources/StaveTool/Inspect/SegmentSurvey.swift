@@ -40,12 +40,21 @@ final class SegmentSurvey {
     /// All of it was read, and what is no record reported; the values too where the second is set.
     var isScanned = false
     var valuesAreChecked = false
+    /// It follows a log that ended early, and is no part of the store any more.
+    var isDropped = false
+    /// A hint file that cannot be used, and why.
+    var badHint: (image: FileImage, error: FormatError)?
+    /// Called while records are read, with the offset so far.
+    var progress: ((Int) -> Void)?
 
     var recordCount = 0
     /// Where the records end.
     var end = SegmentHeader.byteCount
     /// Zeros behind the records, for records to come.
     var reservedBytes = 0
+    /// Bytes of whole records, and behind where a log ends.
+    var recordBytes = 0
+    var tornBytes = 0
     /// Unreadable stretches, in order.
     var damage: [Range<Int>] = []
     var times: ClosedRange<UInt32>?
@@ -56,7 +65,10 @@ final class SegmentSurvey {
     var liveCount = 0
     var liveBytes = 0
     var tombstoneCount = 0
+    var tombstoneBytes = 0
     var deadCount: Int { max(0, recordCount - liveCount - tombstoneCount) }
+
+    func forgetTally() { (liveCount, liveBytes, tombstoneCount, tombstoneBytes) = (0, 0, 0, 0) }
 
     init(name: String, listed: Manifest.Segment?, image: FileImage?) {
         self.name = name

@@ -34,17 +34,19 @@ final class SpaceSurvey {
     init(
         _ store: StoreSurvey, in directory: borrowing Directory, delimiter: [UInt8],
         capacity: Int = PrefixTable.defaultCapacity, cells: Int,
-        progress: SurveyProgress? = nil
+        progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) {
         self.store = store
         prefixes = PrefixTable(delimiter: delimiter, capacity: capacity)
         let largest = store.segments.map(\.fileSize).max() ?? 0
-        progress?.begin(store.segments.map(\.fileSize))
+        let size = store.segments.reduce(0) { $0 + $1.recordLimit }
+        var done = 0
         for survey in store.segments {
             let space = SegmentSpace(survey, cells: cells, largest: largest)
-            count(space, progress)
+            count(space)
             segments.append(space)
-            progress?.finishSegment()
+            done += survey.recordLimit
+            progress?(done, size)
         }
         let places = Dictionary(
             segments.enumerated().map { (ObjectIdentifier($1.survey), $0) },
@@ -67,7 +69,7 @@ final class SpaceSurvey {
     }
 
     /// What the bytes of a segment are, live or not.
-    private func count(_ space: SegmentSpace, _ progress: SurveyProgress?) {
+    private func count(_ space: SegmentSpace) {
         let survey = space.survey
         guard survey.image != nil else { return }
         // What a writer has added since the survey is still room to it.
@@ -88,7 +90,6 @@ final class SpaceSurvey {
             case .reserved(let range): space.add(.reserved, range)
             }
             if !survey.isScanned { survey.judge(item, in: bytes, .everything) }
-            progress?.advance(to: item.range.upperBound)
             return true
         }
         survey.isScanned = true

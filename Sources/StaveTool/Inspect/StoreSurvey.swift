@@ -18,15 +18,15 @@ final class StoreSurvey {
     enum Depth {
         /// What is needed to tell live from dead.
         case entries
-        /// The times of records, too.
+        /// Times and counts, too.
         case overview
-        /// Every record's header and key.
-        case records
         /// Every byte.
         case everything
     }
     private let depth: Depth
-    private let progress: SurveyProgress?
+    private var progress: ((_ done: Int, _ total: Int) -> Void)?
+    private var doneBytes = 0
+    private var totalBytes = 0
 
     /// All findings, the segments' too.
     var allFindings: Findings {
@@ -35,10 +35,18 @@ final class StoreSurvey {
         return all
     }
 
+    /// Is there anything of a store in the directory?
+    func isStore(_ directory: borrowing Directory) -> Bool {
+        directory.contains(FileName.manifestName) || !segments.isEmpty || !leftovers.isEmpty
+    }
+
     /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
+    ///
+    /// - Parameter progress: called now and then with how many bytes are read, and of how many.
     init(
-        _ directory: borrowing Directory, _ depth: Depth, progress: SurveyProgress? = nil
+        _ directory: borrowing Directory, _ depth: Depth,
+        progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws(FileError) {
         path = directory.path
         self.depth = depth
@@ -57,13 +65,15 @@ final class StoreSurvey {
                 break
             }
         }
-        progress?.begin(segments.map { $0.fileSize })
+        totalBytes = segments.reduce(0) { $0 + $1.recordLimit }
         for segment in segments {
             examine(segment, in: directory)
-            progress?.finishSegment()
+            doneBytes += segment.recordLimit
         }
+        self.progress = nil
         noteDropped()
         try list(directory)
+        if depth != .entries { Liveness(segments).tally() }
     }
 
     private func readManifest(_ directory: borrowing Directory) -> Manifest? {
@@ -142,12 +152,26 @@ final class StoreSurvey {
         _ name: String, _ entry: Manifest.Segment?, in directory: borrowing Directory
     ) throws(FileError) -> FileImage {
         let file = try directory.open(name, .read)
-        return try FileImage(mapping: file, limit: Format.maxFileLength)
+        if let seal = entry?.seal, seal.isDurable {
+            return try FileImage(mapping: file, limit: seal.length)
+        }
+        let size = try file.size()
+        guard size <= Format.maxFileLength else {
+            throw FileError(
+                "read", file.path, reason: "\(size) bytes are more than \(Format.maxFileLength)")
+        }
+        return try FileImage(mapping: file)
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
     private func examine(_ survey: SegmentSurvey, in directory: borrowing Directory) {
         guard let number = survey.number else { return }
+        if let progress, totalBytes > 0 {
+            survey.progress = { [doneBytes, totalBytes] offset in
+                progress(doneBytes + offset, totalBytes)
+            }
+        }
+        defer { survey.progress = nil }
         if survey.isSealed || survey.listed == nil {
             survey.hint = readHint(number, of: survey, in: directory)
         }
@@ -159,8 +183,9 @@ final class StoreSurvey {
             survey.trust(hint)
             if depth == .overview { survey.noteTimes() }
         } else {
-            survey.scan(verifies: depth == .everything, progress: progress)
+            survey.scan(verifies: depth == .everything)
         }
+        survey.reportBadHint()
         if let storeID = manifest?.storeID, let header = survey.header, header.storeID != storeID {
             survey.add(.damage, 32..<48, "segment belongs to another store")
         }
@@ -172,6 +197,7 @@ final class StoreSurvey {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
         guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
         for segment in logs[(ended + 1)...] {
+            segment.isDropped = true
             segment.add(
                 .torn, SegmentHeader.byteCount..<segment.end,
                 "follows a log that ended early in \(logs[ended].name): open leaves it out")
@@ -192,8 +218,7 @@ final class StoreSurvey {
                 return hint
             } catch {
                 survey.hintState = .bad(error.reason)
-                findings.add(
-                    Finding(.damage, name, nil, error.reason + "; open makes it again"))
+                survey.badHint = (image, error)
             }
         } catch {
             let isExpected = survey.isSealed
@@ -207,6 +232,16 @@ final class StoreSurvey {
         return nil
     }
 
+    /// Its contents decide nothing, but another kind of file in its place keeps writers out.
+    private func checkLock(_ directory: borrowing Directory) {
+        do throws(FileError) {
+            _ = try directory.open(FileName.lockName, .read)
+        } catch {
+            if error.isPermission || error.isNoSuchFile { return }
+            findings.add(Finding(.damage, FileName.lockName, nil, error.reason))
+        }
+    }
+
     private func list(_ directory: borrowing Directory) throws(FileError) {
         let listed = Set(segments.compactMap { $0.listed?.number ?? $0.number })
         for name in try directory.names() {
@@ -215,7 +250,10 @@ final class StoreSurvey {
             case nil:
                 foreign.append(name)
                 continue
-            case .manifest, .lock, .checkpoint: isLeftover = false
+            case .manifest, .checkpoint: isLeftover = false
+            case .lock:
+                isLeftover = false
+                checkLock(directory)
             case .segment(let number), .hint(let number): isLeftover = !listed.contains(number)
             case .temporary: isLeftover = true
             }

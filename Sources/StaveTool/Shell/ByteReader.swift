@@ -14,12 +14,17 @@ internal import Glibc
 
     private let descriptor: Int32
     private var memory = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: 256 << 10, alignment: 1)
+        byteCount: usualCapacity, alignment: 1)
     /// Unread bytes are `start..<end`; before `searched` there is no newline.
     private var start = 0
     private var searched = 0
     private var end = 0
     private(set) var isAtEnd = false
+    /// Bytes read so far.
+    private(set) var byteCount = 0
+    /// The rest of the line is dropped where it comes.
+    private var isDiscarding = false
+    private static let usualCapacity = 256 << 10
     /// Lines handed out so far; so the number of the last one, counted from 1.
     private(set) var lineNumber = 0
 
@@ -57,9 +62,40 @@ internal import Glibc
         }
         // SAFETY: reads into the free end of the memory.
         let count = unsafe read(descriptor, memory.baseAddress! + end, memory.count - end)
-        if count > 0 { end += count }
+        if count > 0 {
+            end += count
+            byteCount += count
+            if isDiscarding { discard() }
+        }
         if count == 0 { isAtEnd = true }
         if count < 0, errno != EINTR, errno != EAGAIN { throw SystemError("read", "stdin", errno) }
+    }
+
+    /// The beginning of a line whose end has not come; only once it is long enough to be looked at
+    /// before it is whole.
+    var longBeginning: UnsafeRawBufferPointer? {
+        guard end - start >= Self.usualCapacity, !isDiscarding else { return nil }
+        // SAFETY: start <= end <= memory.count.
+        return unsafe UnsafeRawBufferPointer(rebasing: memory[start..<end])
+    }
+
+    /// Counts the line that has begun as handed out, and drops the rest of it as it comes.
+    func discardLine() {
+        lineNumber += 1
+        isDiscarding = true
+        discard()
+    }
+
+    private func discard() {
+        // SAFETY: start <= end <= memory.count.
+        let base = unsafe UnsafeRawPointer(memory.baseAddress!)
+        if let newline = unsafe memchr(base + start, 10, end - start) {
+            start = unsafe UnsafeRawPointer(newline) - base + 1
+            isDiscarding = false
+        } else {
+            start = end
+        }
+        searched = start
     }
 
     /// Whether the unread bytes, which hold no newline, may be the beginning of a command.
@@ -78,13 +114,17 @@ internal import Glibc
 
     private func makeRoom() {
         let count = end - start
-        if unsafe count > memory.count / 2 {
-            let larger = unsafe UnsafeMutableRawBufferPointer.allocate(
-                byteCount: memory.count * 2, alignment: 1)
-            // SAFETY: the larger memory holds all of the smaller.
-            unsafe memcpy(larger.baseAddress!, memory.baseAddress! + start, count)
+        let isLarge = unsafe memory.count > 16 * Self.usualCapacity
+        if unsafe count > memory.count / 2 || (isLarge && count < Self.usualCapacity / 2) {
+            // One long line does not keep its memory for ever.
+            let capacity =
+                unsafe count < Self.usualCapacity / 2 ? Self.usualCapacity : memory.count * 2
+            let other = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: capacity, alignment: 1)
+            // SAFETY: the other memory holds all that is unread.
+            unsafe memcpy(other.baseAddress!, memory.baseAddress! + start, count)
             unsafe memory.deallocate()
-            unsafe memory = larger
+            unsafe memory = other
         } else {
             // SAFETY: both ends lie in the memory; memmove may overlap.
             unsafe memmove(memory.baseAddress!, memory.baseAddress! + start, count)

@@ -21,6 +21,8 @@ final class Command: Sendable {
     let access: Access
     /// Whether `<` and `>` stand for files.
     let redirects: Bool
+    /// Whether its result may be longer than a screen.
+    let isPaged: Bool
     /// With this option the command only reads.
     let readingOption: String?
     /// A word that begins with -- and is none of the options is a key or a value.
@@ -34,7 +36,7 @@ final class Command: Sendable {
     init(
         _ name: String, aliases: [String] = [], _ arguments: String,
         words wordCount: ClosedRange<Int> = 0...0, _ access: Access, redirects: Bool = false,
-        _ summary: String,
+        isPaged: Bool = false, _ summary: String,
         details: [String] = [], options: [Option] = [], readingOption: String? = nil,
         takesAnyWord: Bool = false, examples: [String],
         run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
@@ -45,6 +47,7 @@ final class Command: Sendable {
         self.wordCount = wordCount
         self.access = access
         self.redirects = redirects
+        self.isPaged = isPaged
         self.readingOption = readingOption
         self.takesAnyWord = takesAnyWord || options.isEmpty
         self.summary = summary

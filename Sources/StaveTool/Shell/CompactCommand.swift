@@ -1,4 +1,5 @@
 internal import Stave
+internal import Synchronization
 
 extension CommandTable {
     static let compactCommand = Command(
@@ -55,8 +56,8 @@ extension Session {
         acknowledge("OK")
     }
 
-    /// The store calls back between two steps, on this thread: there a signal is noticed and the bar
-    /// drawn.
+    /// The store works on a thread of its own. This one notices a signal and draws the bar, also while
+    /// the other waits for a compaction of the background or for a sync.
     private func compactWithProgress() throws(StoreError) -> CompactionReport {
         // Nobody waits for earlier replies meanwhile, and they stand above the bar.
         flush()
@@ -68,9 +69,31 @@ extension Session {
             bar = ProgressBar("compacting", bytes: bytes, on: errors)
         }
         defer { bar?.erase() }
-        return try store.compact { [self] fraction in
-            if isInterrupted() { store.cancelCompaction() }
-            bar?.show(fraction)
+        let state = CompactionState()
+        state.isCancelled.store(isInterrupted(), ordering: .relaxed)
+        let call = LongCall { [store, state] () throws(StoreError) in
+            try store.compact { fraction in
+                state.millionths.store(Int(fraction * 1e6), ordering: .relaxed)
+                if state.isCancelled.load(ordering: .relaxed) { store.cancelCompaction() }
+            }
         }
+        // A sync cannot be cancelled, and a person does not wait for one.
+        var patience = place == .prompt ? 20 : Int.max
+        let report = try call.wait { [self] in
+            bar?.show(Double(state.millionths.load(ordering: .relaxed)) / 1e6)
+            guard isInterrupted() else { return false }
+            state.isCancelled.store(true, ordering: .relaxed)
+            store.cancelCompaction()
+            patience -= 1
+            return patience < 0
+        }
+        guard let report else { throw StoreError.cancelled }
+        return report
     }
+}
+
+/// What the two threads of `compact` tell each other.
+private final class CompactionState: Sendable {
+    let millionths = Atomic<Int>(0)
+    let isCancelled = Atomic<Bool>(false)
 }

@@ -33,6 +33,9 @@ struct Completion {
         if last.starts(with: "--".utf8), !command.options.isEmpty {
             return Self.offer(command.options.map(\.name).sorted(), last, start)
         }
+        if command.redirects, let sign = words.last, sign == "<" || sign == ">" {
+            return Self.files(last, start)
+        }
         switch command.name {
         case "help": return Self.offer(CommandTable.names.sorted(), last, start)
         case "format": return Self.offer(OutputFormat.allCases.map(\.rawValue), last, start)
@@ -40,7 +43,8 @@ struct Completion {
         case "compact": return Self.offer(["pause", "resume"], last, start)
         default: break
         }
-        guard command.access != .nothing, command.wordCount.upperBound > 0,
+        guard command.access != .nothing, last != [Byte.less], last != [Byte.greater],
+            command.wordCount.upperBound > 0,
             !(command.name == "set" && words.count > 1)
         else { return Result() }
         return keys(last, start)
@@ -80,6 +84,25 @@ struct Completion {
             wordStart: start, candidates: hits, replacement: common.isEmpty ? nil : common)
     }
 
+    private static func files(_ typed: [UInt8], _ start: Int) -> Result {
+        let (paths, hasMore) = FileCompletion.paths(for: String(decoding: typed, as: UTF8.self))
+        guard let first = paths.first else { return Result() }
+        func quoted(_ path: String) -> String {
+            String(decoding: Quoting.quoted(Array(path.utf8)), as: UTF8.self)
+        }
+        var common = first
+        for path in paths { while !path.hasPrefix(common) { common.removeLast() } }
+        var replacement = quoted(common)
+        let isWhole = paths.count == 1 && !hasMore && !common.hasSuffix("/")
+        // Where the word goes on, so does its quote.
+        if !isWhole, replacement.hasSuffix("\"") { replacement.removeLast() }
+        return Result(
+            wordStart: start, candidates: paths.map(quoted),
+            replacement: !isWhole && common.utf8.elementsEqual(typed)
+                ? nil : replacement + (isWhole ? " " : ""),
+            hasMore: hasMore)
+    }
+
     private func keys(_ prefix: [UInt8], _ start: Int) -> Result {
         var keys: [[UInt8]] = []
         if var cursor = try? store.entries(in: KeyRange(prefix: prefix)) {
@@ -113,15 +136,10 @@ struct Completion {
     // MARK: What is shown
 
     /// The candidates in columns, at most as many as leave the prompt on the screen.
-    static func list(_ result: Result) -> String {
-        var size = winsize()
-        // SAFETY: the call fills in the struct.
-        unsafe _ = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size)
-        let screenWidth = size.ws_col == 0 ? 80 : Int(size.ws_col)
-        let screenHeight = size.ws_row == 0 ? 24 : Int(size.ws_row)
+    static func list(_ result: Result, on screen: ScreenSize) -> String {
         let cell = result.candidates.map(width).max()! + 2
-        let columns = max(1, screenWidth / cell)
-        let limit = max(1, screenHeight - 3) * columns
+        let columns = max(1, screen.columns / cell)
+        let limit = max(1, screen.rows - 3) * columns
         let shown = result.candidates.prefix(limit)
         var text = ""
         for (index, candidate) in shown.enumerated() {
@@ -136,9 +154,7 @@ struct Completion {
         return text
     }
 
-    private static func width(_ text: String) -> Int {
-        text.unicodeScalars.reduce(0) { $0 + max(0, Int(stave_width($1.value))) }
-    }
+    private static func width(_ text: String) -> Int { TextCells.width(of: text) }
 
     /// The arguments of the command that `line` begins with, once a space follows its name.
     static func hint(for line: String) -> String {

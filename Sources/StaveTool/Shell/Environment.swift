@@ -10,6 +10,15 @@ enum Environment {
     }
 
     static var isDumbTerminal: Bool { (value("TERM") ?? "dumb") == "dumb" }
+    /// A terminal that says it shows ASCII only: a dumb one, or a locale of another encoding. One that
+    /// says nothing, as in a container, most likely shows UTF-8.
+    static var isPlainTerminal: Bool {
+        if isDumbTerminal { return true }
+        let locale = value("LC_ALL") ?? value("LC_CTYPE") ?? value("LANG")
+        guard let name = locale?.lowercased() else { return false }
+        return !name.contains("utf-8") && !name.contains("utf8")
+    }
+
     static var allowsColor: Bool { value("NO_COLOR") == nil && !isDumbTerminal }
 
     /// What another process was started as; nil where that cannot be seen.

@@ -7,7 +7,7 @@ extension CommandTable {
     static let keyCommands: [Command] = [
         Command(
             "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
-            redirects: true, "print the value of each key",
+            redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
                 "From a command line: stave DIR get --exact KEY > FILE.",

@@ -1,4 +1,5 @@
 internal import CEditline
+internal import CLinux
 internal import Glibc
 
 /// A line of input at a terminal, edited with libedit.
@@ -13,7 +14,7 @@ internal import Glibc
 /// 3. Strings from libedit lie in one shared buffer and are copied before the next call.
 /// 4. ~/.editrc may reset the key map, so our keys are bound again after it was read.
 /// 5. What wakes the editor is a character of its own, so it is held back wherever that would count as
-///    typed: behind Ctrl-V and ESC, in a search, in a paste; see `WakeGuard`.
+///    typed: behind Ctrl-V, in a search; see `KeyReader`.
 /// 6. Prompts must stay allocated, are never NULL, and end with a character outside of escapes.
 @safe final class LineEditor {
     enum Reading {
@@ -30,26 +31,30 @@ internal import Glibc
     var hint: (String) -> String = { _ in "" }
 
     let handle: OpaquePointer
+    let keys = KeyReader(descriptor: STDIN_FILENO)
     /// Messages that appear above the prompt while a line is edited.
     let mailbox: Mailbox
-    var wakeGuard = WakeGuard()
     /// The line is about to be drawn anew, on cleared rows: the messages go first.
     var showsMessages = false
+    let isDumb = Environment.isDumbTerminal
+    var wasCancelled = false
     private let hasColor: Bool
+    /// The terminal: stdout, or, where that leads elsewhere, the one that is typed at.
+    private let terminal: UnsafeMutablePointer<FILE>
     private let lines: OpaquePointer
     private var prompt = CText("")
+    private var promptText = ""
     private var rightPrompt = CText("")
-    var wasCancelled = false
-    private var canPaste = false
     private var isPasteEnabled = false
-    private let isDumb = Environment.isDumbTerminal
 
+    /// nil where there is no terminal to write to, or libedit does not start.
     init?(history: History, mailbox: Mailbox, hasColor: Bool) {
         self.mailbox = mailbox
         self.hasColor = hasColor
-        guard stave_use_utf8() == 1, let handle = unsafe stave_el_open("stave"),
-            let lines = unsafe history_init()
+        guard TextCells.usesUTF8(), let terminal = unsafe Self.openTerminal(),
+            let handle = unsafe stave_el_open("stave", terminal), let lines = unsafe history_init()
         else { return nil }
+        unsafe self.terminal = terminal
         unsafe self.handle = handle
         unsafe self.lines = lines
         // SAFETY: the editor outlives its handle; see deinit.
@@ -69,15 +74,25 @@ internal import Glibc
         for line in history.lines { remember(line) }
         addFunctions()
         unsafe _ = el_source(handle, nil)
-        let isVi = unsafe stave_el_is_vi(handle) != 0
-        bindKeys(isVi: isVi)
-        canPaste = !isDumb && !isVi
+        keys.isVi = unsafe stave_el_is_vi(handle) != 0
+        keys.bound = EditorSettings.boundSequences
+        bindKeys()
     }
 
     deinit {
         // SAFETY: nothing calls into libedit any more.
         unsafe history_end(lines)
         unsafe el_end(handle)
+    }
+
+    private static func openTerminal() -> UnsafeMutablePointer<FILE>? {
+        if isatty(STDOUT_FILENO) == 1 { return unsafe stave_stdout() }
+        // SAFETY: the paths are C strings during the calls; the stream owns the descriptor.
+        var descriptor = unsafe stave_open("/dev/tty", O_RDWR | O_CLOEXEC, 0)
+        if descriptor < 0, let name = unsafe ttyname(STDIN_FILENO) {
+            descriptor = unsafe stave_open(name, O_RDWR | O_CLOEXEC | O_NOCTTY, 0)
+        }
+        return descriptor < 0 ? nil : unsafe fdopen(descriptor, "w")
     }
 
     /// Puts a line where the arrow keys and Ctrl-R find it.
@@ -88,9 +103,12 @@ internal import Glibc
 
     func readLine(prompt text: String) -> Reading {
         prompt = CText(text)
+        promptText = Self.unstyled(text)
         wasCancelled = false
-        wakeGuard = WakeGuard()
         showsMessages = false
+        keys.reset()
+        Signals.beginEditing()
+        defer { Signals.endEditing() }
         // SAFETY: rule 2; the result is copied at once, rule 3.
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
         enablePaste(true)
@@ -107,30 +125,9 @@ internal import Glibc
         return .line(text.hasSuffix("\n") ? String(text.dropLast()) : text)
     }
 
-    /// For a prompt: text between escapes that libedit does not count as columns.
-    static func styled(_ text: String, _ code: String) -> String {
-        text.isEmpty ? "" : "\u{1}\u{1B}[\(code)m\u{1}\(text)\u{1}\u{1B}[0m\u{1}"
-    }
-
     static func of(_ handle: OpaquePointer?) -> LineEditor {
         // SAFETY: init stored the editor there, and it outlives the handle.
         unsafe Unmanaged<LineEditor>.fromOpaque(stave_el_data(handle)!).takeUnretainedValue()
-    }
-
-    private func currentPrompt() -> UnsafeMutablePointer<CChar> {
-        if showsMessages {
-            showsMessages = false
-            let lines = mailbox.take().map { $0 + "\r\n" }.joined()
-            unsafe stave_put((isDumb ? "" : "\u{1B}[J") + lines)
-        }
-        return unsafe prompt.pointer
-    }
-
-    private func currentHint() -> UnsafeMutablePointer<CChar> {
-        let text = hint(textBeforeCursor(wholeLine: true))
-        rightPrompt = CText(
-            text.isEmpty ? "" : (hasColor ? Self.styled(text, "2") : text) + " ")
-        return unsafe rightPrompt.pointer
     }
 
     /// What was typed, up to the cursor or in full.
@@ -142,12 +139,99 @@ internal import Glibc
         return unsafe String(
             decoding: UnsafeRawBufferPointer(start: start, count: end - start), as: UTF8.self)
     }
+}
 
-    /// Marks pasted text, so that its newlines do not run commands; see `paste`.
+// MARK: - What stands on the screen
+
+extension LineEditor {
+    /// For a prompt: text between escapes that libedit does not count as columns.
+    static func styled(_ text: String, _ code: String) -> String {
+        text.isEmpty ? "" : "\u{1}\u{1B}[\(code)m\u{1}\(text)\u{1}\u{1B}[0m\u{1}"
+    }
+
+    private static func unstyled(_ text: String) -> String {
+        text.split(separator: "\u{1}", omittingEmptySubsequences: false).enumerated()
+            .filter { $0.offset % 2 == 0 }.map { String($0.element) }.joined()
+    }
+
+    var screen: ScreenSize { .of(unsafe fileno(terminal)) }
+
+    /// To the terminal, through the stream that libedit writes to, so that the two keep their order.
+    func put(_ text: String) { unsafe stave_put(terminal, text) }
+
+    /// Asks the terminal to mark pasted text; see `KeyReader`.
     func enablePaste(_ isOn: Bool) {
-        guard canPaste, isOn != isPasteEnabled else { return }
+        guard !isDumb, isOn != isPasteEnabled else { return }
         isPasteEnabled = isOn
-        unsafe stave_put(isOn ? "\u{1B}[?2004h" : "\u{1B}[?2004l")
+        put(isOn ? "\u{1B}[?2004h" : "\u{1B}[?2004l")
+    }
+
+    private func currentPrompt() -> UnsafeMutablePointer<CChar> {
+        if showsMessages {
+            showsMessages = false
+            put((isDumb ? "" : "\u{1B}[J") + mailbox.take().map { $0 + "\r\n" }.joined())
+        }
+        return unsafe prompt.pointer
+    }
+
+    private func currentHint() -> UnsafeMutablePointer<CChar> {
+        let text = hint(textBeforeCursor(wholeLine: true))
+        rightPrompt = CText(
+            text.isEmpty ? "" : (hasColor ? Self.styled(text, "2") : text) + " ")
+        return unsafe rightPrompt.pointer
+    }
+
+    /// Where a line is finished, its hint goes: what stays on the screen reads like a transcript.
+    func eraseHint() {
+        let line = textBeforeCursor(wholeLine: true)
+        let columns = screen.columns
+        let (row, column) = TextCells.position(behind: promptText + line, columns: columns)
+        guard !isDumb, row == 0, !hint(line).isEmpty else { return }
+        let cursor = TextCells.position(behind: promptText + textBeforeCursor(), columns: columns)
+        let distance = column - cursor.column
+        put("\u{1B}7" + (distance > 0 ? "\u{1B}[\(distance)C" : "") + "\u{1B}[K\u{1B}8")
+    }
+
+    /// Clears the rows of prompt and line and puts the cursor on their first, after the width changed.
+    /// Terminals wrap anew what stands there, and the cursor stays with its character.
+    func eraseRows() {
+        guard !isDumb else { return put("\r\n") }
+        let rows = TextCells.position(
+            behind: promptText + textBeforeCursor(), columns: screen.columns
+        ).row
+        put("\r" + (rows > 0 ? "\u{1B}[\(rows)A" : "") + "\u{1B}[J")
+    }
+}
+
+/// Text as it stands on a terminal, the way libedit shows it.
+enum TextCells {
+    /// Where the cursor stands behind `text`, which begins in the first column.
+    static func position(behind text: String, columns: Int) -> (row: Int, column: Int) {
+        var (row, column) = (0, 0)
+        for scalar in text.unicodeScalars {
+            if scalar == "\n" {
+                (row, column) = (row + 1, 0)
+                continue
+            }
+            let width = scalar == "\t" ? 8 - column % 8 : self.width(of: scalar)
+            if column + width > columns { (row, column) = (row + 1, 0) }
+            column += width
+            if column == columns { (row, column) = (row + 1, 0) }
+        }
+        return (row, column)
+    }
+
+    /// Takes a locale in which widths are known; false where there is none.
+    static func usesUTF8() -> Bool { stave_use_utf8() == 1 }
+
+    static func width(of text: String) -> Int {
+        text.unicodeScalars.reduce(0) { $0 + width(of: $1) }
+    }
+
+    /// A control character is shown as ^ and a letter.
+    private static func width(of scalar: Unicode.Scalar) -> Int {
+        if scalar.value < 0x20 || scalar.value == 0x7F { return 2 }
+        return max(0, Int(stave_width(scalar.value)))
     }
 }
 

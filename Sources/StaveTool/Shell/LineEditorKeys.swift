@@ -5,17 +5,16 @@ internal import Glibc
 extension LineEditor {
     private typealias KeyFunction = @convention(c) (OpaquePointer?, Int32) -> UInt8
 
-    /// A key that no keyboard sends: `readCharacter` returns it to have the line drawn anew.
-    private static let wakeKey: Int32 = 0x9F
-
     func addFunctions() {
         unsafe add("stave-complete") { handle, _ in unsafe LineEditor.of(handle).complete() }
         unsafe add("stave-space") { handle, _ in unsafe LineEditor.of(handle).insert(" ") }
         unsafe add("stave-end") { handle, _ in unsafe LineEditor.of(handle).endOrDelete() }
         unsafe add("stave-cancel") { handle, _ in unsafe LineEditor.of(handle).cancel() }
-        unsafe add("stave-suspend") { handle, _ in unsafe LineEditor.of(handle).suspend() }
+        unsafe add("stave-suspend") { handle, _ in
+            unsafe LineEditor.of(handle).suspend(byKey: true)
+        }
         unsafe add("stave-paste") { handle, _ in unsafe LineEditor.of(handle).paste() }
-        unsafe add("stave-wake") { handle, _ in unsafe LineEditor.of(handle).redraw() }
+        unsafe add("stave-wake") { handle, _ in unsafe LineEditor.of(handle).showNews() }
     }
 
     private func add(_ name: String, _ function: KeyFunction) {
@@ -23,63 +22,36 @@ extension LineEditor {
         unsafe _ = stave_el_add_function(handle, name, function)
     }
 
-    /// After ~/.editrc. In vi mode no key may begin with ESC, which would swallow the key behind it.
-    func bindKeys(isVi: Bool) {
-        let everywhere = [
+    /// After ~/.editrc, which may have reset the key map. None of these begins with ESC, which in vi's
+    /// mode would swallow the key behind it; see `KeyReader`.
+    func bindKeys() {
+        var everywhere = [
             ("^C", "stave-cancel"), ("^Z", "stave-suspend"), ("^D", "stave-end"),
-            ("\\237", "stave-wake"), ("^R", "em-inc-search-prev"),
+            ("^R", "em-inc-search-prev"),
         ]
+        for key in KeyReader.Key.allCases {
+            let function = key.function ?? (key == .paste ? "stave-paste" : "stave-wake")
+            everywhere.append(("\\" + String(key.rawValue, radix: 8), function))
+        }
         for (key, function) in everywhere {
             unsafe _ = stave_el_bind(handle, key, function)
-            if isVi { unsafe _ = stave_el_bind_alternative(handle, key, function) }
+            if keys.isVi { unsafe _ = stave_el_bind_alternative(handle, key, function) }
         }
         unsafe _ = stave_el_bind(handle, "^I", "stave-complete")
         unsafe _ = stave_el_bind(handle, " ", "stave-space")
-        guard !isVi else { return }
-        let sequences = [
-            ("\\e[200~", "stave-paste"), ("\\e[3~", "ed-delete-next-char"),
-            ("\\e[H", "ed-move-to-beg"), ("\\e[F", "ed-move-to-end"),
-            ("\\eOH", "ed-move-to-beg"), ("\\eOF", "ed-move-to-end"),
-            ("\\e[1~", "ed-move-to-beg"), ("\\e[4~", "ed-move-to-end"),
-            ("\\e[1;5C", "em-next-word"), ("\\e[1;5D", "ed-prev-word"),
-        ]
-        for (key, function) in sequences { unsafe _ = stave_el_bind(handle, key, function) }
     }
 
     /// One character for libedit: 1 with the character, 0 at the end of input, -1 on an error.
     /// A signal that ends the process counts as the end of input.
     func readCharacter(_ result: UnsafeMutablePointer<Int32>) -> Int32 {
-        var bytes: [UInt8] = []
-        while true {
-            if Signals.endingSignal != nil { return 0 }
-            // What was typed already goes first, so that no key's sequence is torn apart.
-            if bytes.isEmpty, wakeGuard.isOpen,
-                !Signals.waitToRead(STDIN_FILENO, blocking: false),
-                Signals.takeResize() || !mailbox.isEmpty
-            {
-                // SAFETY: libedit's own variable.
-                unsafe result.pointee = Self.wakeKey
-                return 1
-            }
-            guard Signals.waitToRead(STDIN_FILENO) else { continue }
-            var byte: UInt8 = 0
-            // SAFETY: reads one byte.
-            let count = unsafe read(STDIN_FILENO, &byte, 1)
-            if count == 0 { return 0 }
-            if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                return -1
-            }
-            // Bytes that cannot go on to a character are dropped; the next one may begin one.
-            if byte & 0xC0 != 0x80 { bytes = [] }
-            bytes.append(byte)
-            let scalar = unsafe bytes.withUnsafeBytes { unsafe UTF8Scan.scalar($0, 0)?.0 }
-            if let scalar {
-                unsafe result.pointee = Int32(scalar.value)
-                wakeGuard.didRead(scalar)
-                return 1
-            }
-            if bytes.count >= 4 || byte & 0xC0 == 0x80 && bytes.count == 1 { bytes = [] }
+        switch keys.next(hasNews: { Signals.hasEditorNews || !mailbox.isEmpty }) {
+        case .character(let scalar):
+            if scalar == "\r" || scalar == "\n" { eraseHint() }
+            // SAFETY: libedit's own variable.
+            unsafe result.pointee = Int32(scalar.value)
+            return 1
+        case .end: return 0
+        case .failed: return -1
         }
     }
 
@@ -95,7 +67,7 @@ extension LineEditor {
         // SAFETY: the line's pointers are compared, not followed.
         guard let line = unsafe el_line(handle)?.pointee else { return UInt8(CC_EOF) }
         if unsafe line.lastchar == line.buffer {
-            unsafe stave_put("\r\n")
+            put("\r\n")
             return UInt8(CC_EOF)
         }
         guard unsafe line.cursor < line.lastchar else { return UInt8(CC_REFRESH_BEEP) }
@@ -107,45 +79,51 @@ extension LineEditor {
     private func cancel() -> UInt8 {
         wasCancelled = true
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
-        unsafe stave_put("\u{1B}[J^C\r\n")
+        put((isDumb ? "" : "\u{1B}[J") + "^C\r\n")
         return UInt8(CC_NEWLINE)
     }
 
     /// Stops the process with the terminal as the parent shell wants it, and draws the line again.
-    private func suspend() -> UInt8 {
-        unsafe stave_put("^Z\r\n")
+    ///
+    /// - Parameter byKey: as the terminal does it, the whole group is stopped then; else this process.
+    private func suspend(byKey: Bool) -> UInt8 {
+        eraseHint()
+        put((byKey ? "^Z" : "") + "\r\n")
         enablePaste(false)
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 0)
-        kill(getpid(), SIGTSTP)
+        Signals.stopProcess(withGroup: byKey)
+        return resume()
+    }
+
+    /// The terminal may have any mode now, and the cursor may stand anywhere.
+    private func resume() -> UInt8 {
+        unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 0)
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
+        enablePaste(false)
         enablePaste(true)
+        unsafe el_resize(handle)
         unsafe _ = stave_el_refresh(handle)
         return UInt8(CC_NORM)
     }
 
-    /// Inserts what the terminal marks as pasted, as it is: its newlines run nothing until Enter.
+    /// Inserts what was pasted, as it is: its newlines run nothing until Enter.
     private func paste() -> UInt8 {
-        var text = String.UnicodeScalarView()
-        let ending = "\u{1B}[201~".unicodeScalars
-        wakeGuard.isPasting = true
-        defer { wakeGuard = WakeGuard() }
-        while !text.reversed().starts(with: ending.reversed()) {
-            var character: Int32 = 0
-            // SAFETY: readCharacter sets one integer.
-            guard unsafe readCharacter(&character) == 1 else { return UInt8(CC_EOF) }
-            guard let scalar = Unicode.Scalar(UInt32(character)) else { continue }
-            text.append(scalar)
-        }
-        text.removeLast(ending.count)
-        let shown = text.map { $0 == "\r" ? "\n" : $0 }.filter { $0 == "\n" || $0.value >= 0x20 }
-        var pasted = String.UnicodeScalarView(shown)
-        while pasted.last == "\n" { pasted.removeLast() }
-        return pasted.isEmpty ? UInt8(CC_REFRESH) : insert(String(pasted))
+        keys.pasted.isEmpty ? UInt8(CC_REFRESH) : insert(String(keys.pasted))
     }
 
-    private func redraw() -> UInt8 {
-        unsafe el_resize(handle)
+    private func showNews() -> UInt8 {
+        if Signals.takeStop() { return suspend(byKey: false) }
+        if Signals.takeContinuation() {
+            put("\r\n")
+            return resume()
+        }
         showsMessages = !mailbox.isEmpty
+        if Signals.takeResize() {
+            eraseRows()
+            unsafe el_resize(handle)
+            unsafe _ = stave_el_refresh(handle)
+            return UInt8(CC_NORM)
+        }
         return UInt8(CC_REDISPLAY)
     }
 
@@ -160,28 +138,10 @@ extension LineEditor {
             unsafe el_deletestr(handle, Int32(typed.unicodeScalars.count))
             return insert(replacement)
         }
-        unsafe stave_put("\r\n\u{1B}[J" + Completion.list(result))
+        eraseHint()
+        put("\r\n" + (isDumb ? "" : "\u{1B}[J") + Completion.list(result, on: screen))
         // The prompt is drawn anew below the list.
-        return UInt8(CC_REDISPLAY)
-    }
-}
-
-/// Whether the editor may be woken now, by what was typed before; see rule 5 of `LineEditor`.
-struct WakeGuard {
-    private var last: Unicode.Scalar?
-    private var isSearching = false
-    var isPasting = false
-
-    var isOpen: Bool {
-        !isPasting && !isSearching && last != "\u{16}" && last != "\u{1B}"
-    }
-
-    /// Ctrl-R begins a search; any control character but Ctrl-R, Ctrl-S and those that delete ends it.
-    mutating func didRead(_ scalar: Unicode.Scalar) {
-        last = scalar
-        if scalar == "\u{12}" { isSearching = true }
-        if scalar.value < 0x20, ![0x08, 0x12, 0x13, 0x15, 0x17].contains(scalar.value) {
-            isSearching = false
-        }
+        unsafe _ = stave_el_refresh(handle)
+        return UInt8(CC_NORM)
     }
 }

@@ -27,19 +27,24 @@ final class Mailbox: Sendable {
                 state.lastFailure = nil
                 guard report.freedBytes > Self.notableBytes else { return false }
                 state.messages.append("compaction freed \(Units.bytes(report.freedBytes))")
+            case .hintRebuilt(let file, let reason):
+                state.messages.append(
+                    Self.printable("\(file) did not check out (\(reason)) and was made again"))
             case .compactionFailed(let error):
                 let text = error.description
                 guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {
                     return false
                 }
                 state.lastFailure = text
-                let shown = text.unicodeScalars.filter(UTF8Scan.isPrintable)
-                state.messages.append(
-                    "compaction failed: " + String(String.UnicodeScalarView(shown)))
+                state.messages.append("compaction failed: " + Self.printable(text))
             }
             return true
         }
         if isNews { Signals.wake() }
+    }
+
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.filter(UTF8Scan.isPrintable)))
     }
 
     var isEmpty: Bool { state.withLock { $0.messages.isEmpty } }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Replies on their way to a descriptor, gathered and written in large pieces.
@@ -14,9 +15,13 @@ internal import Glibc
     private let capacity: Int
     private var memory: UnsafeMutableRawPointer
     private var count = 0
+    private var isPaged = false
+    private var pager: Pager?
     /// Not a file: nobody may be reading.
     private let mayBlock: Bool
-    /// A pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
+    /// Whether the kernel can write as much as fits; terminals and older pipes cannot.
+    private var hasWriteWithoutWaiting = true
+    /// Otherwise: a pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
     private static let piece = 4096
     var beforeWrite: () throws(SystemError) -> Void = {}
     /// What went wrong; from then on everything is dropped.
@@ -49,7 +54,7 @@ internal import Glibc
         if bytes.count > capacity - count { flush() }
         guard bytes.count <= capacity else {
             // SAFETY: the caller's bytes are only read.
-            if isReady() { unsafe writeAll(source, bytes.count) }
+            if unsafe isReady(source, bytes.count) { unsafe writeAll(source, bytes.count) }
             return
         }
         // SAFETY: they fit, as was just checked.
@@ -78,13 +83,35 @@ internal import Glibc
     func flush() {
         let pending = count
         count = 0
-        guard pending > 0, isReady() else { return }
+        guard pending > 0, unsafe isReady(memory, pending) else { return }
         // SAFETY: the first `pending` bytes of the memory are set.
         unsafe writeAll(memory, pending)
     }
 
-    private func isReady() -> Bool {
+    /// From now on, what is longer than the screen goes through the pager, where one is wanted.
+    func beginPaging() { isPaged = Pager.isWanted }
+
+    /// Writes what is left, and waits until the person has read it.
+    func endPaging() {
+        guard isPaged else { return }
+        flush()
+        isPaged = false
+        guard let pager else { return }
+        pager.finish()
+        self.pager = nil
+        // The person has left the pager early: nothing went wrong.
+        if isBrokenPipe { failure = nil }
+    }
+
+    /// Whether the terminal belongs to the pager.
+    var isPaging: Bool { pager != nil }
+
+    /// - Parameters: what is written next.
+    private func isReady(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         guard failure == nil else { return false }
+        if isPaged, pager == nil {
+            pager = unsafe Pager.start(for: UnsafeRawBufferPointer(start: start, count: count))
+        }
         do throws(SystemError) {
             try beforeWrite()
         } catch {
@@ -100,9 +127,8 @@ internal import Glibc
                 failure = SystemError(message: "a signal ended the write to \(name)")
                 return
             }
-            let piece = mayBlock ? min(count - done, Self.piece) : count - done
             // SAFETY: stays inside the caller's bytes.
-            let written = unsafe Glibc.write(descriptor, start + done, piece)
+            let written = unsafe writeSome(start + done, count - done)
             if written > 0 {
                 done += written
             } else if written == 0 || (errno != EINTR && errno != EAGAIN) {
@@ -110,5 +136,18 @@ internal import Glibc
                 return
             }
         }
+    }
+
+    /// One write(2) that does not wait, to a descriptor that poll(2) calls ready.
+    private func writeSome(_ start: UnsafeRawPointer, _ count: Int) -> Int {
+        if !mayBlock { return unsafe Glibc.write(descriptor, start, count) }
+        if hasWriteWithoutWaiting {
+            let written = unsafe stave_write_without_waiting(descriptor, start, count)
+            if written >= 0 || ![EOPNOTSUPP, ENOSYS, EINVAL, ESPIPE].contains(errno) {
+                return written
+            }
+            hasWriteWithoutWaiting = false
+        }
+        return unsafe Glibc.write(descriptor, start, min(count, Self.piece))
     }
 }

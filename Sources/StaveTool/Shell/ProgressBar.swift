@@ -3,10 +3,33 @@ internal import Glibc
 /// One line on a terminal that shows how far something is, how fast it goes and how long it will take.
 /// Redrawn at most ten times a second, and erased at the end.
 struct ProgressBar {
+    /// What is counted.
+    enum Unit {
+        case bytes
+        /// Things of this name.
+        case count(String)
+
+        func text(_ number: Int) -> String {
+            switch self {
+            case .bytes: Units.bytes(number)
+            case .count(let noun): Units.count(number, noun)
+            }
+        }
+
+        /// A thing's name is said once, and not in the rate.
+        func rate(_ number: Int) -> String {
+            switch self {
+            case .bytes: Units.bytes(number) + "/s"
+            case .count: Units.count(number) + "/s"
+            }
+        }
+    }
+
     private static let longestBar = 30
 
     private let label: String
-    private let bytes: Int
+    private var total: Int?
+    private let unit: Unit
     private let output: OutputWriter
     private let start = ContinuousClock.now
     private var lastDrawn: ContinuousClock.Instant?
@@ -14,20 +37,35 @@ struct ProgressBar {
     /// stderr is a terminal that can erase a line, and whose owner likes such things.
     static var isWanted: Bool { isatty(STDERR_FILENO) == 1 && Environment.allowsColor }
 
-    /// - Parameter bytes: what the whole stands for; the rate is counted in them.
-    init(_ label: String, bytes: Int, on output: OutputWriter) {
+    /// - Parameter total: how much there is to do; nil where that is not known.
+    init(_ label: String, total: Int?, unit: Unit = .bytes, on output: OutputWriter) {
         self.label = label
-        self.bytes = bytes
+        self.total = total
+        self.unit = unit
         self.output = output
     }
 
-    mutating func show(_ fraction: Double) {
+    /// - Parameter bytes: what the whole stands for; the rate is counted in them.
+    init(_ label: String, bytes: Int, on output: OutputWriter) {
+        self.init(label, total: bytes, on: output)
+    }
+
+    mutating func show(_ fraction: Double) { show(done: Int(fraction * Double(total ?? 0))) }
+
+    /// - Parameter total: of what is done, where that was not known before.
+    mutating func show(done: Int, of total: Int) {
+        self.total = total
+        show(done: done)
+    }
+
+    mutating func show(done: Int) {
         let now = ContinuousClock.now
-        if let lastDrawn, now - lastDrawn < .milliseconds(100) { return }
+        // What ends within a moment needs no bar.
+        if now - (lastDrawn ?? start) < .milliseconds(100) { return }
         lastDrawn = now
         let line = Self.line(
-            label, fraction: fraction, bytes: bytes, elapsed: now - start,
-            columns: Self.terminalColumns())
+            label, done: done, total: total, unit: unit, elapsed: now - start,
+            columns: ScreenSize.of(STDERR_FILENO).columns, isPlain: Environment.isPlainTerminal)
         output.write("\r" + line + "\u{1B}[K")
         output.flush()
     }
@@ -42,38 +80,41 @@ struct ProgressBar {
     /// The last column stays free, so that the terminal never wraps. Where it is narrow, first the bar
     /// goes, then what comes last.
     static func line(
-        _ label: String, fraction: Double, bytes: Int, elapsed: Duration, columns: Int
+        _ label: String, done: Int, total: Int?, unit: Unit = .bytes, elapsed: Duration,
+        columns: Int, isPlain: Bool = false
     ) -> String {
-        let fraction = min(max(fraction, 0), 1)
+        let room = max(0, columns - 1)
+        let seconds = elapsed / .seconds(1)
+        guard let total else {
+            var parts = [label, unit.text(done)]
+            if seconds > 0.2 { parts.append(unit.rate(Int(Double(done) / seconds))) }
+            return String(fitting(parts, room))
+        }
+        let fraction = total > 0 ? min(max(Double(done) / Double(total), 0), 1) : 0
         let percent = Units.padded("\(Int(fraction * 100))", 3, right: true) + " %"
         var tail: [String] = [percent]
-        let seconds = elapsed / .seconds(1)
         // Before that, neither figure means anything.
         if fraction > 0.01, seconds > 0.2 {
-            tail.append(Units.bytes(Int(Double(bytes) * fraction / seconds)) + "/s")
+            tail.append(unit.rate(Int(Double(total) * fraction / seconds)))
             let left = (seconds / fraction * (1 - fraction)).rounded(.up)
             tail.append(Units.span(seconds: Int(left)) + " left")
         }
-        let room = max(0, columns - 1)
-        func text() -> String { ([label] + tail).joined(separator: "  ") }
         // The figures come and go; the bar keeps its place.
         let barRoom = room - label.count - 2 - percent.count - 2 - 26
         if barRoom >= 8 {
             let width = min(longestBar, barRoom - 2)
             let full = Int(fraction * Double(width))
-            let bar =
-                String(repeating: "█", count: full) + String(repeating: "░", count: width - full)
-            tail.insert(bar, at: 0)
+            let marks = isPlain ? ("#", "-") : ("█", "░")
+            tail.insert(
+                String(repeating: marks.0, count: full)
+                    + String(repeating: marks.1, count: width - full), at: 0)
         }
-        while tail.count > 1, text().count > room { tail.removeLast() }
-        return String(text().prefix(room))
+        return String(fitting([label] + tail, room))
     }
 
-    private static func terminalColumns() -> Int {
-        var size = winsize()
-        // SAFETY: the call fills in the struct.
-        unsafe _ = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size)
-        if size.ws_col > 0 { return Int(size.ws_col) }
-        return Environment.value("COLUMNS").flatMap { Int($0) } ?? 80
+    private static func fitting(_ parts: [String], _ room: Int) -> Substring {
+        var parts = parts
+        while parts.count > 2, parts.joined(separator: "  ").count > room { parts.removeLast() }
+        return parts.joined(separator: "  ").prefix(room)
     }
 }

@@ -19,7 +19,7 @@ final class Prompt {
     /// Returns the exit status.
     func run() -> Int32 {
         let made = LineEditor(
-            history: history, mailbox: session.mailbox, hasColor: session.settings.hasColor)
+            history: history, mailbox: session.mailbox, hasColor: session.settings.colorsPrompt)
         guard let editor = made else {
             session.note("stave: cannot start the line editor")
             return 2
@@ -67,7 +67,7 @@ final class Prompt {
         let mark = session.store.isReadOnly ? "(read-only)" : ""
         // A visible character between two escape sequences: libedit loses both otherwise.
         let space = mark.isEmpty ? "" : " "
-        guard session.settings.hasColor else { return name + space + mark + "> " }
+        guard session.settings.colorsPrompt else { return name + space + mark + "> " }
         let styledMark = mark.isEmpty ? "" : LineEditor.styled(mark, "2")
         return LineEditor.styled(name, "1;32") + space + styledMark + "> "
     }

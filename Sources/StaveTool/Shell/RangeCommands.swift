@@ -14,12 +14,12 @@ extension CommandTable {
         ) { session, invocation throws(CommandError) in try session.count(invocation) },
         Command(
             "keys", "[PREFIX] [--limit N] [--reverse]", words: 0...1, .read,
-            "print keys, one a line", options: [limit, reverse],
+            isPaged: true, "print keys, one a line", options: [limit, reverse],
             examples: ["keys user:", "keys --limit 10"]
         ) { session, invocation throws(CommandError) in try session.keys(invocation) },
         Command(
             "scan", "[PREFIX | FROM TO] [--limit N] [--reverse]", words: 0...2, .read,
-            "print keys with their values, one entry a line",
+            isPaged: true, "print keys with their values, one entry a line",
             details: [
                 "With two words: from FROM up to, but not including, TO. An empty TO (\"\") means"
                     + " to the end."
@@ -79,8 +79,15 @@ extension Session {
             throw CommandError(error, at: words[0])
         }
         var visited = 0
+        // How many keys a prefix or range has is not known. A script has a bar of its own.
+        let total = words.count == 1 ? min(limit, store.count) : nil
+        if place != .script {
+            bar = makeBar(words[0].string, total: total, unit: .count("key"))
+        }
+        defer { if place != .script { endBar() } }
         while visited < limit {
-            if Signals.isInterrupted { return stopped() }
+            if visited & 1023 == 1023, place != .script { bar?.show(done: visited) }
+            if isInterrupted() { return reportStop() }
             if output.failure != nil { return }
             do throws(StoreError) {
                 guard try visitNext(&cursor) else { return }
@@ -100,8 +107,9 @@ extension Session {
         }
     }
 
-    private func stopped() {
-        guard place == .prompt else { return }
+    /// Says so where the person has stopped the command.
+    func reportStop() {
+        guard place == .prompt, isInterrupted() else { return }
         output.flush()
         note("(stopped)")
     }

@@ -26,6 +26,8 @@ final class ScriptRunner {
     /// Runs to the end of the input, `quit`, an error that stops the script, or a signal.
     /// Returns the exit status; all replies are written.
     func run() -> Int32 {
+        session.bar = session.makeBar("stdin", total: Self.bytesLeft, unit: .bytes)
+        defer { session.endBar() }
         while !isFinished {
             if let line = unsafe reader.nextLine() {
                 unsafe execute(line)
@@ -44,9 +46,40 @@ final class ScriptRunner {
             || Signals.isInterrupted
     }
 
+    /// Bytes to the end of a file on stdin; nil for a pipe.
+    private static var bytesLeft: Int? {
+        var status = stat()
+        // SAFETY: fills in the struct.
+        guard unsafe fstat(STDIN_FILENO, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
+        return max(0, Int(status.st_size) - Int(lseek(STDIN_FILENO, 0, SEEK_CUR)))
+    }
+
+    /// A line that begins with no command is refused before all of it is in memory; a comment is not
+    /// kept either.
+    private func refuseJunk() {
+        guard let line = unsafe reader.longBeginning,
+            let start = unsafe line.firstIndex(where: { $0 != Byte.space && $0 != Byte.tab })
+        else { return }
+        if unsafe line[start] == Byte.hash { return reader.discardLine() }
+        let rest = unsafe line[start...].prefix(64)
+        let bytes = unsafe rest.prefix { $0 != Byte.space && $0 != Byte.tab }
+        let word = unsafe Word(bytes: .init(rebasing: bytes), kind: .bare, offset: start)
+        do throws(CommandError) {
+            _ = try session.command(for: word)
+        } catch {
+            unsafe report(error, line, reader.lineNumber + 1)
+            reader.discardLine()
+        }
+    }
+
     private func waitForInput() {
         session.showMessages()
-        if !Signals.waitToRead(STDIN_FILENO, blocking: false) {
+        session.bar?.show(done: reader.byteCount)
+        refuseJunk()
+        if isFinished { return }
+        if !Signals.waitToRead(STDIN_FILENO, milliseconds: 0) {
             settle()
             guard !isFinished, Signals.waitToRead(STDIN_FILENO) else { return }
         }
@@ -125,6 +158,7 @@ final class ScriptRunner {
 
     private func show(_ error: CommandError, _ line: UnsafeRawBufferPointer, _ number: Int) {
         session.flush()
+        session.bar?.erase()
         session.errors.write(
             unsafe LineReport.text(
                 error.message, line: line, number: number, offset: error.offset))

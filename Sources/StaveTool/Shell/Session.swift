@@ -12,6 +12,8 @@ struct SessionSettings {
     var assumesYes = false
     var showsTiming = false
     var hasColor = false
+    /// The prompt may stand on a terminal where the replies do not.
+    var colorsPrompt = false
 }
 
 /// A store with the state of one conversation about it. Executes commands; knows nothing of where
@@ -44,6 +46,8 @@ final class Session {
     var isInterrupted: () -> Bool = { Signals.isInterrupted }
     /// Set by `compact pause`.
     var isCompactionPaused = false
+    /// How far a long command or script is; nil where nobody looks.
+    var bar: ProgressBar?
     /// What the background has to say.
     let mailbox: Mailbox
     /// Opens the store once more, as it was opened at first.
@@ -62,10 +66,13 @@ final class Session {
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
         errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
-        output.beforeWrite = { [unowned self] () throws(SystemError) in try makeDurable() }
+        output.beforeWrite = { [unowned self] () throws(SystemError) in
+            if outputIsTerminal { bar?.erase() }
+            try makeDurable()
+        }
     }
 
-    var outputIsTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+    let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
     var store: Store {
         guard let openedStore else {
@@ -87,6 +94,8 @@ final class Session {
         guard let first = words.first else { return }
         let command = try command(for: first)
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
+        if command.isPaged { output.beginPaging() }
+        defer { if command.isPaged { endPaging() } }
         try command.run(self, Invocation(command, words))
         if let started { reportTime(since: started) }
     }
@@ -121,14 +130,23 @@ final class Session {
 
     func reportMissing(_ key: UnsafeRawBufferPointer) {
         missCount += 1
-        if place == .prompt { return reply("(not found)") }
+        if place == .prompt, outputIsTerminal { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
-        if !settings.quiet { unsafe errors.write(message: "not found: \(Quoting.text(key))") }
+        if settings.quiet { return }
+        bar?.erase()
+        unsafe errors.write(message: "not found: \(Quoting.text(key))")
     }
 
-    /// A line on stderr that is neither a result nor an error.
+    /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
+    /// waits.
     func note(_ line: String) {
+        bar?.erase()
         errors.write(message: line)
+        if !output.isPaging { errors.flush() }
+    }
+
+    private func endPaging() {
+        output.endPaging()
         errors.flush()
     }
 
@@ -145,6 +163,17 @@ final class Session {
         reportedErrorCount += 1
         output.flush()
         note("error: \(error.message)")
+    }
+
+    /// A bar for what writes many replies: only where they go elsewhere, or are left out.
+    func makeBar(_ label: String, total: Int?, unit: ProgressBar.Unit) -> ProgressBar? {
+        guard ProgressBar.isWanted, !outputIsTerminal || settings.quiet else { return nil }
+        return ProgressBar(label, total: total, unit: unit, on: errors)
+    }
+
+    func endBar() {
+        bar?.erase()
+        bar = nil
     }
 
     // MARK: Durability
@@ -173,7 +202,7 @@ final class Session {
     @discardableResult
     func flush() -> Bool {
         output.flush()
-        errors.flush()
+        if !output.isPaging { errors.flush() }
         return output.failure == nil
     }
 }

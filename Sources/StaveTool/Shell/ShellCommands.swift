@@ -17,13 +17,14 @@ extension CommandTable {
             examples: ["timing on", "timing off"]
         ) { session, invocation throws(CommandError) in try session.timing(invocation) },
         Command(
-            "history", "", .nothing, "print the lines entered so far",
+            "history", "", .nothing, isPaged: true, "print the lines entered so far",
             examples: ["history", "history  # Ctrl-R searches it"]
         ) { session, _ throws(CommandError) in
             for line in session.historyLines() { session.reply(line) }
         },
         Command(
-            "help", "[COMMAND]", words: 0...1, .nothing, "list the commands, or explain one",
+            "help", "[COMMAND]", words: 0...1, .nothing, isPaged: true,
+            "list the commands, or explain one",
             examples: ["help", "help scan"]
         ) { session, invocation throws(CommandError) in try session.help(invocation) },
         Command(
@@ -39,7 +40,7 @@ extension Session {
         for (index, word) in invocation.words.dropFirst().enumerated() {
             if index > 0 { output.write(Byte.space) }
             // SAFETY: the word lives until the next line is parsed.
-            if place == .prompt {
+            if outputIsTerminal {
                 unsafe Quoting.writeEscaped(word.bytes) { output.write($0) }
             } else {
                 unsafe output.write(word.bytes)

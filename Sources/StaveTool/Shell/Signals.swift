@@ -7,6 +7,8 @@ enum Signals {
     private static let interruption = Atomic<Bool>(false)
     private static let ending = Atomic<Int32>(0)
     private static let resizing = Atomic<Bool>(false)
+    private static let stopping = Atomic<Bool>(false)
+    private static let continuing = Atomic<Bool>(false)
     private static let pipeEnd = Atomic<Int32>(-1)
     private static let waitEnd = Atomic<Int32>(-1)
 
@@ -21,7 +23,6 @@ enum Signals {
     }
 
     static func clearInterruption() { interruption.store(false, ordering: .relaxed) }
-    static func takeResize() -> Bool { resizing.exchange(false, ordering: .relaxed) }
 
     /// - Parameter interactive: Ctrl-C stops a command, and a resize wakes the editor; otherwise
     ///   Ctrl-C ends the process after the command in hand.
@@ -55,20 +56,63 @@ enum Signals {
     }
 
     /// Waits until `descriptor` can be read or a signal came; true for the former.
-    static func waitToRead(_ descriptor: Int32, blocking: Bool = true) -> Bool {
+    ///
+    /// - Parameter milliseconds: how long at most; -1 for any time.
+    static func waitToRead(_ descriptor: Int32, milliseconds: Int32 = -1) -> Bool {
         let events = Int16(POLLIN)
         var waits = [
             pollfd(fd: descriptor, events: events, revents: 0),
             pollfd(fd: waitEnd.load(ordering: .relaxed), events: events, revents: 0),
         ]
         // SAFETY: two entries are in the array.
-        let ready = unsafe poll(&waits, 2, blocking ? -1 : 0)
+        let ready = unsafe poll(&waits, 2, milliseconds)
         if waits[1].revents != 0 {
             var drained = [UInt8](repeating: 0, count: 64)
             // SAFETY: reads into the array.
             unsafe _ = read(waits[1].fd, &drained, drained.count)
         }
         return ready > 0 && waits[0].revents != 0
+    }
+
+    // MARK: While a line is edited
+
+    /// A line is edited: what would stop the process first puts the terminal in order.
+    static func beginEditing() {
+        if !isIgnored(SIGTSTP) {
+            handle(SIGTSTP) { _ in
+                Signals.stopping.store(true, ordering: .relaxed)
+                Signals.wake()
+            }
+        }
+        handle(SIGCONT) { _ in
+            Signals.continuing.store(true, ordering: .relaxed)
+            Signals.wake()
+        }
+    }
+
+    static func endEditing() {
+        // SAFETY: the default actions take no pointer of ours.
+        if !isIgnored(SIGTSTP) { _ = Glibc.signal(SIGTSTP, SIG_DFL) }
+        _ = Glibc.signal(SIGCONT, SIG_DFL)
+        _ = takeContinuation()
+        if takeStop() { kill(getpid(), SIGTSTP) }
+    }
+
+    static var hasEditorNews: Bool {
+        stopping.load(ordering: .relaxed) || continuing.load(ordering: .relaxed)
+            || resizing.load(ordering: .relaxed)
+    }
+    static func takeResize() -> Bool { resizing.exchange(false, ordering: .relaxed) }
+    static func takeStop() -> Bool { stopping.exchange(false, ordering: .relaxed) }
+    static func takeContinuation() -> Bool { continuing.exchange(false, ordering: .relaxed) }
+
+    /// Stops this process, or all of its group, until it is continued.
+    static func stopProcess(withGroup: Bool) {
+        guard !isIgnored(SIGTSTP) else { return }
+        _ = Glibc.signal(SIGTSTP, SIG_DFL)
+        kill(withGroup ? 0 : getpid(), SIGTSTP)
+        beginEditing()
+        _ = takeContinuation()
     }
 
     /// Waits until `descriptor` can be written; false where a signal that ends

@@ -1,39 +1,51 @@
 internal import Glibc
 internal import Stave
 
-/// A store's statistics as people like to look at them, and as programs do.
+/// A store's statistics as people like to look at them.
 struct StatsView {
-    private let statistics: StoreStatistics
-    private let hasColor: Bool
-    private let isPaused: Bool
+    let statistics: StoreStatistics
+    var hasColor = false
+    /// Whether this shell has paused compaction.
+    var isPaused = false
     /// A single command opens any store read-only, which says nothing about the store.
-    private let saysReadOnly: Bool
-    private static let barWidth = 32
+    var saysReadOnly = true
+    /// Bars of ASCII, for a terminal that says it knows nothing else.
+    var isPlain = false
+    var columns = 80
+    private static let widestBar = 40
+    private static let narrowestBar = 8
     /// A store of thousands of segments shows its first and last ones.
     private static let shownSegments = 20
 
-    /// - Parameter isPaused: whether this shell has paused compaction.
-    init(
-        _ statistics: StoreStatistics, hasColor: Bool, isPaused: Bool = false,
-        saysReadOnly: Bool = true
-    ) {
-        self.saysReadOnly = saysReadOnly
-        self.statistics = statistics
-        self.isPaused = isPaused
-        self.hasColor = hasColor
+    var text: String {
+        let width = rows.map(\.0.count).max()! + 2
+        return rows.map { label, text in
+            let lines = Self.wrapped(text, columns: max(20, columns - width - 1))
+            return dim(Units.padded(label, width))
+                + lines.joined(separator: "\n" + String(repeating: " ", count: width)) + "\n"
+        }.joined() + segmentTable
     }
 
-    // MARK: For people
-
-    var text: String {
+    private var rows: [(String, String)] {
         let s = statistics
         var rows: [(String, String)] = [
             ("store", s.path + (s.isReadOnly && saysReadOnly ? " (read-only)" : "")),
             ("keys", Units.count(s.count)),
-            ("on disk", "\(Units.bytes(s.diskBytes)) in \(segmentCount)"),
-            ("live", Units.bytes(s.liveBytes) + share(s.liveBytes)),
-            ("dead", Units.bytes(s.deadBytes) + share(s.deadBytes)),
-            ("tombstones", Units.bytes(s.tombstoneBytes) + share(s.tombstoneBytes)),
+            (
+                "on disk",
+                "\(Units.bytes(s.diskBytes)) in \(Units.count(s.segments.count, "segment"))"
+            ),
+            ("live", Units.bytes(s.liveBytes) + share(s.liveBytes, of: recordBytes)),
+            ("dead", Units.bytes(s.deadBytes) + share(s.deadBytes, of: recordBytes)),
+            (
+                "tombstones",
+                Units.bytes(s.tombstoneBytes) + share(s.tombstoneBytes, of: recordBytes)
+            ),
+            (
+                "resident",
+                Units.bytes(s.residentBytes) + share(s.residentBytes, of: segmentBytes)
+                    + " of the segments in memory"
+            ),
             ("keydir", Units.bytes(s.keydirBytes) + " of memory" + perKey),
         ]
         // A read-only store writes nothing, and what its writer promises is not known here.
@@ -50,11 +62,13 @@ struct StatsView {
                 ("", "copied \(Units.bytes(s.copiedBytes)), freed \(Units.bytes(s.freedBytes))"))
         }
         if let failure = s.compactionFailure { rows.append(("", "failed: \(failure)")) }
-        let width = rows.map(\.0.count).max()! + 2
-        return rows.map { dim(Units.padded($0.0, width)) + $0.1 + "\n" }.joined() + segmentTable
+        return rows
     }
 
-    private var segmentCount: String { Units.count(statistics.segments.count, "segment") }
+    private var recordBytes: Int {
+        statistics.liveBytes + statistics.deadBytes + statistics.tombstoneBytes
+    }
+    private var segmentBytes: Int { statistics.segments.reduce(0) { $0 + $1.bytes } }
 
     /// `3 so far, last 12 s ago; next after 1.2 MiB more dead`.
     private var compaction: String {
@@ -67,17 +81,22 @@ struct StatsView {
         if isPaused { return text + "; paused" }
         switch s.deadBytesToCompaction {
         case nil: return text + "; not automatic"
+        case 0 where s.compactionAwaitsSegment: return text + "; next when a segment is full"
         case 0: return text + "; next is due"
         case let bytes?: return text + "; next after \(Units.bytes(bytes)) more dead"
         }
     }
 
     private var durability: String {
-        switch statistics.durability {
-        case .always: "always (durable before the reply)"
-        case .interval: "interval (durable within a second)"
-        case .os: "os (durable when the kernel writes it)"
-        }
+        let promise =
+            switch statistics.durability {
+            case .always: "always (durable before the reply)"
+            case .interval: "interval (durable within a second)"
+            case .os: "os (durable when the kernel writes it)"
+            }
+        let pending = statistics.pendingWrites
+        return promise
+            + (pending == 0 ? "; all is durable" : "; \(Units.count(pending, "write")) pending")
     }
 
     private var perKey: String {
@@ -87,10 +106,8 @@ struct StatsView {
             ? " (\(Units.decimal(Double(s.keydirBytes) / Double(s.count))) B a key)" : ""
     }
 
-    private func share(_ part: Int) -> String {
-        let all = statistics.liveBytes + statistics.deadBytes + statistics.tombstoneBytes
-        guard all > 0 else { return "" }
-        return " (\(Units.decimal(Double(part) * 100 / Double(all))) %)"
+    private func share(_ part: Int, of all: Int) -> String {
+        all > 0 ? " (\(Units.decimal(Double(part) * 100 / Double(all))) %)" : ""
     }
 
     private func hundredths(_ value: Double) -> String {
@@ -98,94 +115,103 @@ struct StatsView {
         return "\(number / 100).\(number % 100 / 10)\(number % 10)"
     }
 
+    /// Cut at blanks into lines of at most so many columns, where its words allow.
+    static func wrapped(_ text: String, columns: Int) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if let last = lines.last, last.count + 1 + word.count <= columns {
+                lines[lines.count - 1] = last + " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+}
+
+// MARK: - A bar per segment
+
+extension StatsView {
+    private struct Part {
+        let name: String
+        let mark: String
+        let plainMark: String
+        let color: Int
+    }
+
+    private static let parts = [
+        Part(name: "live", mark: "█", plainMark: "#", color: 32),
+        Part(name: "dead", mark: "░", plainMark: "-", color: 31),
+        Part(name: "tombstones", mark: "▒", plainMark: "+", color: 33),
+    ]
+
     private var segmentTable: String {
         let segments = statistics.segments
         guard !segments.isEmpty else { return "" }
-        var shown = segments.map(line)
+        let isNarrow = columns < 60
+        let cells = segments.map { segment in
+            let all = segment.liveBytes + segment.deadBytes + segment.tombstoneBytes
+            let live = all > 0 ? "\(segment.liveBytes * 100 / all) %" : ""
+            let mark = isNarrow && !segment.isSealed ? "*" : ""
+            return ["\(segment.number)" + mark, Units.bytes(segment.bytes), live]
+        }
+        let titles = ["segment", "size", "live"]
+        let widths = titles.indices.map { index in
+            max(titles[index].count, cells.map { $0[index].count }.max()!)
+        }
+        let room =
+            columns - 1 - widths.reduce(0, +) - 2 * widths.count
+            - (isNarrow ? 0 : "  active".count)
+        let barWidth = room < Self.narrowestBar ? 0 : min(Self.widestBar, room)
+        func row(_ cells: [String], _ rest: String) -> String {
+            let aligned = cells.indices.map {
+                Units.padded(cells[$0], widths[$0], right: $0 > 0)
+            }
+            return aligned.joined(separator: "  ") + rest + "\n"
+        }
+        var shown = zip(segments, cells).map { segment, cells in
+            row(
+                cells,
+                (barWidth > 0 ? "  " + bar(segment, barWidth) : "")
+                    + (segment.isSealed || isNarrow ? "" : "  active"))
+        }
         if shown.count > Self.shownSegments {
             let half = Self.shownSegments / 2
             let left = shown.count - Self.shownSegments
-            shown = shown.prefix(half) + ["… \(Units.count(left)) more\n"] + shown.suffix(half)
+            let more = "\(isPlain ? "..." : "…") \(Units.count(left)) more\n"
+            shown = shown.prefix(half) + [more] + shown.suffix(half)
         }
-        return "\n" + dim(Units.padded("segment", 9) + Units.padded("size", 12, right: true))
-            + "  " + legend + "\n" + shown.joined()
-    }
-
-    private var legend: String {
-        colored("█", 32) + " live  " + colored("░", 31) + " dead  " + colored("▒", 33)
-            + " tombstones"
-    }
-
-    private func line(_ segment: StoreStatistics.Segment) -> String {
-        Units.padded("\(segment.number)", 9)
-            + Units.padded(Units.bytes(segment.bytes), 12, right: true)
-            + "  " + bar(segment) + (segment.isSealed ? "" : "  active") + "\n"
+        let heading = dim(row(titles, "").trimmingNewline)
+        // The key to the bars goes where they are.
+        let legend = Self.parts.map { colored(mark($0), $0.color) + " " + $0.name }
+            .joined(separator: "  ")
+        return "\n" + heading + (barWidth >= 28 ? "  " + legend : "") + "\n" + shown.joined()
+            + (barWidth > 0 && barWidth < 28 ? "\n" + legend + "\n" : "")
+            + (isNarrow ? "* active\n" : "")
     }
 
     /// Each part gets its share of the width, and what is there at all at least one cell.
-    private func bar(_ segment: StoreStatistics.Segment) -> String {
-        let parts = [segment.liveBytes, segment.deadBytes, segment.tombstoneBytes]
-        let all = parts.reduce(0, +)
-        guard all > 0 else { return String(repeating: "·", count: Self.barWidth) }
-        var cells = parts.map { part in
-            part == 0 ? 0 : max(1, part * Self.barWidth / all)
-        }
+    private func bar(_ segment: StoreStatistics.Segment, _ width: Int) -> String {
+        let bytes = [segment.liveBytes, segment.deadBytes, segment.tombstoneBytes]
+        let all = bytes.reduce(0, +)
+        guard all > 0 else { return String(repeating: isPlain ? "." : "·", count: width) }
+        var cells = bytes.map { part in part == 0 ? 0 : max(1, part * width / all) }
         let widest = cells.indices.max { cells[$0] < cells[$1] }!
-        cells[widest] += Self.barWidth - cells.reduce(0, +)
-        return zip(cells, [("█", 32), ("░", 31), ("▒", 33)]).map { count, style in
-            count == 0 ? "" : colored(String(repeating: style.0, count: count), style.1)
+        cells[widest] += width - cells.reduce(0, +)
+        return zip(cells, Self.parts).map { count, part in
+            count == 0 ? "" : colored(String(repeating: mark(part), count: count), part.color)
         }.joined()
     }
+
+    private func mark(_ part: Part) -> String { isPlain ? part.plainMark : part.mark }
 
     private func dim(_ text: String) -> String { colored(text, 2) }
 
     private func colored(_ text: String, _ code: Int) -> String {
         hasColor ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
     }
+}
 
-    // MARK: For programs
-
-    /// One object on one line, with everything; sizes are bytes.
-    var json: String {
-        let s = statistics
-        let members: [(String, String)] = [
-            ("path", JSON.quoted(s.path)),
-            ("readOnly", "\(s.isReadOnly)"),
-            ("durability", s.isReadOnly ? "null" : JSON.quoted(s.durability.rawValue)),
-            ("count", "\(s.count)"),
-            ("diskBytes", "\(s.diskBytes)"),
-            ("liveBytes", "\(s.liveBytes)"),
-            ("deadBytes", "\(s.deadBytes)"),
-            ("tombstoneBytes", "\(s.tombstoneBytes)"),
-            ("keydirBytes", "\(s.keydirBytes)"),
-            ("nextSequence", "\(s.nextSequence)"),
-            ("durableSequence", "\(s.durableSequence)"),
-            ("compactionCount", "\(s.compactionCount)"),
-            ("copiedBytes", "\(s.copiedBytes)"),
-            ("freedBytes", "\(s.freedBytes)"),
-            ("lastCompaction", s.lastCompaction.map { "\($0)" } ?? "null"),
-            ("deadBytesToCompaction", s.deadBytesToCompaction.map { "\($0)" } ?? "null"),
-            ("compactionFailure", s.compactionFailure.map(JSON.quoted) ?? "null"),
-            ("writtenBytes", "\(s.writtenBytes)"),
-            ("spaceAmplification", s.spaceAmplification.map { "\($0)" } ?? "null"),
-            ("writeAmplification", s.writeAmplification.map { "\($0)" } ?? "null"),
-            ("segments", "[" + s.segments.map(json).joined(separator: ",") + "]"),
-        ]
-        return object(members)
-    }
-
-    private func json(_ segment: StoreStatistics.Segment) -> String {
-        object([
-            ("number", "\(segment.number)"),
-            ("sealed", "\(segment.isSealed)"),
-            ("bytes", "\(segment.bytes)"),
-            ("liveBytes", "\(segment.liveBytes)"),
-            ("deadBytes", "\(segment.deadBytes)"),
-            ("tombstoneBytes", "\(segment.tombstoneBytes)"),
-        ])
-    }
-
-    private func object(_ members: [(String, String)]) -> String {
-        "{" + members.map { "\(JSON.quoted($0.0)):\($0.1)" }.joined(separator: ",") + "}"
-    }
+extension String {
+    fileprivate var trimmingNewline: String { hasSuffix("\n") ? String(dropLast()) : self }
 }

@@ -26,13 +26,17 @@ struct StaveCommand: ParsableCommand {
             stave [options] DIR                     a shell; a script where stdin is no terminal
             stave [options] DIR COMMAND [ARG...]    one command, then exit
             stave inspect DIR|FILE [options]        look at the files; never writes, never locks
+            stave verify DIR                        check every byte of a store
+            stave why DIR KEY                       every version of a key, and what frees it
+            stave repair DIR NEWDIR                 write what can be read into a new store
+            stave diff DIR1 DIR2                    the keys in which two stores differ
             stave help [COMMAND]                    the shell's commands
             """,
         discussion: """
             Commands: \(CommandTable.all.map(\.name).joined(separator: ", ")).
 
-            A directory that is missing is made at a terminal, or with --create. A directory named \
-            inspect or help is written ./inspect. Exit status: 0 done, 1 get or exists of a key \
+            A directory that is missing is made at a terminal, or with --create. A directory whose \
+            name is one of these words, inspect say, is written ./inspect. Exit status: 0 done, 1 get or exists of a key \
             that is not there, 2 an error, 64 wrong usage.
             """,
         version: "stave 0.1.0")
@@ -137,7 +141,8 @@ extension StaveCommand {
         settings.quiet = quiet
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
-        settings.hasColor = isTerminal && !noColor && Environment.allowsColor
+        settings.colorsPrompt = !noColor && Environment.allowsColor
+        settings.hasColor = isTerminal && settings.colorsPrompt
         return settings
     }
 

@@ -1,14 +1,19 @@
+internal import Glibc
 internal import Stave
 
 extension CommandTable {
     /// Commands about the store as a whole.
     static let storeCommands: [Command] = [
         Command(
-            "stats", "[--json]", .read, "show what the store holds and how it lies on disk",
+            "stats", "[--json]", .read, isPaged: true,
+            "show what the store holds and how it lies on disk",
             options: [.init(name: "--json", help: "one JSON object, with every number")],
             examples: ["stats", "stats --json"]
         ) { session, invocation throws(CommandError) in try session.stats(invocation) },
         compactCommand,
+        verifyCommand,
+        whyCommand,
+        warmCommand,
         Command(
             "sync", "", .write, "make everything written so far durable",
             details: ["Answers OK once a power cut can take nothing of it."],
@@ -28,10 +33,13 @@ extension Session {
     func stats(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
             let statistics = try store.statistics()
+            if invocation.has("--json") { return reply(statistics.json.text) }
             let view = StatsView(
-                statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused,
-                saysReadOnly: place != .oneShot)
-            output.write(invocation.has("--json") ? view.json + "\n" : view.text)
+                statistics: statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused,
+                saysReadOnly: place != .oneShot,
+                isPlain: outputIsTerminal && Environment.isPlainTerminal,
+                columns: outputIsTerminal ? ScreenSize.of(STDOUT_FILENO).columns : 80)
+            output.write(view.text)
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }
@@ -39,7 +47,14 @@ extension Session {
 
     func sync(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
-            try store.sync()
+            if place == .prompt {
+                let call = LongCall { [store] () throws(StoreError) in try store.sync() }
+                guard try call.wait(until: isInterrupted) != nil else {
+                    return note("(no longer waiting; the sync goes on)")
+                }
+            } else {
+                try store.sync()
+            }
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }

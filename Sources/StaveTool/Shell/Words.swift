@@ -25,6 +25,9 @@ struct SyntaxError: Error, Equatable {
 
     deinit { unsafe decoded.deallocate() }
 
+    /// More words than any command needs: they take more memory than the line itself.
+    private static let mostWords = 1 << 20
+
     /// Parses one command from `start` on into `words`, and returns where the next one begins: the
     /// end of `line`, or behind a newline that stands outside quotes.
     ///
@@ -35,11 +38,17 @@ struct SyntaxError: Error, Equatable {
         words.removeAll(keepingCapacity: true)
         decodedCount = 0
         // SAFETY: every index below is checked against the count first.
-        if unsafe decoded.count < line.count { grow(to: line.count) }
+        let isWasteful = unsafe decoded.count > 4 << 20 && line.count < 64 << 10
+        if unsafe decoded.count < line.count || isWasteful { resize(for: line.count) }
+        if words.capacity > 1 << 16 { words = [] }
         var index = start
         let count = line.count
         while index < count {
             let byte = unsafe line[index]
+            if words.count > Self.mostWords {
+                throw SyntaxError(
+                    message: "more than \(Self.mostWords) words in a line", offset: index)
+            }
             switch byte {
             case Byte.space, Byte.tab: index &+= 1
             case Byte.newline: return index + 1
@@ -54,9 +63,9 @@ struct SyntaxError: Error, Equatable {
         return count
     }
 
-    private func grow(to count: Int) {
+    private func resize(for count: Int) {
         unsafe decoded.deallocate()
-        unsafe decoded = .allocate(byteCount: count + count / 2, alignment: 1)
+        unsafe decoded = .allocate(byteCount: max(4096, count + count / 2), alignment: 1)
     }
 
     private func endsLine(_ line: UnsafeRawBufferPointer, _ index: Int) -> Bool {

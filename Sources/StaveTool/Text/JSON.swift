@@ -3,6 +3,7 @@ enum JSON {
     case string(String)
     case number(Int)
     case unsigned(UInt64)
+    case decimal(Double)
     case bool(Bool)
     case null
     case array([JSON])
@@ -13,6 +14,7 @@ enum JSON {
         case .string(let text): Self.quoted(text)
         case .number(let number): String(number)
         case .unsigned(let number): String(number)
+        case .decimal(let number): number.isFinite ? "\(number)" : "null"
         case .bool(let value): value ? "true" : "false"
         case .null: "null"
         case .array(let items): "[" + items.map(\.text).joined(separator: ",") + "]"

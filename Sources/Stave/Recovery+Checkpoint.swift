@@ -1,0 +1,92 @@
+internal import StaveDisk
+
+// The keydir's checkpoint: step 1 of `Recovery`.
+
+extension Recovery {
+    /// Takes the checkpoint, if there is one and it fits MANIFEST: it knows a prefix of the writes, and
+    /// all records that it names are still where they were.
+    mutating func readCheckpoint(in directory: borrowing Directory) throws(StoreError) {
+        let name = FileName.checkpoint.name
+        do throws(FileError) {
+            let file = try directory.open(name, .read)
+            let size = try file.size()
+            let checkpoint = try Self.head(of: file, size: size)
+            guard fits(checkpoint) else { return }
+            see(checkpoint.nextSequence &- 1)
+            result.saved = SavedTables(checkpoint, in: file)
+        } catch {
+            if error.isNoSuchFile { return }
+            result.notices.append(
+                "\(error.path) is not used (\(error.reason)); the segments are read instead")
+            checkpointNotices = result.notices
+        }
+    }
+
+    /// What comes before the tables.
+    private static func head(
+        of file: borrowing File, size: Int
+    ) throws(FileError) -> KeydirCheckpoint {
+        let header = try file.contents(
+            at: 0, count: min(size, KeydirCheckpoint.headerLength))
+        let length = unsafe KeydirCheckpoint.headLength(in: header.span.bytes) ?? header.count
+        let head = try file.contents(at: 0, count: min(size, length))
+        do throws(FormatError) {
+            return unsafe try KeydirCheckpoint(decoding: head.span.bytes, fileLength: size)
+        } catch {
+            throw FileError("use", file.path, reason: error.reason)
+        }
+    }
+
+    private func fits(_ checkpoint: KeydirCheckpoint) -> Bool {
+        guard checkpoint.storeID == manifest.storeID, checkpoint.nextSequence > 0,
+            checkpoint.shards.count == Keydir.shardCount
+        else { return false }
+        var unknown = Dictionary(
+            manifest.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+        for segment in checkpoint.segments {
+            guard let entry = unknown.removeValue(forKey: segment.number),
+                entry.identity == segment.identity,
+                segment.end >= SegmentHeader.byteCount, segment.end <= entry.seal?.length ?? .max
+            else { return false }
+        }
+        // What a compaction wrote since holds older records.
+        return unknown.values.allSatisfy { entry in
+            guard let sequences = entry.seal?.sequences else { return true }
+            return sequences.lowerBound >= checkpoint.nextSequence || sequences == 0...0
+        }
+    }
+
+    /// Something contradicts the checkpoint, or so much is newer that the sorted merge is faster.
+    var isCheckpointUseless: Bool {
+        guard let saved = result.saved else { return false }
+        let isCut = result.segments.contains { $0.end < saved.segments[$0.number]?.end ?? 0 }
+        let newer = result.newer.reduce(0) { $0 + $1.image.count }
+        return isCut || newer > saved.checkpoint.count / 4 + (64 << 10)
+    }
+
+    /// Up to where the checkpoint knows a segment; nil where it does not.
+    func knownEnd(of entry: Manifest.Segment) -> Int? { known(entry)?.end }
+
+    func knownSequences(of entry: Manifest.Segment) -> ClosedRange<UInt64>? {
+        known(entry)?.sequences
+    }
+
+    private func known(_ entry: Manifest.Segment) -> KeydirCheckpoint.Segment? {
+        result.saved?.segments[entry.number]
+    }
+
+    mutating func add(_ image: HintImage, of segment: Segment) {
+        if result.saved == nil {
+            result.images.append(image)
+        } else {
+            result.newer.append((segment, image))
+        }
+    }
+
+    func join(
+        _ a: ClosedRange<UInt64>?, _ b: ClosedRange<UInt64>?
+    ) -> ClosedRange<UInt64>? {
+        guard let a, let b else { return a ?? b }
+        return min(a.lowerBound, b.lowerBound)...max(a.upperBound, b.upperBound)
+    }
+}

@@ -1,0 +1,132 @@
+internal import StaveDisk
+
+// The keydir's checkpoint: written at close, mapped back at open, brought up to date from the records
+// that were written since.
+
+extension Store {
+    // MARK: At open
+
+    /// Fills keydir and segment table from a checkpoint and what is newer.
+    func restore(_ saved: SavedTables, _ recovered: RecoveredStore) throws(StoreError) {
+        let known = saved.segments
+        for segment in recovered.segments {
+            guard let found = known[segment.number] else { continue }
+            let limit = min(segment.end, segment.fileSize)
+            table.restore(segment, slot: found.slot, limit: limit)
+            segment.liveBytes = found.liveBytes
+            segment.tombstoneBytes = found.tombstoneBytes
+        }
+        for segment in recovered.segments where segment.slot < 0 {
+            try table.add(segment, limit: min(segment.end, segment.fileSize))
+        }
+        let sources = recovered.segments.compactMap { segment in
+            known[segment.number].map { (segment: segment, end: $0.end) }
+        }
+        saved.source = { [unowned self] (body) throws(StoreError) in
+            try forEachEntry(of: sources, body)
+        }
+        for (segment, image) in recovered.newer {
+            for index in 0..<image.count {
+                let entry = image[index]
+                guard entry.sequence >= saved.checkpoint.nextSequence else { continue }
+                try replay(entry, in: segment)
+            }
+        }
+    }
+
+    /// What a writer did after the checkpoint, done again.
+    private func replay(_ entry: HintEntry, in segment: Segment) throws(StoreError) {
+        // SAFETY: the image behind the entry lives as long as the caller's list.
+        let key = unsafe entry.key.bytes
+        let hash = Checksum.hash(key, seed: hashSeed)
+        try keydir.makeRoom(hash)
+        let old = unsafe try existing(key, hash: hash)
+        if let old = unsafe old { forget(unsafe old.location) }
+        guard entry.kind == .value else {
+            if let old = unsafe old { unsafe keydir.remove(old.slot, hash: hash) }
+            segment.tombstoneBytes += entry.recordLength
+            return
+        }
+        let location = Location(slot: segment.slot, offset: entry.offset)
+        if let old = unsafe old {
+            unsafe keydir.replace(old.slot, hash: hash, with: location)
+        } else {
+            keydir.insert(hash, location)
+        }
+        segment.liveBytes += entry.recordLength
+    }
+
+    /// All keys of these segments by the sorted merge, for a table that is lost.
+    private func forEachEntry(
+        of sources: [(segment: Segment, end: Int)], _ body: (UInt64, Location) -> Void
+    ) throws(StoreError) {
+        let entries = sources.map { sortedEntries(of: $0.segment, upTo: $0.end) }
+        for entry in entries { if let damage = entry.unreadable.first { throw damage } }
+        var merge = SortedMerge(entries.map(\.image))
+        while let (source, entry) = merge.next() {
+            guard entry.kind == .value else { continue }
+            // SAFETY: the image behind the entry lives in `entries`.
+            let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
+            body(hash, Location(slot: sources[source].segment.slot, offset: entry.offset))
+        }
+    }
+
+    // MARK: At close
+
+    /// Writes a checkpoint if opening would take long without it: only an optimisation, so that an
+    /// error, a full disk for one, is of no consequence. Under the compaction lock, when all is durable.
+    func saveCheckpoint() {
+        guard readOnlyReason == nil else { return }
+        writerLock.lock()
+        defer { writerLock.unlock() }
+        guard writer.failure == nil, writer.full.isEmpty, isCheckpointDue else { return }
+        try? keydir.restoreAll()
+        guard keydir.isRestored else { return }
+        var checkpoint = KeydirCheckpoint(
+            storeID: manifest.current.storeID, nextSequence: writer.nextSequence,
+            segments: table.visibleSegments.map(\.checkpoint), shards: [])
+        for shard in 0..<Keydir.shardCount {
+            let table = unsafe keydir.table(of: shard)
+            unsafe checkpoint.shards.append(
+                KeydirCheckpoint.Shard(
+                    buckets: table.bytes.count / KeydirCheckpoint.bucketLength,
+                    usedSlots: table.usedSlots, liveSlots: table.liveSlots, checksum: 0))
+        }
+        try? directory.replace(.checkpoint) { (file) throws(FileError) in
+            var offset = checkpoint.tablesOffset
+            for shard in 0..<Keydir.shardCount {
+                let table = unsafe keydir.table(of: shard).bytes
+                checkpoint.shards[shard].checksum = unsafe KeydirCheckpoint.checksum(
+                    table.bytes, at: offset, of: checkpoint.storeID)
+                unsafe try file.write(table.bytes, at: offset)
+                offset += table.count
+            }
+            unsafe try file.write(checkpoint.encoded().span.bytes, at: 0)
+        }
+    }
+
+    /// Would the next open have to read many entries? A small share of a large store is left to be
+    /// read, so that a single set does not write the keydir of a hundred million keys.
+    private var isCheckpointDue: Bool {
+        var first: UInt64 = 1
+        if let saved = keydir.saved, !saved.isDamaged, isCurrent(saved.checkpoint) {
+            first = saved.checkpoint.nextSequence
+        }
+        let unread = writer.nextSequence - min(first, writer.nextSequence)
+        return unread > UInt64(max(options.checkpointEntries, count / 64))
+    }
+
+    /// A compaction that took one of its segments away made it stale.
+    private func isCurrent(_ checkpoint: KeydirCheckpoint) -> Bool {
+        let identities = Set(table.visibleSegments.map(\.identity))
+        return checkpoint.segments.allSatisfy { identities.contains($0.identity) }
+    }
+}
+
+extension Segment {
+    fileprivate var checkpoint: KeydirCheckpoint.Segment {
+        KeydirCheckpoint.Segment(
+            number: number, identity: identity, end: end, liveBytes: liveBytes,
+            tombstoneBytes: tombstoneBytes, sequences: sequences, slot: slot)
+    }
+}

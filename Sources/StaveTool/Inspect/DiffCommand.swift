@@ -1,0 +1,109 @@
+internal import ArgumentParser
+internal import StaveDisk
+
+/// `stave diff DIR1 DIR2`: in which keys two stores differ. Reads the files as the inspector does.
+struct DiffCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stave diff",
+        abstract: "Show the keys in which two stores differ; never writes, never locks.",
+        discussion: """
+            < is a key that only the first store has, > one that only the second has, and ! one whose \
+            values differ. Sequence numbers and times do not matter. Exit status: 0 the same, \
+            1 different, 2 an error: damage, or no such store; 64 usage.
+            """)
+
+    @Argument(help: "A store's directory.")
+    var first: String
+    @Argument(help: "Another store's directory.")
+    var second: String
+    @Flag(help: "Print a JSON object a line.")
+    var json = false
+
+    func run() throws {
+        let output = Output()
+        defer { output.flush() }
+        let stores: (StoreSurvey, StoreSurvey)
+        do throws(FileError) {
+            stores = (try Self.survey(first), try Self.survey(second))
+        } catch {
+            Output.complain(error.description)
+            throw ExitCode(2)
+        }
+        var isUncertain = false
+        for (path, store) in [(first, stores.0), (second, stores.1)] {
+            for finding in store.allFindings.list where finding.severity > .torn {
+                Output.complain("\(path)/\(finding.file): \(finding.place) \(finding.text)")
+                // A hint file that is not used changes no answer.
+                if !finding.file.hasSuffix(".hint") { isUncertain = true }
+            }
+        }
+        var diff = StoreDiff()
+        diff.run(stores.0, stores.1) { show($0, output) }
+        if diff.damageCount > 0 { isUncertain = true }
+        if json {
+            output.json([
+                ("type", .string("diff")), ("same", .number(diff.sameCount)),
+                ("different", .number(diff.differenceCount)),
+                ("damaged", .number(diff.damageCount)), ("certain", .bool(!isUncertain)),
+            ])
+        }
+        if isUncertain { throw ExitCode(2) }
+        if diff.differenceCount > 0 { throw ExitCode(1) }
+    }
+
+    private static func survey(_ path: String) throws(FileError) -> StoreSurvey {
+        let directory = try Directory(path: path)
+        let survey = try StoreSurvey(directory, .overview)
+        guard survey.isStore(directory) else {
+            throw FileError("compare", path, reason: "it is no store")
+        }
+        return survey
+    }
+
+    private func show(_ difference: StoreDiff.Difference, _ output: Output) {
+        switch difference {
+        case .onlyInFirst(let place): show("<", "onlyInFirst", [("first", place)], output)
+        case .onlyInSecond(let place): show(">", "onlyInSecond", [("second", place)], output)
+        case .value(let a, let b):
+            show("!", "value", [("first", a), ("second", b)], output)
+        case .damaged(let isInFirst, let place):
+            show("?", "damaged", [(isInFirst ? "first" : "second", place)], output)
+            let path = isInFirst ? first : second
+            Output.complain(
+                "\(path)/\(place.segment.name): offset \(place.entry.offset) does not check out")
+        }
+    }
+
+    private func show(
+        _ sign: String, _ what: String, _ places: [(name: String, place: StoreDiff.Place)],
+        _ output: Output
+    ) {
+        guard let entry = places.first?.place.entry else { return }
+        let key = unsafe Array(entry.key)
+        guard json else {
+            let values = places.map { Self.text($0.place) }.joined(separator: " -> ")
+            return output.line("\(sign) \(Printable.quoted(key, limit: 256)) \(values)")
+        }
+        let members: [(String, JSON)] = places.map { name, place in
+            (
+                name,
+                .object([
+                    ("file", .string(place.segment.name)), ("offset", .number(place.entry.offset)),
+                    ("sequence", .unsigned(place.entry.sequence)),
+                    ("valueLength", .number(place.entry.valueLength)),
+                    JSON.bytes("value", place.preview),
+                ])
+            )
+        }
+        output.json(
+            [("type", .string("difference")), ("kind", .string(what)), JSON.bytes("key", key)]
+                + members)
+    }
+
+    /// The value as far as it is shown.
+    private static func text(_ place: StoreDiff.Place) -> String {
+        let shown = Printable.quoted(place.preview)
+        let length = place.entry.valueLength
+        return length > 40 ? "\(shown)... (\(length) bytes)" : shown
+    }
+}

@@ -1,0 +1,210 @@
+#if STAVE_FAULTS
+    import Glibc
+    import StaveDisk
+    import TestSupport
+    import Testing
+
+    @testable import Stave
+
+    /// A store that is used while a system call fails, and what is known of its keys.
+    final class FaultScenario {
+        let path: String
+        private let folder: String
+        private let durability: Durability
+        private var store: Store?
+        /// What each key may have; more than one where a write's end is not known.
+        private var model: [String: [String?]] = [:]
+        private var versions = 0
+        /// Errors so far, and what is wrong.
+        private(set) var errors: [StoreError] = []
+        private(set) var problems: [String] = []
+
+        init(folder: String, durability: Durability) {
+            self.folder = folder
+            path = folder + "/store"
+            self.durability = durability
+        }
+
+        var options: StoreOptions {
+            var options = StoreOptions.small(durability: durability)
+            options.compaction.isAutomatic = false
+            return options
+        }
+
+        // MARK: What is done
+
+        /// Everything that a store does in its life. Steps that fail are left out.
+        func run() {
+            open()
+            for _ in 0..<2 { write(5, bytes: 900) }
+            seal()
+            attempt { try $0.sync() }
+            write(4, bytes: 1500)
+            attempt { _ = try $0.compact() }
+            write(3, bytes: 200)
+            close()
+            open()
+            write(2, bytes: 100)
+            attempt { _ = try $0.compact() }
+            read()
+            close()
+        }
+
+        /// Opening what a kill left, and going on.
+        func runAfterKill() {
+            open()
+            write(3, bytes: 900)
+            read()
+            close()
+        }
+
+        private func attempt(_ body: (Store) throws -> Void) {
+            guard let store else { return }
+            do { try body(store) } catch { note(error) }
+        }
+
+        private func open() {
+            close()
+            do {
+                let store = try Store(path: path, options: options)
+                store.worker.stop()
+                self.store = store
+                checkAll("after opening")
+            } catch {
+                note(error)
+            }
+        }
+
+        private func close() {
+            attempt { try $0.close() }
+            store = nil
+        }
+
+        private func seal() {
+            attempt { store in
+                try store.writerLock.withLock { try store.endActiveSegment() }
+                try store.sealFull()
+            }
+        }
+
+        private func read() {
+            attempt { _ = try Store(path: $0.path, options: .reading).dictionary() }
+        }
+
+        private func write(_ count: Int, bytes: Int) {
+            for number in 0..<count {
+                versions += 1
+                let key = "key \(versions % 4)"
+                if number == 2 {
+                    change(key, to: nil) { try $0.removeValue(forKey: key) }
+                } else {
+                    let value = "\(versions) " + String(repeating: "x", count: bytes)
+                    change(key, to: value) { try $0.set(value, forKey: key) }
+                }
+            }
+        }
+
+        private func change(_ key: String, to value: String?, _ body: (Store) throws -> Void) {
+            guard let store else { return }
+            do {
+                try body(store)
+                model[key] = [value]
+            } catch {
+                note(error)
+                // Any other error means that nothing was written.
+                if case .syncFailed? = error as? StoreError {
+                    model[key, default: [nil]].append(value)
+                }
+            }
+            check(key, "in memory")
+        }
+
+        // MARK: What must be true
+
+        private func note(_ error: any Error) {
+            guard let error = error as? StoreError else {
+                problems.append("not a store's error: \(error)")
+                return
+            }
+            errors.append(error)
+            if !error.description.contains(folder) {
+                problems.append("an error that names no file: \(error.description)")
+            }
+        }
+
+        private func check(_ key: String, _ place: String) {
+            guard let store else { return }
+            do {
+                let found = try store.value(forKey: key).map { String(decoding: $0, as: UTF8.self) }
+                let allowed = model[key, default: [nil]]
+                guard !allowed.contains(found) else { return }
+                problems.append(
+                    "\(place), \(key) is \(short(found)), not \(allowed.map(short))")
+            } catch {
+                problems.append("\(place), \(key): \(error)")
+            }
+        }
+
+        private func short(_ value: String?) -> String { value.map { "\($0.prefix(5))" } ?? "gone" }
+
+        private func checkAll(_ place: String) {
+            guard let store else { return }
+            for key in model.keys.sorted() { check(key, place) }
+            do {
+                let count = try store.allEntries().count
+                if count != store.count || store.isReadOnly {
+                    problems.append("\(place), \(count) keys in a scan, \(store.count) counted")
+                }
+            } catch {
+                problems.append("\(place), a scan: \(error)")
+            }
+        }
+
+        /// With no fault any more: all that was acknowledged is there, and the store can be used.
+        func verify() {
+            for round in 0..<2 {
+                let before = errors.count
+                open()
+                if errors.count > before { problems.append("does not open: \(errors.last!)") }
+                checkAll("reopened (\(round))")
+                write(2, bytes: 50)
+                close()
+                if errors.count > before {
+                    problems.append("error when used again: \(errors.last!)")
+                }
+            }
+        }
+
+        /// What a scenario begins with: the store in it was filled, left as a kill leaves it, and lacks a
+        /// hint; and the model of what it holds.
+        func begin(with killed: KilledStore) throws {
+            try StoreFolder.copy(killed.path, to: path)
+            model = killed.model
+        }
+
+        struct KilledStore {
+            var path: String
+            var model: [String: [String?]]
+        }
+
+        /// A store with sealed segments, a full one, a torn tail and leftovers.
+        static func killed(in folder: String) throws -> KilledStore {
+            let scenario = FaultScenario(folder: folder, durability: .os)
+            scenario.open()
+            scenario.write(8, bytes: 900)
+            scenario.seal()
+            scenario.write(8, bytes: 900)
+            let copy = folder + "/killed"
+            try scenario.store!.copyAsKilled(to: copy)
+            scenario.close()
+            let names = try StoreFolder.segments(copy)
+            var bytes = try StoreFolder.bytes(copy, names.last!)
+            bytes[bytes.count - 100] = 1
+            try StoreFolder.write(bytes, copy, names.last!)
+            for hint in try StoreFolder.hints(copy) { try StoreFolder.remove(copy, hint) }
+            try StoreFolder.write([1, 2, 3], copy, "0000009999.segment")
+            try StoreFolder.write([1, 2, 3], copy, "MANIFEST.tmp")
+            return KilledStore(path: copy, model: scenario.model)
+        }
+    }
+#endif

@@ -1,0 +1,110 @@
+#if STAVE_FAULTS
+    import Foundation
+    import StaveDisk
+    import TestSupport
+    import Testing
+
+    @testable import Stave
+
+    /// The n-th system call of each kind fails, for every n, over the whole life of a store.
+    @Suite("A system call that fails")
+    struct FaultTests {
+        private let folder: TemporaryFolder
+
+        init() throws { folder = try TemporaryFolder(isInMemory: true) }
+
+        /// Every failure at every call in the long form; in the short form each call fails in one way,
+        /// another one in the next run.
+        private static let isLong = ProcessInfo.processInfo.environment["STAVE_LONG"] != nil
+
+        /// What may go wrong with a call of this kind.
+        private static func failures(_ call: SystemCall) -> [Fault.Kind] {
+            switch call {
+            case .read: [.error(EIO), .error(EINTR), .short]
+            case .write: [.error(EIO), .error(ENOSPC), .error(EINTR), .short]
+            case .reserve: [.error(EIO), .error(ENOSPC), .error(EINTR), .error(EOPNOTSUPP)]
+            case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
+            case .map: [.error(ENOMEM)]
+            case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
+            case .rename: [.error(EIO), .error(ENOSPC)]
+            case .lock: [.error(ENOLCK), .error(EINTR)]
+            case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]
+            }
+        }
+
+        private func faults(_ counts: [SystemCall: Int], seed: UInt64) -> [Fault] {
+            var random = SeededRandom(seed: seed)
+            var faults: [Fault] = []
+            for call in SystemCall.allCases {
+                let kinds = Self.failures(call)
+                for number in stride(from: 1, through: counts[call, default: 0], by: 1) {
+                    var chosen = kinds.flatMap { kind in
+                        [Fault(call, number, kind), Fault(call, number, kind, isLasting: true)]
+                    }
+                    // A signal that interrupts every call would be waited for without end.
+                    chosen.removeAll { $0.isLasting && $0.kind == .error(EINTR) }
+                    if !Self.isLong { chosen = [chosen.randomElement(using: &random)!] }
+                    faults += chosen
+                }
+            }
+            return faults
+        }
+
+        /// Runs `body` once to count its calls, then once for each fault.
+        private func inject(
+            seed: UInt64, durability: Durability, prepare: (FaultScenario) throws -> Void,
+            without: Fault? = nil, _ body: (FaultScenario) -> Void
+        ) throws {
+            func run(_ fault: Fault?) throws -> (FaultPlan, FaultScenario) {
+                let scenario = FaultScenario(folder: folder.path, durability: durability)
+                try? FileManager.default.removeItem(atPath: scenario.path)
+                try prepare(scenario)
+                let plan = FaultPlan(fault)
+                let always = FaultPlan(without)
+                always.run(at: folder.path) {
+                    plan.run(at: folder.path) { body(scenario) }
+                    scenario.verify()
+                }
+                return (plan, scenario)
+            }
+            let (counting, faultless) = try run(nil)
+            #expect(faultless.problems == [] && faultless.errors == [])
+            let faults = faults(counting.counts, seed: seed)
+            var injected = 0
+            var errors = 0
+            for fault in faults {
+                let (plan, scenario) = try run(fault)
+                injected += plan.injected
+                errors += scenario.errors.count
+                #expect(scenario.problems == [], "STAVE_SEED=\(seed), \(durability), \(fault)")
+                if fault.isHarmless { #expect(scenario.errors == [], "\(fault)") }
+            }
+            #expect(injected >= faults.count)
+            #expect(errors > faults.count / 4)
+            print("\(faults.count) runs, \(injected) calls failed, \(errors) errors, seed \(seed)")
+        }
+
+        @Test(
+            "Costs no acknowledged write, over a whole life", arguments: [Durability.always, .os],
+            Seeds.some(1))
+        func life(durability: Durability, seed: UInt64) throws {
+            try inject(seed: seed, durability: durability, prepare: { _ in }) { $0.run() }
+        }
+
+        @Test("Costs nothing where the file system cannot reserve space", arguments: Seeds.some(1))
+        func withoutReserve(seed: UInt64) throws {
+            let never = Fault(.reserve, 1, .error(EOPNOTSUPP), isLasting: true)
+            try inject(
+                seed: seed, durability: .always, prepare: { _ in }, without: never
+            ) { $0.run() }
+        }
+
+        @Test("Costs nothing while what a kill left is recovered", arguments: Seeds.some(1))
+        func recovery(seed: UInt64) throws {
+            let killed = try FaultScenario.killed(in: folder.path)
+            try inject(
+                seed: seed, durability: .os, prepare: { try $0.begin(with: killed) }
+            ) { $0.runAfterKill() }
+        }
+    }
+#endif

@@ -1,0 +1,321 @@
+import Foundation
+import StaveDisk
+import TestSupport
+import Testing
+
+@testable import StaveTool
+
+/// `stave verify` against every kind of damage that a file can have. In this process, so that tens of
+/// thousands of damaged stores take seconds; a trap ends the whole run, which nobody overlooks.
+///
+/// Changed bytes that are no damage, and why:
+/// 1. LOCK: its contents decide nothing (a process id for messages).
+/// 2. The synced mark of a sealed segment: MANIFEST says that all of it is durable; a note.
+/// Of the log above its synced mark, and of the mark, a changed byte is a torn tail: what a crash
+/// may do; but not of the padding of a record that is whole. All other bytes, padding and reserved space too, are noticed as damage.
+@Suite("Verifying damaged stores")
+struct VerifyDamageTests {
+    private static let store = WrittenStore.shared
+    private var store: WrittenStore { Self.store }
+
+    /// All bits of each byte, instead of one that changes from byte to byte.
+    private static let isExhaustive =
+        ProcessInfo.processInfo.environment["STAVE_EXHAUSTIVE"] == "1"
+
+    private func findings(_ folder: TemporaryFolder) throws -> Findings {
+        try Verification(of: folder.path).findings
+    }
+
+    private func severity(_ place: WrittenStore.Place) -> Severity {
+        switch place {
+        case .lock, .sealedMark: .note
+        case .logMark, .unsynced, .reserved: .torn
+        case .manifest, .hint, .header, .synced, .unsyncedPadding: .damage
+        }
+    }
+
+    @Test("The store is clean, or has nothing but a log that was not closed")
+    func clean() throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        let verification = try Verification(of: folder.path)
+        #expect(verification.findings.list.map(\.text) == [])
+        #expect(Verification.Check.allCases.allSatisfy { verification.passed($0) })
+        #expect(verification.account.unknownBytes == 0)
+        #expect(store.names.filter { $0.hasSuffix(".hint") }.count >= 2)
+        #expect(store.names.filter { $0.hasSuffix(".segment") }.count >= 3)
+        #expect(verification.survey.segments.reduce(0) { $0 + $1.recordCount } > 200)
+    }
+
+    @Test("Every changed byte is noticed, with its file and place", arguments: store.names)
+    func flipped(_ name: String) throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        let file = try PatchedFile(folder.path(name))
+        let bytes = folder.read(name)
+        for offset in bytes.indices {
+            let place = store.place(name, offset)
+            // Thousands of zeros: five is prime to the length of a word.
+            if place == .reserved, offset % 5 != 0, !Self.isExhaustive { continue }
+            for bit in Self.isExhaustive ? 0..<8 : (offset % 8)..<(offset % 8 + 1) {
+                try file.put(bytes[offset] ^ UInt8(1 << bit), at: offset)
+                let findings = try findings(folder)
+                var expected = severity(place)
+                // The digit of the version: a higher one is a newer version's.
+                if place == .manifest, findings.worst == .unreadable, offset == 15 {
+                    expected = .unreadable
+                }
+                #expect(findings.worst == expected, "\(name) at \(offset), bit \(bit)")
+                if place == .lock { continue }
+                let isNamed = findings.list.contains {
+                    guard $0.file == name, $0.severity == expected else { return false }
+                    // Of MANIFEST and a segment's header only the checksum tells that it is damaged.
+                    return place == .manifest || place == .header || $0.range!.contains(offset)
+                }
+                #expect(isNamed, "\(name) at \(offset), bit \(bit): \(findings.list.map(\.text))")
+                if place == .hint {
+                    #expect(findings.list.first?.range == offset..<(offset + 1))
+                }
+            }
+            try file.put(bytes[offset], at: offset)
+        }
+        #expect(folder.read(name) == bytes)
+    }
+
+    @Test(
+        "inspect says the same of a changed byte as verify, in every form", arguments: store.names)
+    func inspected(_ name: String) throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        let file = try PatchedFile(folder.path(name))
+        let bytes = folder.read(name)
+        let step = Self.isExhaustive ? 1 : 61
+        for offset in stride(from: 0, to: bytes.count, by: step) {
+            try file.put(bytes[offset] ^ 0x40, at: offset)
+            let wanted = try findings(folder).worst
+            for segment in [nil, 1, store.manifest.segments.last?.number] {
+                let inspection = Inspection(
+                    path: folder.path, segment: segment, filter: RecordFilter(), limit: .max,
+                    hex: false, json: offset % 2 == 0, stats: false, verify: true,
+                    output: Output(isKept: true))
+                let worst = try? inspection.run()
+                if segment == nil { #expect(worst == wanted, "\(name) at \(offset)") }
+            }
+            let alone = Inspection(
+                path: folder.path(name), segment: nil, filter: RecordFilter(), limit: .max,
+                hex: false, json: false, stats: false, verify: true, output: Output(isKept: true))
+            _ = try? alone.run()
+            _ = try KeyHistory.show(
+                Array("k7".utf8), in: folder.path, json: false, to: Output(isKept: true))
+            try file.put(bytes[offset], at: offset)
+        }
+    }
+
+    @Test("Every cut of a file is noticed", arguments: store.names)
+    func cut(_ name: String) throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        let bytes = store.files.first { $0.name == name }!.bytes
+        for length in bytes.indices {
+            // A third of the lengths of a sealed segment: InspectEveryByteTests has all of a smaller one.
+            let isLeftOut = name.hasSuffix(".segment") && length % 3 != 0 && !Self.isExhaustive
+            if isLeftOut, !store.logStarts.contains(length) { continue }
+            folder.write(Array(bytes[..<length]), to: name)
+            let findings = try findings(folder)
+            let place = store.place(name, length)
+            var expected = severity(place)
+            if case .sealedMark = place { expected = .damage }
+            if case .logMark = place { expected = .damage }
+            if place == .reserved || (length >= store.mark && place == .unsynced),
+                length >= store.logEnd || store.logStarts.contains(length)
+            {
+                // Between two records, or in reserved space: a shorter log, which is whole.
+                expected = .note
+            }
+            if place == .unsyncedPadding { expected = .torn }
+            #expect(findings.worst == expected, "\(name) cut to \(length)")
+            if expected != .note { #expect(findings.list.contains { $0.file == name }) }
+        }
+    }
+
+    /// What may stand in a file's place.
+    private static let others = ["removed", "directory", "FIFO", "link", "zeros", "empty"]
+
+    private func put(_ other: String, _ name: String, in folder: TemporaryFolder) throws {
+        folder.remove(name)
+        switch other {
+        case "directory": folder.makeFolder(name)
+        case "FIFO": folder.makeFIFO(name)
+        case "link":
+            // To a file that is right in everything else.
+            folder.write(store.files.first { $0.name == name }!.bytes, to: "elsewhere")
+            folder.makeLink(name, to: folder.path("elsewhere"))
+        case "zeros":
+            folder.write([], to: name)
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: folder.path(name)))
+            try handle.truncate(atOffset: 4 << 30)
+        case "empty": folder.write([], to: name)
+        default: break
+        }
+    }
+
+    @Test(
+        "A file that is removed, another kind of file, or 4 GiB of zeros is noticed",
+        arguments: store.names, others)
+    func replaced(_ name: String, _ other: String) throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        try put(other, name, in: folder)
+        let findings = try findings(folder)
+        let isHarmless: Bool =
+            switch store.place(name, 0) {
+            case .lock: ["removed", "zeros", "empty"].contains(other)
+            case .hint: other == "removed"
+            default: false
+            }
+        #expect(findings.worst == (isHarmless ? .note : .damage), "\(findings.list)")
+        #expect(isHarmless || findings.list.contains { $0.file == name })
+        for segment in [nil, 1] as [UInt64?] {
+            let inspection = Inspection(
+                path: folder.path, segment: segment, filter: RecordFilter(), limit: .max,
+                hex: false, json: false, stats: false, verify: true, output: Output(isKept: true))
+            _ = try? inspection.run()
+        }
+        _ = try KeyHistory.show(
+            Array("k7".utf8), in: folder.path, json: true, to: Output(isKept: true))
+    }
+
+    @Test("Two files that changed places are noticed, both of them")
+    func swapped() throws {
+        for (index, first) in store.files.enumerated() {
+            for second in store.files[(index + 1)...] {
+                let folder = try TemporaryFolder(isInMemory: true)
+                store.write(to: folder)
+                folder.write(second.bytes, to: first.name)
+                folder.write(first.bytes, to: second.name)
+                let findings = try findings(folder)
+                #expect(findings.worst == .damage)
+                for name in [first.name, second.name] where name != "LOCK" {
+                    // Without MANIFEST nothing says what a file should be.
+                    let isNamed = findings.list.contains { $0.file == name }
+                    let isManifest = first.name == "MANIFEST" || second.name == "MANIFEST"
+                    #expect(isNamed || (isManifest && name.hasSuffix(".hint")), "\(name)")
+                }
+            }
+        }
+    }
+
+    @Test("What no MANIFEST names and what is none of a store's is named, and is no fault")
+    func leftovers() throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        store.write(to: folder)
+        folder.write(store.files[0].bytes, to: "0000009999.segment")
+        folder.write([1, 2, 3], to: "notes.txt")
+        folder.write([], to: "MANIFEST.tmp")
+        let verification = try Verification(of: folder.path)
+        #expect(verification.findings.worst == .note)
+        let output = Output(isKept: true)
+        verification.print(to: output)
+        for name in ["0000009999.segment", "MANIFEST.tmp", "notes.txt"] {
+            #expect(output.text.contains(name))
+        }
+        #expect(verification.account.unknownBytes == 0)
+    }
+}
+
+/// The program itself: statuses, and the system calls that it makes.
+@Suite("Verifying by the program")
+struct VerifyProgramTests {
+    private let store = WrittenStore.shared
+    private let folder = try! TemporaryFolder(isInMemory: true)
+
+    @Test("Statuses are those of the contract, and nothing of the directory changes")
+    func statuses() throws {
+        store.write(to: folder)
+        let commands = [["verify"], ["inspect"], ["why", "k7"]]
+        func expect(_ status: Int32, _ name: String, _ offset: Int?) throws {
+            let bytes = folder.read(name)
+            if let offset {
+                var changed = bytes
+                changed[offset] ^= 1
+                folder.write(changed, to: name)
+            }
+            let before = try StoreFolder.items(folder.path)
+            for words in commands {
+                let arguments = [words[0], folder.path] + words.dropFirst()
+                let outcome = try run(arguments)
+                if words == ["verify"] { #expect(outcome.status == status, "\(name)") }
+                #expect([0, 1, 2].contains(outcome.status), "\(words): \(outcome.errors)")
+            }
+            #expect(try StoreFolder.items(folder.path) == before)
+            folder.write(bytes, to: name)
+        }
+        let segment = store.names.last { $0.hasSuffix(".segment") }!
+        try expect(0, "MANIFEST", nil)
+        try expect(1, "MANIFEST", 30)
+        try expect(1, "0000000002.hint", 30)
+        try expect(1, segment, 90)
+        try expect(2, segment, store.mark + 3)
+        try expect(2, segment, store.logEnd + 100)
+        #expect(try run(["verify", folder.path("nothing")]).status == 66)
+        #expect(try run(["verify", folder.path("MANIFEST")]).status == 66)
+        #expect(try run(["verify"]).status == 64)
+        #expect(try run(["why", folder.path]).status == 64)
+        let json = try run(["verify", "--json", folder.path]).text
+        #expect(json.contains(#"{"type":"check","check":"records","ok":true}"#))
+        #expect(json.hasSuffix("\"verified\":true,\"findings\":0}\n"))
+    }
+
+    @Test("No file that is no file makes the program wait or crash")
+    func obstacles() throws {
+        for name in ["MANIFEST", "0000000002.segment", "0000000002.hint", "LOCK"] {
+            store.write(to: folder)
+            folder.remove(name)
+            folder.makeFIFO(name)
+            #expect(try run(["verify", folder.path]).status == 1)
+            #expect(try run(["inspect", folder.path]).status == 1)
+            folder.remove(name)
+        }
+    }
+
+    /// By strace(1), where it is installed: of calls that change files or lock them, none; and files of
+    /// the store are opened to be read, no other way.
+    @Test("Nothing is written, renamed, removed or locked", arguments: [false, true])
+    func systemCalls(_ isDamaged: Bool) throws {
+        let strace = "/usr/bin/strace"
+        guard FileManager.default.isExecutableFile(atPath: strace) else {
+            print("left out: strace is not installed")
+            return
+        }
+        store.write(to: folder)
+        if isDamaged {
+            folder.write(
+                Array(folder.read("0000000002.segment").dropLast(9)), to: "0000000002.segment")
+            folder.remove("MANIFEST")
+        }
+        let log = try TemporaryFolder()
+        let calls =
+            "open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,link,"
+            + "linkat,symlink,symlinkat,flock,truncate,ftruncate,fallocate,chmod,fchmod,fchmodat,"
+            + "utimensat,fsync,fdatasync,pwrite64,sync_file_range,msync"
+        let other = try TemporaryFolder()
+        store.write(to: other)
+        for words in [
+            ["verify", folder.path], ["verify", "--json", folder.path],
+            ["inspect", "--verify", folder.path], ["why", folder.path, "k7"],
+            ["diff", folder.path, other.path],
+        ] {
+            let child = try PipedChild(
+                [strace, "-f", "-qq", "-o", log.path("trace"), "-e", "trace=" + calls, stave]
+                    + words)
+            #expect([0, 1, 2].contains(child.finish()), "\(child.errors)")
+            let lines = String(decoding: log.read("trace"), as: UTF8.self).split(separator: "\n")
+            #expect(lines.contains { $0.contains("MANIFEST") })
+            for line in lines where !line.contains("+++") && !line.contains("---") {
+                #expect(line.contains("open"), "\(words): \(line)")
+                #expect(!line.contains("O_WRONLY") && !line.contains("O_CREAT"), "\(line)")
+                #expect(!line.contains("O_RDWR") || !line.contains(folder.path), "\(line)")
+            }
+        }
+    }
+}
