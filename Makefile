@@ -1,6 +1,6 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check torture soak bench bench-peers bench-peers-large bench-docs budget
+# The other targets: build lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs budget
 # install uninstall clean
 
 DIR ?= ./data
@@ -32,7 +32,7 @@ SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check torture soak bench bench-peers bench-peers-large bench-docs budget
+.PHONY: run build test lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs budget
 .PHONY: install uninstall clean dependencies peers
 
 run: build
@@ -69,6 +69,13 @@ lint:
 
 format:
 	$(SWIFT) format --in-place --recursive $(SOURCES)
+
+# The decoders under libFuzzer: RUNS inputs each, or as many as SECONDS allow.
+RUNS ?= 10000000
+SECONDS ?= 600
+fuzz: dependencies
+	Tests/Fuzz/build
+	RUNS=$(RUNS) SECONDS_EACH=$(SECONDS) Tests/Fuzz/run
 
 BENCH = $(SWIFT) run -c release --package-path Tests/Benchmarks
 
@@ -121,7 +128,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(SHARE)/man/man1/stave.1 $(COMPLETIONS)
 
 clean:
-	rm -rf .build .build-release .build-tsan .build-asan Tests/Benchmarks/.build
+	rm -rf .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
 
 dependencies:
 	@command -v $(SWIFT) >/dev/null || { echo "swift is missing: install Swift 6.2 or newer from swift.org"; exit 1; }

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -56,6 +57,62 @@ void stave_set_thread_slot(void *value, void (*on_exit)(void *)) {
 }
 
 void stave_ignore_file_size_signal(void) { (void)signal(SIGXFSZ, SIG_IGN); }
+
+// Lost pages, as ranges: one that follows the range before makes it longer. Where the table is full, more
+// pages are replaced all the same, but not remembered.
+#define LOST_RANGES 256
+static struct { uintptr_t start, end; } lost_ranges[LOST_RANGES];
+static volatile int lost_count;
+static uintptr_t page_size;
+
+static void replace_lost_page(int number, siginfo_t *info, void *context) {
+  (void)context;
+  int saved = errno;
+  uintptr_t size = page_size;
+  uintptr_t page = (uintptr_t)info->si_addr & ~(size - 1);
+  // Zeros for good. A page that is not a mapped file's, or that no memory is left for, ends the process:
+  // the faulting instruction runs again under the default action.
+  if (info->si_code != BUS_ADRERR ||
+      mmap((void *)page, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+          MAP_FAILED) {
+    (void)signal(number, SIG_DFL);
+  } else if (lost_count > 0 && lost_ranges[lost_count - 1].end == page) {
+    lost_ranges[lost_count - 1].end = page + size;
+  } else if (lost_count < LOST_RANGES) {
+    lost_ranges[lost_count].start = page;
+    lost_ranges[lost_count].end = page + size;
+    lost_count += 1;
+  }
+  errno = saved;
+}
+
+void stave_survive_lost_pages(void) {
+  page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+  struct sigaction action = {0};
+  action.sa_sigaction = replace_lost_page;
+  action.sa_flags = SA_SIGINFO;
+  (void)sigaction(SIGBUS, &action, NULL);
+}
+
+int64_t stave_first_lost_page(const void *start, int64_t length) {
+  uintptr_t low = (uintptr_t)start, high = low + (uintptr_t)length, first = high;
+  for (int index = 0; index < lost_count; index += 1) {
+    uintptr_t page = lost_ranges[index].start < low ? low : lost_ranges[index].start;
+    if (lost_ranges[index].end > page && page < first) first = page;
+  }
+  return first < high ? (int64_t)(first - low) : -1;
+}
+
+void stave_forget_lost_pages(const void *start, int64_t length) {
+  if (lost_count == 0) return;
+  uintptr_t low = (uintptr_t)start, high = low + (uintptr_t)length;
+  int kept = 0;
+  for (int index = 0; index < lost_count; index += 1) {
+    if (lost_ranges[index].end > low && lost_ranges[index].start < high) continue;
+    lost_ranges[kept++] = lost_ranges[index];
+  }
+  lost_count = kept;
+}
 
 char **stave_environment(void) { return environ; }
 

@@ -106,4 +106,24 @@ struct SegmentScanTests {
             #expect(records(maker, maker.bytes + noise).isEmpty)
         }
     }
+
+    @Test("The search behind damage has a bound; records with short keys are found beyond it")
+    func boundedSearch() {
+        for keyLength in [5, SearchEffort.shortKey, SearchEffort.shortKey + 1, 60_000] {
+            var maker = SegmentMaker()
+            maker.set("lost", "")
+            let offset = maker.append(.value, [UInt8](repeating: 7, count: keyLength), [1, 2])
+            var bytes = maker.bytes
+            bytes[90] ^= 1
+            var (unbounded, bounded) = (SearchEffort(), SearchEffort(bytes: 0))
+            func step(_ effort: inout SearchEffort) -> ScanStep {
+                unsafe SegmentScan.step(
+                    in: bytes.span.bytes, at: 80, identity: maker.header.identity, effort: &effort)
+            }
+            #expect(step(&unbounded) == .unreadable(until: offset, isLast: false))
+            let isFound = keyLength <= SearchEffort.shortKey
+            let end = isFound ? offset : bytes.count
+            #expect(step(&bounded) == .unreadable(until: end, isLast: !isFound))
+        }
+    }
 }

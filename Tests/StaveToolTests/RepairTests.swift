@@ -28,7 +28,7 @@ struct RepairTests {
     }
 
     private func repair(_ path: String, to target: String? = nil) throws -> Repair {
-        let survey = try StoreSurvey(try Directory(path: path), verifying: .unsealed)
+        let survey = try StoreSurvey(try Directory(path: path), .overview)
         var repair = Repair(of: survey)
         try repair.write(to: try StoreBuilder(path: target ?? new))
         return repair
@@ -112,7 +112,7 @@ struct RepairTests {
     /// Is it the number of the key's last write?
     private func isNewest(_ sequence: UInt64, _ key: [UInt8], in path: String) throws -> Bool {
         let image = try KeyHistory(
-            of: key, in: StoreSurvey(try Directory(path: path), verifying: .unsealed))
+            of: key, in: StoreSurvey(try Directory(path: path), .overview))
         return image.versions.first?.sequence == sequence
     }
 

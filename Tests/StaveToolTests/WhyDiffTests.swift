@@ -11,7 +11,7 @@ struct WhyDiffTests {
     private let folder = try! TemporaryFolder(isInMemory: true)
 
     private func history(_ key: String) throws -> KeyHistory {
-        let survey = try StoreSurvey(try Directory(path: folder.path), verifying: .unsealed)
+        let survey = try StoreSurvey(try Directory(path: folder.path), .overview)
         return KeyHistory(of: Array(key.utf8), in: survey)
     }
 

@@ -38,3 +38,11 @@ void stave_forget_mapping(void *note);
 /// From now on a mapped file that is cut, or cannot be read, ends the process with a message that
 /// names it and status 74. For a program; a library leaves signals alone.
 void stave_exit_on_bus_error(void);
+
+/// A page of a mapped file that cannot be read raises SIGBUS: the file became shorter, or its disk failed.
+/// After this call such a page is replaced by zeros instead, and remembered.
+void stave_survive_lost_pages(void);
+/// Where the first lost page of `length` mapped bytes at `start` begins; -1 where none was lost.
+int64_t stave_first_lost_page(const void *start, int64_t length);
+/// Forgets what was lost there, as another file may be mapped there next.
+void stave_forget_lost_pages(const void *start, int64_t length);

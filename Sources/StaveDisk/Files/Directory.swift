@@ -153,6 +153,32 @@ package struct Directory: ~Copyable, Sendable {
         return Int(status.st_size)
     }
 
+    /// What changes when a file is replaced or written to.
+    package struct Stamp: Equatable, Sendable {
+        private var device: UInt64
+        private var inode: UInt64
+        private var size: Int
+        private var seconds: Int
+        private var nanoseconds: Int
+
+        fileprivate init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+            size = Int(status.st_size)
+            seconds = status.st_mtim.tv_sec
+            nanoseconds = status.st_mtim.tv_nsec
+        }
+    }
+
+    /// The stamp of the file `name`, or nil where there is none.
+    package func stamp(of name: String) -> Stamp? {
+        var status = stat()
+        guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            return nil
+        }
+        return Stamp(status)
+    }
+
     package func remove(_ name: String) throws(FileError) {
         _ = try retrying(.remove, path(of: name)) { unsafe unlinkat(descriptor, name, 0) }
     }

@@ -29,10 +29,24 @@ internal import Glibc
     deinit {
         unsafe stave_forget_mapping(note)
         unsafe munmap(base, count)
+        // SAFETY: the addresses are only compared.
+        unsafe stave_forget_lost_pages(base, Int64(count))
     }
 
     package var bytes: UnsafeRawBufferPointer {
         unsafe UnsafeRawBufferPointer(start: base, count: count)
+    }
+
+    /// Says that the pages of a range will be read in order, or are not needed any more. Only a hint:
+    /// errors are of no consequence.
+    package func advise(_ advice: Advice, _ range: Range<Int>) {
+        let start = range.lowerBound & ~4095
+        unsafe madvise(base + start, range.upperBound - start, advice.rawValue)
+    }
+
+    package enum Advice: Int32 {
+        case sequential = 2
+        case notNeeded = 4
     }
 
     /// Brings pages into memory ready for writing, so that stores there do not fault one by one.

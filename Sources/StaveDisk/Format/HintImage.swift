@@ -203,9 +203,12 @@
         /// 0 <= position < count.
         @inline(__always)
         subscript(position: Int) -> HintEntry {
-            // SAFETY: `checkEntries` proved that every entry lies inside the image.
-            let entry = unsafe base + start(position)
-            let keyLength = unsafe Int(load(entry, 16, as: UInt16.self))
+            // SAFETY: `checkEntries` proved that every entry lies inside the image. Somebody may
+            // overwrite or cut a mapped file later, so what is loaded again is cut to the image: it may
+            // be wrong then, but it traps nowhere.
+            let start = start(position)
+            let entry = unsafe base + start
+            let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
             let kind: RecordKind = unsafe load(entry, 18, as: UInt8.self) == 1 ? .value : .tombstone
             return unsafe HintEntry(
                 sequence: load(entry, 0, as: UInt64.self),
@@ -226,8 +229,12 @@
         @inline(__always)
         private func start(_ position: Int) -> Int {
             // SAFETY: the index has an offset for each entry.
-            unsafe Int(load(base + index, position &* 4, as: UInt32.self))
+            unsafe min(Int(load(base + index, position &* 4, as: UInt32.self)), last)
         }
+
+        /// Where the last entry can begin.
+        @inline(__always)
+        private var last: Int { index &- HintImage.entryHeaderLength }
 
         @inline(__always)
         private func load<T: FixedWidthInteger & BitwiseCopyable>(

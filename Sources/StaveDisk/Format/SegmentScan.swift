@@ -10,11 +10,41 @@ package enum ScanStep: Equatable, Sendable {
     case end
 }
 
+/// How much work the search for whole records behind unreadable bytes may still be.
+///
+/// A record is found by the checksum over its key, so bytes that pretend to be a record with a long
+/// key at every eighth byte make the search read each byte thousands of times: 256 MiB of them took
+/// minutes. Bytes that nobody chose come to a hundredth of this limit.
+package struct SearchEffort: Sendable {
+    /// Bytes to hash in vain. Where they are used up, only records with short keys are looked for.
+    private var bytesLeft: Int
+    package static let shortKey = 256
+
+    package init(bytes: Int = 8 << 30) { bytesLeft = bytes }
+
+    fileprivate mutating func allows(_ keyLength: Int) -> Bool {
+        if bytesLeft > 0 {
+            bytesLeft -= keyLength
+            return true
+        }
+        return keyLength <= Self.shortKey
+    }
+}
+
 /// Walking a segment's records, over damage too.
 package enum SegmentScan {
+    package static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
+        var effort = SearchEffort()
+        return step(in: segment, at: offset, identity: identity, effort: &effort)
+    }
+
     /// Looks at `offset`, which is a multiple of 8. `segment` is all the bytes from the file's start up
     /// to where its records may reach.
-    package static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
+    ///
+    /// - Parameter effort: one for all steps of a segment.
+    package static func step(
+        in segment: RawSpan, at offset: Int, identity: UInt64, effort: inout SearchEffort
+    ) -> ScanStep {
         if offset >= segment.byteCount { return .end }
         if let header = Record.header(in: segment, at: offset, identity: identity) {
             return .record(header)
@@ -25,7 +55,11 @@ package enum SegmentScan {
         }
         var next = offset &+ Format.alignment
         while segment.byteCount &- next >= RecordHeader.byteCount {
-            if Record.header(in: segment, at: next, identity: identity) != nil {
+            let header = RecordHeader(unchecked: segment.extracting(droppingFirst: next))
+            if header.isPlausible, header.recordLength <= segment.byteCount &- next,
+                effort.allows(header.keyLength),
+                Record.header(in: segment, at: next, identity: identity) != nil
+            {
                 return .unreadable(until: next, isLast: false)
             }
             next &+= Format.alignment

@@ -53,7 +53,7 @@ struct DiffCommand: ParsableCommand {
 
     private static func survey(_ path: String) throws(FileError) -> StoreSurvey {
         let directory = try Directory(path: path)
-        let survey = try StoreSurvey(directory, verifying: .unsealed)
+        let survey = try StoreSurvey(directory, .overview)
         guard survey.isStore(directory) else {
             throw FileError("compare", path, reason: "it is no store")
         }

@@ -1,15 +1,18 @@
 internal import Glibc
 internal import StaveDisk
 
-/// The bytes of a file as they were at one moment.
+/// The bytes of a file, mapped: as many as fstat(2) says are there.
 ///
-/// A sealed segment or a hint file is mapped: it never changes, and only what fstat(2) says is
-/// there is mapped. A file that may be cut while it is looked at (a writer trims the active segment
-/// when it closes) is copied, because touching a mapping behind a file's new end ends the process.
+/// Rules:
+/// 1. A file may be cut while it is looked at (a writer trims the active segment when it closes), and
+///    a disk may fail to read it: the pages that are gone hold zeros then (`LostPages`), and
+///    `firstLostOffset` says so.
+/// 2. Bytes may change between two looks, so nothing that was checked once is believed again where
+///    believing it could trap.
 final class FileImage {
     private enum Contents {
         case mapped(Mapping)
-        case copied([UInt8])
+        case kept([UInt8])
     }
 
     private let contents: Contents
@@ -18,30 +21,44 @@ final class FileImage {
     /// Bytes that are here.
     let count: Int
 
-    /// Longest file that is copied: the longest possible segment.
-    static let copyLimit =
-        Format.maxFileLength
-
-    /// Maps at most `limit` bytes of a file that never changes.
+    /// Maps at most `limit` bytes of `file`.
     init(mapping file: borrowing File, limit: Int = .max) throws(FileError) {
+        LostPages.survive()
         fileSize = try file.size()
         count = min(fileSize, limit)
         contents =
-            count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .copied([])
+            count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
     }
 
-    /// Copies a file that may change meanwhile.
-    init(copying file: borrowing File) throws(FileError) {
-        let bytes = try file.contents(limit: Self.copyLimit)
+    /// Bytes that are in memory already.
+    init(_ bytes: [UInt8]) {
+        contents = .kept(bytes)
         fileSize = bytes.count
         count = bytes.count
-        contents = .copied(bytes)
+    }
+
+    /// Others may change the bytes.
+    var isMapped: Bool {
+        if case .mapped = contents { true } else { false }
+    }
+
+    /// Where the first page begins that could not be read, so that zeros stand there.
+    var firstLostOffset: Int? {
+        guard case .mapped(let mapping) = contents else { return nil }
+        return mapping.firstLostOffset
+    }
+
+    /// Says that the bytes in `range` have been looked at and need not stay in this process's memory.
+    func release(_ range: Range<Int>) {
+        if case .mapped(let mapping) = contents, !range.isEmpty {
+            mapping.advise(.notNeeded, range)
+        }
     }
 
     func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
         switch contents {
         case .mapped(let mapping): unsafe try body(mapping.bytes.bytes)
-        case .copied(let bytes): unsafe try body(bytes.span.bytes)
+        case .kept(let bytes): unsafe try body(bytes.span.bytes)
         }
     }
 

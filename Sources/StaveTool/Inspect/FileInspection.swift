@@ -3,11 +3,12 @@ internal import StaveDisk
 /// One file of a store, copied from anywhere. Where the files it belongs to lie beside it, they are
 /// used: MANIFEST says whether a segment is sealed, a segment says whether its hint file is right.
 struct FileInspection {
-    private enum Kind { case segment, hint, manifest }
+    private enum Kind { case segment, hint, manifest, checkpoint }
     private enum Contents {
         case segment(FileImage)
         case hint(FileImage)
         case manifest([UInt8])
+        case checkpoint(FileImage)
     }
 
     let inspection: Inspection
@@ -26,8 +27,16 @@ struct FileInspection {
     func run() throws(InspectError) -> Severity {
         switch try read() {
         case .segment(let image): try inspectSegment(image)
-        case .hint(let image): inspectHint(image)
-        case .manifest(let bytes): inspectManifest(bytes)
+        case .hint(let image): try inspectHint(image)
+        case .manifest(let bytes): try inspectManifest(bytes)
+        case .checkpoint(let image): try inspectCheckpoint(image)
+        }
+    }
+
+    /// Refuses what only records have.
+    private func requireNoRecords() throws(InspectError) {
+        guard inspection.columns == nil, !inspection.hex, !inspection.stats else {
+            throw .usage("--columns, --hex and --stats need a segment or a directory")
         }
     }
 
@@ -35,13 +44,15 @@ struct FileInspection {
         do throws(FileError) {
             let file = try File.opening(inspection.path)
             switch try Self.kind(of: file, name: name) {
-            case .segment: return .segment(try FileImage(copying: file))
+            case .segment:
+                return .segment(try FileImage(mapping: file, limit: Format.maxFileLength))
             case .hint: return .hint(try FileImage(mapping: file))
             case .manifest: return .manifest(try file.contents(limit: Manifest.maxLength))
+            case .checkpoint: return .checkpoint(try FileImage(mapping: file))
             case nil:
                 throw FileError(
                     "inspect", inspection.path,
-                    reason: "it is no segment, hint file or MANIFEST of a store")
+                    reason: "it is no segment, hint file, MANIFEST or checkpoint of a store")
             }
         } catch {
             throw .noInput(error.description)
@@ -53,20 +64,35 @@ struct FileInspection {
         let start = try FileImage(mapping: file, limit: 14).withBytes { $0.array(0..<14) }
         if start.starts(with: "STAVESEG".utf8) { return .segment }
         if start.starts(with: "STAVEHNT".utf8) { return .hint }
+        if start.starts(with: "STAVEKEY".utf8) { return .checkpoint }
         if start.elementsEqual("stave manifest".utf8) { return .manifest }
         if name.hasSuffix(".segment") { return .segment }
         if name.hasSuffix(".hint") { return .hint }
-        return FileName(name) == .manifest ? .manifest : nil
+        switch FileName(name) {
+        case .manifest: return .manifest
+        case .checkpoint: return .checkpoint
+        default: return nil
+        }
     }
 
     // MARK: A segment
 
     private func inspectSegment(_ image: FileImage) throws(InspectError) -> Severity {
         let survey = survey(name: name, image: image)
-        survey.scan(verifies: true, hint: hintBeside(survey))
+        survey.hint = hintBeside(survey)
+        if inspection.hex { return try inspection.list([survey], Liveness([])) }
+        let progress = SurveyProgress()
+        survey.progress = { progress.show($0, survey.fileSize) }
+        survey.scan(verifies: true)
+        survey.progress = nil
+        progress.end()
         let liveness = Liveness([survey])
         liveness.tally()
-        if !inspection.json, !inspection.hex { printTitle(survey) }
+        if inspection.json {
+            output.json(StoreReport.members(of: survey))
+        } else {
+            printTitle(survey)
+        }
         return try inspection.list([survey], liveness)
     }
 
@@ -94,7 +120,8 @@ struct FileInspection {
     }
 
     private func printTitle(_ survey: SegmentSurvey) {
-        output.line("\(survey.name), \(Units.bytes(survey.fileSize)), \(survey.state)")
+        output.line(
+            "\(Quoting.message(survey.name)), \(Units.bytes(survey.fileSize)), \(survey.state)")
         if let header = survey.header {
             output.line(
                 "segment \(header.number), identity \(hex(header.identity)), store "
@@ -103,18 +130,25 @@ struct FileInspection {
         output.line(
             "\(Units.count(survey.recordCount, "record")) up to offset \(survey.end),"
                 + " synced up to \(survey.mark.map(String.init) ?? "nowhere")")
+        let times = survey.times.map {
+            "written \(Printable.time($0.lowerBound)) to \(Printable.time($0.upperBound)); "
+        }
+        output.line(
+            (times ?? "") + "\(survey.liveCount) live, \(survey.deadCount) dead, "
+                + Units.count(survey.tombstoneCount, "tombstone"))
         if let offset = survey.goodUpTo { output.line("good up to offset \(offset)") }
         output.line()
     }
 
     // MARK: A hint file
 
-    private func inspectHint(_ image: FileImage) -> Severity {
+    private func inspectHint(_ image: FileImage) throws(InspectError) -> Severity {
+        try requireNoRecords()
         var beside: SegmentSurvey?
         if name.hasSuffix(".hint"), let directory = try? Directory(path: folder) {
             let segmentName = String(name.dropLast(5) + ".segment")
             if let file = try? directory.open(segmentName, .read),
-                let bytes = try? FileImage(copying: file)
+                let bytes = try? FileImage(mapping: file, limit: Format.maxFileLength)
             {
                 beside = survey(name: segmentName, image: bytes)
             }
@@ -127,9 +161,21 @@ struct FileInspection {
         return listing.findings.worst
     }
 
+    // MARK: A keydir checkpoint
+
+    private func inspectCheckpoint(_ image: FileImage) throws(InspectError) -> Severity {
+        try requireNoRecords()
+        var listing = CheckpointListing(
+            name: name, image: image, json: inspection.json, output: output)
+        listing.print()
+        inspection.finish(listing.findings)
+        return listing.findings.worst
+    }
+
     // MARK: A MANIFEST
 
-    private func inspectManifest(_ bytes: [UInt8]) -> Severity {
+    private func inspectManifest(_ bytes: [UInt8]) throws(InspectError) -> Severity {
+        try requireNoRecords()
         var findings = Findings()
         do throws(FormatError) {
             let manifest = try Manifest(decoding: bytes)
@@ -169,6 +215,14 @@ struct FileInspection {
                     ("identity", .string(hex(segment.identity))),
                     ("state", .string(segment.stateWord)),
                     ("length", seal.map { .number($0.length) } ?? .null),
+                    (
+                        "firstSequence",
+                        seal.map { .unsigned($0.sequences.lowerBound) } ?? .null
+                    ),
+                    (
+                        "lastSequence",
+                        seal.map { .unsigned($0.sequences.upperBound) } ?? .null
+                    ),
                 ])
             }
             rows.append([
@@ -177,12 +231,5 @@ struct FileInspection {
             ])
         }
         if !inspection.json { output.table(rows, right: [3]) }
-    }
-}
-
-extension Manifest.Segment {
-    var stateWord: String {
-        guard let seal else { return "active" }
-        return seal.isDurable ? "sealed" : "full"
     }
 }

@@ -61,6 +61,9 @@ struct Findings {
     private(set) var count = 0
     private(set) var worst = Severity.note
 
+    /// Is no further one kept?
+    var isFull: Bool { list.count >= Self.kept }
+
     mutating func add(_ finding: Finding) {
         count += 1
         worst = max(worst, finding.severity)
@@ -71,6 +74,13 @@ struct Findings {
         for finding in other.list { add(finding) }
         count += other.count - other.list.count
         worst = max(worst, other.worst)
+    }
+
+    /// Those that concern one of these files.
+    func about(_ files: Set<String>) -> Findings {
+        var some = Findings()
+        for finding in list where files.contains(finding.file) { some.add(finding) }
+        return some
     }
 
     func print(to output: Output, limit: Int = 50) {

@@ -1,13 +1,31 @@
 internal import StaveDisk
 
 /// One record byte by byte, its fields named, whether or not it checks out.
+///
+/// Where values are not to be shown, only a record whose header checks out is: of any other bytes
+/// nobody can say that they are no value's.
 struct HexView {
+    private struct Field {
+        var range: Range<Int>
+        var name: String
+        var meaning: String
+    }
+
     let segment: SegmentSurvey
     let values: RecordFilter.Values
+    let json: Bool
     let output: Output
+    /// Something in what was shown does not check out.
+    private(set) var isDamaged = false
+
+    init(
+        segment: SegmentSurvey, values: RecordFilter.Values, json: Bool = false, output: Output
+    ) {
+        (self.segment, self.values, self.json, self.output) = (segment, values, json, output)
+    }
 
     /// Shows what stands at `offset`. Returns false where the segment ends before it.
-    func print(at offset: Int) -> Bool {
+    mutating func print(at offset: Int) -> Bool {
         guard let image = segment.image, offset < image.count else { return false }
         return image.withBytes { bytes in
             if offset < SegmentHeader.byteCount {
@@ -15,82 +33,137 @@ struct HexView {
             } else if bytes.byteCount - offset >= RecordHeader.byteCount {
                 printRecord(bytes, at: offset)
             } else {
-                output.line("\(segment.name): \(bytes.byteCount - offset) bytes at \(offset)")
-                dump(bytes.array(offset..<bytes.byteCount), at: offset)
+                isDamaged = true
+                printRest(bytes, at: offset)
             }
             return true
         }
     }
 
-    private func printHeader(_ bytes: RawSpan) {
-        output.line("\(segment.name): segment header, 80 bytes")
+    // MARK: The segment's header
+
+    private mutating func printHeader(_ bytes: RawSpan) {
+        let header = segment.header
+        isDamaged = header == nil
         let fields: [(String, Range<Int>, String)] = [
             ("magic", 0..<8, "STAVESEG"), ("version", 8..<12, ""), ("flags", 12..<16, ""),
-            ("identity", 16..<24, segment.header.map { hex($0.identity) } ?? "?"),
-            ("number", 24..<32, segment.header.map { "\($0.number)" } ?? "?"),
+            ("identity", 16..<24, header.map { hex($0.identity) } ?? "?"),
+            ("number", 24..<32, header.map { "\($0.number)" } ?? "?"),
             (
                 "store id", 32..<48,
-                segment.header.map { hex($0.storeID.high) + hex($0.storeID.low) } ?? "?"
+                header.map { hex($0.storeID.high) + hex($0.storeID.low) } ?? "?"
             ),
-            ("capacity", 48..<56, segment.header.map { "\($0.capacity)" } ?? "?"),
-            ("checksum", 56..<64, segment.header == nil ? "BAD" : "ok"),
+            ("capacity", 48..<56, header.map { "\($0.capacity)" } ?? "?"),
+            ("checksum", 56..<64, header == nil ? "BAD" : "ok"),
             ("synced mark", 64..<72, segment.mark.map { "\($0)" } ?? "?"),
             ("mark checksum", 72..<80, segment.mark == nil ? "BAD" : "ok"),
         ]
-        rows(fields, bytes)
+        let all = fields.map { Field(range: $0.1, name: $0.0, meaning: $0.2) }
+        guard json else {
+            output.line("\(Quoting.message(segment.name)): segment header, 80 bytes")
+            rows(all, bytes)
+            return
+        }
+        output.json(head("segment header", 0, SegmentHeader.byteCount) + [members(all, bytes)])
     }
 
-    private func printRecord(_ bytes: RawSpan, at offset: Int) {
+    // MARK: A record
+
+    private mutating func printRecord(_ bytes: RawSpan, at offset: Int) {
         let header = RecordHeader(unchecked: bytes.extracting(droppingFirst: offset))
-        let keyEnd = offset + RecordHeader.byteCount + header.keyLength
-        let valueEnd = keyEnd + header.valueLength
-        let fits = valueEnd <= bytes.byteCount
         let (headerCheck, valueCheck) = checksums(header, bytes, at: offset)
-        output.line(
-            "\(segment.name): record at \(offset), \(header.recordLength) bytes"
-                + (fits ? "" : ", which reach beyond the end of the file"))
+        let isWhole = header.isPlausible && headerCheck == header.headerChecksum
+        isDamaged = !isWhole || valueCheck != header.valueChecksum
+        guard isWhole || values != .none else {
+            printHidden(at: offset)
+            return
+        }
         func at(_ range: Range<Int>) -> Range<Int> {
             (offset + range.lowerBound)..<(offset + range.upperBound)
         }
         let kind = header.kind.map { $0 == .value ? "value" : "tombstone" } ?? "unknown"
-        rows(
-            [
-                ("header checksum", at(0..<4), Self.verdict(header.headerChecksum, headerCheck)),
-                ("value checksum", at(4..<8), Self.verdict(header.valueChecksum, valueCheck)),
-                ("sequence", at(8..<16), "\(header.sequence)"),
-                ("time", at(16..<20), Printable.time(header.time)),
-                ("value length", at(20..<24), "\(header.valueLength)"),
-                ("key length", at(24..<26), "\(header.keyLength)"),
-                ("kind", at(26..<27), kind), ("flags", at(27..<28), "\(header.flags)"),
-            ], bytes)
-        printContents(header, bytes, at: offset)
+        let fields: [(String, Range<Int>, String)] = [
+            ("header checksum", 0..<4, Self.verdict(header.headerChecksum, headerCheck)),
+            ("value checksum", 4..<8, Self.verdict(header.valueChecksum, valueCheck)),
+            ("sequence", 8..<16, "\(header.sequence)"),
+            ("time", 16..<20, Printable.time(header.time)),
+            ("value length", 20..<24, "\(header.valueLength)"),
+            ("key length", 24..<26, "\(header.keyLength)"),
+            ("kind", 26..<27, kind), ("flags", 27..<28, "\(header.flags)"),
+        ]
+        let all = fields.map { Field(range: at($0.1), name: $0.0, meaning: $0.2) }
+        guard json else {
+            let fits = offset + header.recordLength <= bytes.byteCount
+            output.line(
+                "\(Quoting.message(segment.name)): record at \(offset), \(header.recordLength) bytes"
+                    + (fits ? "" : ", which reach beyond the end of the file"))
+            rows(all, bytes)
+            printContents(header, bytes, at: offset)
+            return
+        }
+        output.json(
+            head("record", offset, header.recordLength) + [members(all, bytes)]
+                + contents(header, bytes, at: offset))
     }
 
     /// Key, value and padding, as far as the file has them.
     private func printContents(_ header: RecordHeader, _ bytes: RawSpan, at offset: Int) {
-        let keyStart = offset + RecordHeader.byteCount
-        let keyEnd = keyStart + header.keyLength
-        let valueEnd = keyEnd + header.valueLength
-        let end = offset + header.recordLength
-        let key = bytes.array(keyStart..<keyEnd)
+        let places = Places(header, offset, bytes.byteCount)
+        let key = bytes.array(places.key)
         output.line("key, \(header.keyLength) bytes: \(Printable.quoted(key, limit: 256))")
-        dump(Array(key.prefix(256)), at: keyStart)
-        guard keyEnd < bytes.byteCount else { return }
+        dump(Array(key.prefix(256)), at: places.key.lowerBound)
+        guard places.key.upperBound < bytes.byteCount else { return }
         if values == .none {
-            let whole = bytes.extracting(keyEnd..<min(valueEnd, bytes.byteCount))
-            let fingerprint = hex(Checksum.hash(whole))
+            let fingerprint = hex(Checksum.hash(bytes.extracting(places.value)))
             output.line("value, \(header.valueLength) bytes, fingerprint \(fingerprint)")
             return
         }
-        let value = bytes.array(keyEnd..<min(valueEnd, keyEnd + 1024))
+        let value = bytes.array(shown(places.value))
         output.line("value, \(header.valueLength) bytes: \(Printable.quoted(value, limit: 256))")
-        dump(value, at: keyEnd)
+        dump(value, at: places.value.lowerBound)
         if value.count < header.valueLength {
             output.line("  ... \(header.valueLength - value.count) more bytes")
         }
-        if valueEnd < end, end <= bytes.byteCount {
+        if !places.padding.isEmpty {
             output.line("padding")
-            dump(bytes.array(valueEnd..<end), at: valueEnd)
+            dump(bytes.array(places.padding), at: places.padding.lowerBound)
+        }
+    }
+
+    private func contents(
+        _ header: RecordHeader, _ bytes: RawSpan, at offset: Int
+    ) -> [(String, JSON)] {
+        let places = Places(header, offset, bytes.byteCount)
+        var members: [(String, JSON)] = [
+            ("keyLength", .number(header.keyLength)),
+            JSON.bytes("key", bytes.array(places.key)),
+            ("valueLength", .number(header.valueLength)),
+        ]
+        if values == .none {
+            let fingerprint = hex(Checksum.hash(bytes.extracting(places.value)))
+            return members + [("fingerprint", .string(fingerprint))]
+        }
+        let value = bytes.array(shown(places.value))
+        members.append(JSON.bytes("value", value))
+        if value.count < header.valueLength { members.append(("valueCut", .bool(true))) }
+        return members + [("padding", .string(Self.digits(bytes.array(places.padding))))]
+    }
+
+    private func shown(_ value: Range<Int>) -> Range<Int> {
+        values == .full ? value : value.lowerBound..<min(value.upperBound, value.lowerBound + 1024)
+    }
+
+    /// Where a record's parts lie, cut to the bytes that there are.
+    private struct Places {
+        let key, value, padding: Range<Int>
+
+        init(_ header: RecordHeader, _ offset: Int, _ count: Int) {
+            let keyStart = offset + RecordHeader.byteCount
+            let keyEnd = min(keyStart + header.keyLength, count)
+            let valueEnd = min(keyEnd + header.valueLength, count)
+            key = keyStart..<keyEnd
+            value = keyEnd..<valueEnd
+            padding = valueEnd..<max(valueEnd, min(offset + header.recordLength, count))
         }
     }
 
@@ -115,11 +188,65 @@ struct HexView {
         return "BAD stored=\(Printable.hex32(stored)) computed=\(Printable.hex32(computed))"
     }
 
-    private func rows(_ fields: [(String, Range<Int>, String)], _ bytes: RawSpan) {
+    // MARK: What is no record
+
+    /// Too few bytes for a record.
+    private func printRest(_ bytes: RawSpan, at offset: Int) {
+        guard values != .none else { return printHidden(at: offset) }
+        let rest = bytes.array(offset..<bytes.byteCount)
+        if json {
+            output.json(
+                head("bytes", offset, rest.count) + [("bytes", .string(Self.digits(rest)))])
+        } else {
+            output.line("\(Quoting.message(segment.name)): \(rest.count) bytes at \(offset)")
+            dump(rest, at: offset)
+        }
+    }
+
+    private func printHidden(at offset: Int) {
+        let text = "no whole record here; --values none does not show its bytes"
+        if json {
+            output.json(head("hidden", offset, 0) + [("text", .string(text))])
+        } else {
+            output.line("\(Quoting.message(segment.name)), offset \(offset): \(text)")
+        }
+    }
+
+    // MARK: Lines and members
+
+    private func head(_ what: String, _ offset: Int, _ length: Int) -> [(String, JSON)] {
+        [
+            ("type", .string("hex")), ("file", .string(segment.name)), ("of", .string(what)),
+            ("offset", .number(offset)), ("length", .number(length)),
+        ]
+    }
+
+    private func members(_ fields: [Field], _ bytes: RawSpan) -> (String, JSON) {
+        (
+            "fields",
+            .array(
+                fields.map { field in
+                    .object([
+                        ("offset", .number(field.range.lowerBound)),
+                        ("hex", .string(Self.digits(bytes.array(field.range)))),
+                        ("field", .string(field.name)), ("meaning", .string(field.meaning)),
+                    ])
+                })
+        )
+    }
+
+    private static func digits(_ bytes: [UInt8]) -> String {
+        bytes.map(Printable.hexByte).joined()
+    }
+
+    private func rows(_ fields: [Field], _ bytes: RawSpan) {
         output.table(
-            fields.map { name, range, meaning in
-                let digits = bytes.array(range).map(Printable.hexByte).joined(separator: " ")
-                return ["  \(range.lowerBound)", digits, name, meaning]
+            fields.map { field in
+                let digits = bytes.array(field.range).map(Printable.hexByte)
+                return [
+                    "  \(field.range.lowerBound)", digits.joined(separator: " "), field.name,
+                    field.meaning,
+                ]
             }, right: [0])
     }
 

@@ -53,10 +53,13 @@ struct HintListing {
                 ("segmentLength", .number(hint.segmentLength)), ("entries", .number(hint.count)),
                 ("records", .number(hint.recordCount)),
                 ("tombstones", .number(hint.tombstoneCount)),
+                ("size", .number(image.count)),
+                ("firstSequence", hint.sequences.map { .unsigned($0.lowerBound) } ?? .null),
+                ("lastSequence", hint.sequences.map { .unsigned($0.upperBound) } ?? .null),
             ])
             return
         }
-        output.line("hint file \(name), \(Units.bytes(image.count))")
+        output.line("hint file \(Quoting.message(name)), \(Units.bytes(image.count))")
         output.line(
             "segment identity \(hex(hint.identity)), length \(hint.segmentLength),"
                 + " sequences \(sequences)")

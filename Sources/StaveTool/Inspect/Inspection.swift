@@ -11,36 +11,94 @@ struct Inspection {
     let stats: Bool
     let verify: Bool
     let output: Output
+    /// Columns of record listings; nil for those that there are by themselves.
+    var columns: [Column]?
+    var tail = false
+    var space = false
+    /// Ends the prefix of a key.
+    var delimiter: [UInt8] = [UInt8(ascii: ":")]
+    /// Where a page is to be written.
+    var html: String?
+    var screen = Screen.current
 
     /// The worst that was found.
     func run() throws(InspectError) -> Severity {
-        guard let survey = try surveyDirectory() else {
-            guard segment == nil else { throw .usage("--segment needs a directory") }
+        guard let directory = try openDirectory() else {
+            for (name, isSet) in [
+                ("--segment", segment != nil), ("--tail", tail), ("--space", space),
+                ("--html", html != nil),
+            ] where isSet { throw .usage("\(name) needs a directory") }
             return try FileInspection(self).run()
         }
+        if tail {
+            var tail = try Tail(directory, self)
+            try tail.run()
+            return .note
+        }
+        if let html { try PageFile.check(html, outside: path) }
+        let progress = SurveyProgress()
+        defer { progress.end() }
+        let survey = try survey(directory, progress)
+        if space || html != nil { return try report(survey, directory, progress) }
+        progress.end()
         return try report(survey)
     }
 
     /// Does the run show records rather than an overview?
-    private var isListing: Bool { segment != nil || hex || limit < .max || filter.isSet }
+    private var isListing: Bool {
+        segment != nil || hex || columns != nil || limit < .max || filter.isSet
+    }
 
     /// nil where the path is no directory.
-    private func surveyDirectory() throws(InspectError) -> StoreSurvey? {
+    private func openDirectory() throws(InspectError) -> Directory? {
         do throws(FileError) {
-            let directory = try Directory(path: path)
-            let extent: StoreSurvey.Extent =
-                verify
-                ? .everything : !isListing ? .unsealed : segment.map { .segment($0) } ?? .everything
-            let survey = try StoreSurvey(directory, verifying: extent)
+            return try Directory(path: path)
+        } catch {
+            if error.isNotADirectory { return nil }
+            throw .noInput(error.description)
+        }
+    }
+
+    private func survey(
+        _ directory: borrowing Directory, _ progress: SurveyProgress
+    ) throws(InspectError) -> StoreSurvey {
+        do throws(FileError) {
+            let depth: StoreSurvey.Depth =
+                verify ? .everything : isListing || space || stats ? .entries : .overview
+            let survey = try StoreSurvey(directory, depth) { progress.show($0, $1) }
             guard survey.isStore(directory) else {
                 throw FileError(
                     "inspect", path, reason: "it is no store: neither MANIFEST nor segments")
             }
             return survey
         } catch {
-            if error.isNotADirectory { return nil }
             throw .noInput(error.description)
         }
+    }
+
+    /// Where the bytes are, on the terminal or as a page.
+    private func report(
+        _ survey: StoreSurvey, _ directory: borrowing Directory, _ progress: SurveyProgress
+    ) throws(InspectError) -> Severity {
+        let cells = html == nil ? SegmentMap.cells(survey.segments, on: screen) : Page.cells
+        let space = SpaceSurvey(
+            survey, in: directory, delimiter: delimiter, cells: cells
+        ) {
+            progress.show($0, $1)
+        }
+        progress.end()
+        if let html {
+            let page = Page(
+                space, limit: limit == .max ? Page.shownPrefixes : limit, isVerified: verify)
+            try PageFile.write(page.text, to: html)
+        } else {
+            let report = SpaceReport(
+                space: space, limit: limit == .max ? SpaceReport.shownPrefixes : limit,
+                screen: screen,
+                output: output)
+            json ? report.printJSON() : report.print()
+        }
+        return survey.allFindings.worst
     }
 
     private func report(_ survey: StoreSurvey) throws(InspectError) -> Severity {
@@ -60,12 +118,12 @@ struct Inspection {
             printHistograms(Liveness(survey.segments))
             return survey.allFindings.worst
         }
-        return try list(chosen, Liveness(survey.segments), all: survey.allFindings)
+        return try list(chosen, Liveness(survey.segments), store: survey)
     }
 
     /// Prints the records of `segments`; the verdict is theirs alone where one was asked for.
     func list(
-        _ segments: [SegmentSurvey], _ liveness: Liveness, all: Findings? = nil
+        _ segments: [SegmentSurvey], _ liveness: Liveness, store: StoreSurvey? = nil
     ) throws(InspectError) -> Severity {
         if hex { return try showHex(segments) }
         var findings = Findings()
@@ -75,14 +133,20 @@ struct Inspection {
             var remaining = limit
             for segment in segments {
                 var listing = RecordListing(
-                    segment: segment, liveness: liveness, filter: filter, remaining: remaining,
-                    json: json, showsSegment: segments.count > 1, output: output)
+                    segment: segment, liveness: liveness, filter: filter, columns: columns,
+                    remaining: remaining, json: json, showsSegment: segments.count > 1,
+                    output: output)
                 listing.print(title: segment === segments.first)
                 remaining = listing.remaining
             }
         }
         for segment in segments { findings.add(segment.findings) }
-        if self.segment == nil, let all { findings = all }
+        if let store, let segment {
+            let files = [FileName.segment(segment).name, FileName.hint(segment).name]
+            findings.add(store.findings.about(Set(files)))
+        } else if let store {
+            findings = store.allFindings
+        }
         finish(findings)
         return findings.worst
     }
@@ -92,13 +156,11 @@ struct Inspection {
             throw .usage("--hex needs --segment N, as there are \(segments.count) segments")
         }
         let offset = filter.from ?? 0
-        guard
-            HexView(segment: segment, values: filter.values, output: output)
-                .print(at: offset)
-        else {
+        var view = HexView(segment: segment, values: filter.values, json: json, output: output)
+        guard view.print(at: offset) else {
             throw .usage("\(segment.name) ends before offset \(offset)")
         }
-        return segment.findings.worst
+        return max(segment.findings.worst, view.isDamaged ? .damage : .note)
     }
 
     func finish(_ findings: Findings) {

@@ -23,6 +23,13 @@ final class Output {
         if buffer.count >= 1 << 16, !isKept { flush() }
     }
 
+    func line(_ line: Line) {
+        buffer.append(contentsOf: line.bytes)
+        while buffer.last == UInt8(ascii: " ") { buffer.removeLast() }
+        buffer.append(UInt8(ascii: "\n"))
+        if buffer.count >= 1 << 16, !isKept { flush() }
+    }
+
     /// Rows as columns two spaces apart; `right` names the columns that are set flush right.
     func table(_ rows: [[String]], right: Set<Int> = []) {
         var widths: [Int] = []
@@ -62,6 +69,13 @@ final class Output {
             done += count
         }
         buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Waits, and says whether there is still somebody who could read: a pipe's reader may have gone.
+    func hasReader(waiting milliseconds: Int32) -> Bool {
+        var wait = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        // SAFETY: one entry.
+        return unsafe poll(&wait, 1, milliseconds) <= 0
     }
 
     /// Writes what is left, and waits until the person has read it.

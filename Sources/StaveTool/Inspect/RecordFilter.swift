@@ -1,10 +1,9 @@
-internal import ArgumentParser
 internal import StaveDisk
 
 /// Which records are shown, and how much of them.
 struct RecordFilter {
-    enum Values: String, ExpressibleByArgument, CaseIterable { case full, preview, none }
-    enum Kind: String, ExpressibleByArgument, CaseIterable { case value, tombstone }
+    enum Values: String, CaseIterable { case full, preview, none }
+    enum Kind: String, CaseIterable { case value, tombstone }
 
     var from: Int?
     var to: Int?

@@ -6,10 +6,13 @@ extension SegmentSurvey {
         index = hint
         recordCount = hint.recordCount
         end = hint.segmentLength
-        guard let image, let identity else { return }
+    }
+
+    /// When the first record of the file and the ones with the lowest and highest number in the hint
+    /// file were written. That spans the segment's times unless the clock went backwards.
+    func noteTimes() {
+        guard let hint = index, let image, let identity, times == nil else { return }
         image.withBytes { bytes in
-            // The first record of the file, and the ones with the lowest and highest number: their
-            // times span the segment's unless the clock went backwards.
             var offsets = [SegmentHeader.byteCount]
             var (low, high): (HintEntry?, HintEntry?)
             for index in 0..<hint.count {
@@ -41,16 +44,13 @@ extension SegmentSurvey {
 
     /// Reads all records and reports what is no record.
     ///
-    /// - Parameters:
-    ///   - verifies: check values, flags and padding too.
-    ///   - hint: the hint file where it is good: it names the keys of what is damaged, and is
-    ///     compared with the segment where `verifies`.
-    func scan(verifies: Bool, hint: HintImage?) {
+    /// - Parameter verifies: check values and padding, too, and hold the hint file against the records.
+    func scan(verifies: Bool) {
         var records = RecordList()
         var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
-            case .record(let offset, let header, let value):
+            case .record(let offset, let header, _):
                 records.append(header, at: offset)
                 end = offset + header.recordLength
                 recordBytes += header.recordLength
@@ -59,19 +59,15 @@ extension SegmentSurvey {
                     progress?(end)
                 }
                 note(time: header.time)
-                check(header, at: offset, value, in: bytes, verifies: verifies)
-            case .damage(let range, let reason):
-                damage.append(range)
-                let names = keys(of: range, in: hint)
-                add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
-            case .torn(let range, let next):
-                tornBytes += range.count
-                add(.torn, range, Self.tornText(next))
-            case .reserved(let range):
-                reservedBytes = range.count
+            case .damage(let range, _): damage.append(range)
+            case .torn(let range, _): tornBytes += range.count
+            case .reserved(let range): reservedBytes = range.count
             }
+            judge(item, in: bytes, .everything)
             return true
         }
+        isScanned = true
+        valuesAreChecked = verifies
         recordCount = records.count
         if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
             add(
@@ -82,19 +78,52 @@ extension SegmentSurvey {
             index = hint
             return
         }
-        let made = image.withBytes { bytes in
-            unsafe bytes.withUnsafeBytes {
-                unsafe records.image(of: $0, identity: identity, segmentLength: end)
+        if !verifies, let hint, hint.recordCount == recordCount || !damage.isEmpty {
+            index = hint
+        } else {
+            let made = image.withBytes { bytes in
+                unsafe bytes.withUnsafeBytes {
+                    unsafe records.image(of: $0, identity: identity, segmentLength: end)
+                }
+            }
+            // What is missing at the end is damage, too: the hint file still names its keys.
+            index = damage.isEmpty && missing == nil ? made : hint ?? made
+            if verifies { checkCounts(made) }
+            if let hint, hint.hasSameBytes(as: made) {
+                // The mapped file rather than a copy in memory.
+                index = hint
+            } else if verifies, let hint {
+                compare(hint, with: made)
             }
         }
-        // What is missing at the end is damage, too: the hint file still names its keys.
-        index = damage.isEmpty && missing == nil ? made : hint ?? made
-        if verifies { checkCounts(made) }
-        if let hint, hint.hasSameBytes(as: made) {
-            // The mapped file rather than a copy in memory.
-            index = hint
-        } else if verifies, let hint {
-            compare(hint, with: made)
+        noteLostPages()
+        image.release(0..<image.count)
+    }
+
+    /// What of an item is reported.
+    enum Judgement {
+        case everything
+        /// What only those see who check values: the rest has been reported.
+        case values
+    }
+
+    /// Reports what is wrong with `item`.
+    func judge(_ item: SegmentWalk.Item, in bytes: RawSpan, _ judgement: Judgement) {
+        switch item {
+        case .record(let offset, let header, let value):
+            if judgement == .everything, header.needsNewerVersion {
+                add(
+                    .unreadable, item.range,
+                    "flags \(header.flags) need a newer version of stave")
+            }
+            if value != .unread { check(header, at: offset, value, in: bytes) }
+        case .damage(let range, let reason):
+            guard judgement == .everything else { return }
+            let names = findings.isFull ? "" : keys(of: range)
+            add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
+        case .torn(let range, let next):
+            if judgement == .everything { add(.torn, range, Self.tornText(next)) }
+        case .reserved: break
         }
     }
 
@@ -134,14 +163,9 @@ extension SegmentSurvey {
     }
 
     private func check(
-        _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck, in bytes: RawSpan,
-        verifies: Bool
+        _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck, in bytes: RawSpan
     ) {
         let range = offset..<(offset + header.recordLength)
-        if header.needsNewerVersion {
-            add(.unreadable, range, "flags \(header.flags) need a newer version of stave")
-        }
-        guard verifies else { return }
         if case .bad(let computed) = value {
             let keyStart = offset + RecordHeader.byteCount
             let key = bytes.array(keyStart..<(keyStart + header.keyLength))
@@ -154,18 +178,27 @@ extension SegmentSurvey {
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
         if bytes.extracting(used..<range.upperBound).lastNonZero(from: 0) != nil {
             add(.damage, used..<range.upperBound, "padding is not zero")
+            return
         }
     }
 
-    /// The keys that `hint` places in `range`, at most three of them.
-    private func keys(of range: Range<Int>, in hint: HintImage?) -> String {
+    /// The keys that the hint file places in `range`, at most three of them.
+    private func keys(of range: Range<Int>) -> String {
         guard let hint else { return "" }
+        if hintPlaces == nil { hintPlaces = HintPlaces(hint) }
         var names: [String] = []
-        for index in 0..<hint.count where range.contains(hint[index].offset) {
+        for index in hintPlaces?.entries(in: range) ?? [] {
             if names.count == 3 { return names.joined(separator: ", ") + ", ..." }
             unsafe names.append(Printable.quoted(Array(hint[index].key), limit: 64))
         }
         return names.joined(separator: ", ")
+    }
+
+    /// Says that zeros were read in place of a file's bytes, unless the file was only cut behind its
+    /// records, as a writer does when it closes.
+    private func noteLostPages() {
+        guard let lost = image?.firstLostOffset, lost < end || !damage.isEmpty else { return }
+        add(.damage, lost..<lost, "cannot be read from here on: cut meanwhile, or a failing disk")
     }
 
     /// Reports where a hint file that checks out says something else than the segment's records.
@@ -190,7 +223,7 @@ extension SegmentSurvey {
                 unsafe left == hint.count
                 ? 1 : right == made.count ? -1 : compareKeys(hint[left].key, made[right].key)
             if order < 0 {
-                if !damage.contains(where: { $0.contains(hint[left].offset) }) {
+                if !isDamaged(at: hint[left].offset) {
                     unsafe report(hint[left].key, "is not in the segment")
                 }
                 left += 1
@@ -199,8 +232,7 @@ extension SegmentSurvey {
                 right += 1
             } else {
                 let (said, found) = (hint[left], made[right])
-                let isDamaged = damage.contains { $0.contains(said.offset) }
-                if !said.saysTheSame(as: found), !isDamaged {
+                if !said.saysTheSame(as: found), !isDamaged(at: said.offset) {
                     unsafe report(
                         said.key, "is at \(said.offset), its newest record at \(found.offset)")
                 }
@@ -214,6 +246,49 @@ extension SegmentSurvey {
         {
             findings.add(Finding(.damage, name, 32..<60, "counts are not those of the segment"))
         }
+    }
+}
+
+extension SegmentSurvey {
+    /// Does `offset` lie in an unreadable stretch?
+    func isDamaged(at offset: Int) -> Bool {
+        var (low, high) = (0, damage.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if damage[middle].upperBound <= offset { low = middle + 1 } else { high = middle }
+        }
+        return low < damage.count && damage[low].contains(offset)
+    }
+}
+
+/// A hint file's entries in the order of the places that they name.
+struct HintPlaces {
+    private let order: [RadixSort.Item]
+
+    init(_ hint: HintImage) {
+        var order: [RadixSort.Item] = []
+        order.reserveCapacity(hint.count)
+        for index in 0..<hint.count {
+            order.append(
+                RadixSort.Item(word: UInt64(hint[index].offset), index: UInt32(index)))
+        }
+        RadixSort.sort(&order)
+        self.order = order
+    }
+
+    /// The first four entries whose records begin in `range`, by place.
+    func entries(in range: Range<Int>) -> [Int] {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if Int(order[middle].word) < range.lowerBound {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return order[low...].prefix { Int($0.word) < range.upperBound }.prefix(4)
+            .map { Int($0.index) }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import StaveDisk
 
 /// What is known of one segment: its header, what its bytes say, its hint file.
@@ -30,9 +31,15 @@ final class SegmentSurvey {
     var identity: UInt64?
     var mark: Int?
     var hintState = HintState.none
+    /// The hint file where it is good.
+    var hint: HintImage?
+    var hintPlaces: HintPlaces?
     /// The hint file's entries where it is good, else entries made from the records.
     var index: HintImage?
     var findings = Findings()
+    /// All of it was read, and what is no record reported; the values too where the second is set.
+    var isScanned = false
+    var valuesAreChecked = false
     /// It follows a log that ended early, and is no part of the store any more.
     var isDropped = false
     /// A hint file that cannot be used, and why.
@@ -61,6 +68,8 @@ final class SegmentSurvey {
     var tombstoneBytes = 0
     var deadCount: Int { max(0, recordCount - liveCount - tombstoneCount) }
 
+    func forgetTally() { (liveCount, liveBytes, tombstoneCount, tombstoneBytes) = (0, 0, 0, 0) }
+
     init(name: String, listed: Manifest.Segment?, image: FileImage?) {
         self.name = name
         self.listed = listed
@@ -68,12 +77,16 @@ final class SegmentSurvey {
         if let image { readHeader(image) } else { identity = listed?.identity }
     }
 
-    var number: UInt64? { listed?.number ?? header?.number }
+    var number: UInt64? { listed?.number ?? numberInName ?? header?.number }
+    private var numberInName: UInt64? {
+        if case .segment(let number) = FileName(name) { number } else { nil }
+    }
     var fileSize: Int { image?.fileSize ?? 0 }
     /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
     /// what it may do to the active one.
     var isSealed: Bool { listed?.seal?.isDurable == true }
-    var state: String { listed?.stateWord ?? "alone" }
+    /// As MANIFEST says; "alone" where there is none that does.
+    var state: String { image == nil ? "missing" : listed?.stateWord ?? "alone" }
 
     var rule: SegmentWalk.Rule { listed == nil ? .alone : isSealed ? .sealed : .log }
 
@@ -102,6 +115,11 @@ final class SegmentSurvey {
                 self.header = header
                 identity = header.identity
                 mark = SegmentHeader.mark(in: bytes, identity: header.identity)
+                if mark == nil, image.isMapped {
+                    // A running writer may be between the mark's two words.
+                    usleep(1000)
+                    mark = SegmentHeader.mark(in: bytes, identity: header.identity)
+                }
             } catch {
                 add(
                     error.isNewerVersion ? .unreadable : .damage,
@@ -132,6 +150,9 @@ final class SegmentSurvey {
         if let listed, let header, header.number != listed.number {
             add(.damage, 24..<32, "number is \(header.number), MANIFEST says \(listed.number)")
         }
+        if listed == nil, let header, let numberInName, header.number != numberInName {
+            add(.note, 24..<32, "number is \(header.number), the file's name says \(numberInName)")
+        }
         if isSealed, let seal = listed?.seal {
             if image.fileSize < seal.length {
                 add(
@@ -160,8 +181,26 @@ final class SegmentSurvey {
         image.withBytes { bytes in
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
-                identity: identity, rule: rule, mark: mark, checksValues: checksValues)
-            while let item = walk.next(in: bytes), visit(item, bytes) {}
+                identity: identity, rule: rule, mark: mark, checksValues: checksValues,
+                mayGrow: image.isMapped)
+            var released = 0
+            while let item = walk.next(in: bytes), visit(item, bytes) {
+                let end = item.range.lowerBound
+                if end - released >= Self.window {
+                    image.release(released..<end)
+                    released = end
+                }
+            }
         }
+    }
+
+    /// What was walked over stays in the page cache, but not in this process's memory.
+    private static let window = 16 << 20
+}
+
+extension Manifest.Segment {
+    var stateWord: String {
+        guard let seal else { return "active" }
+        return seal.isDurable ? "sealed" : "full"
     }
 }

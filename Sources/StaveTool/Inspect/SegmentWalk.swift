@@ -1,3 +1,4 @@
+internal import Glibc
 internal import StaveDisk
 
 /// Goes through a segment's bytes and says of every stretch what it is.
@@ -9,6 +10,8 @@ internal import StaveDisk
 /// 3. A file alone, of which no MANIFEST says what it is: as a log, but where whole records follow
 ///    unreadable bytes those bytes are damage, as they were once behind a whole record.
 /// 4. Zeros up to the end of a log are reserved space, unless they begin below the mark.
+/// 5. What looks torn may be a record that a running writer has not finished: a log is looked at again
+///    a moment later, and goes on where it has grown.
 struct SegmentWalk {
     enum Rule { case sealed, log, alone }
 
@@ -24,6 +27,14 @@ struct SegmentWalk {
         /// `nextRecord`: a whole record behind it that is no part of the log.
         case torn(Range<Int>, nextRecord: Int?)
         case reserved(Range<Int>)
+
+        /// Where it stands.
+        var range: Range<Int> {
+            switch self {
+            case .record(let offset, let header, _): offset..<(offset + header.recordLength)
+            case .damage(let range, _), .torn(let range, _), .reserved(let range): range
+            }
+        }
     }
 
     let identity: UInt64
@@ -32,22 +43,55 @@ struct SegmentWalk {
     let mark: Int
     /// Check values also where the rules do not need it.
     let checksValues: Bool
-    private var offset = SegmentHeader.byteCount
+    /// The bytes may change while they are looked at.
+    let mayGrow: Bool
+    private(set) var offset = SegmentHeader.byteCount
     private var queue: [Item] = []
+    private var effort = SearchEffort()
 
-    init(identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool) {
+    init(
+        identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool, mayGrow: Bool = false
+    ) {
+        self.mayGrow = mayGrow
         self.identity = identity
         self.rule = rule
         self.mark = mark ?? SegmentHeader.byteCount
         self.checksValues = checksValues
     }
 
-    /// The next stretch of `bytes`, the same at each call: the file from its start to where records
-    /// may reach. nil at the end.
+    /// The next stretch of `bytes`: the file from its start to where records may reach, the same
+    /// memory at each call. nil at the end.
     mutating func next(in bytes: RawSpan) -> Item? {
         if !queue.isEmpty { return queue.removeFirst() }
         let start = offset
-        switch SegmentScan.step(in: bytes, at: start, identity: identity) {
+        var item = examine(bytes)
+        while rule == .log, mayGrow, let tail = tornTail(item) {
+            let queued = queue
+            usleep(1000)
+            (offset, queue) = (start, [])
+            let again = examine(bytes)
+            // Nobody is writing there.
+            if tornTail(again) == tail {
+                queue = queued
+                break
+            }
+            item = again
+        }
+        return item
+    }
+
+    /// The torn tail that begins with `item`, or is to come behind it.
+    private func tornTail(_ item: Item?) -> Range<Int>? {
+        for item in [item].compactMap(\.self) + queue {
+            if case .torn(let range, _) = item { return range }
+        }
+        return nil
+    }
+
+    private mutating func examine(_ bytes: RawSpan) -> Item? {
+        let start = offset
+        let step = SegmentScan.step(in: bytes, at: start, identity: identity, effort: &effort)
+        switch step {
         case .end: return nil
         case .record(let header): return record(header, in: bytes)
         case .zeros:
@@ -73,11 +117,7 @@ struct SegmentWalk {
         let isAboveMark = rule != .sealed && start >= mark
         var check = ValueCheck.unread
         if checksValues || isAboveMark {
-            let valueStart = start + RecordHeader.byteCount + header.keyLength
-            let value = bytes.extracting(valueStart..<(valueStart + header.valueLength))
-            let binding = Checksum.binding(identity: identity, offset: start)
-            let computed = Record.valueChecksum(value, binding: binding)
-            check = computed == header.valueChecksum ? .good : .bad(computed: computed)
+            check = Self.check(header, in: bytes, at: start, identity)
         }
         offset = start + header.recordLength
         if case .bad = check, isAboveMark {
@@ -91,6 +131,17 @@ struct SegmentWalk {
             }
         }
         return .record(offset: start, header: header, value: check)
+    }
+
+    /// Is the value of the record at `offset` whole?
+    static func check(
+        _ header: RecordHeader, in bytes: RawSpan, at offset: Int, _ identity: UInt64
+    ) -> ValueCheck {
+        let start = offset + RecordHeader.byteCount + header.keyLength
+        let value = bytes.extracting(start..<(start + header.valueLength))
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        let computed = Record.valueChecksum(value, binding: binding)
+        return computed == header.valueChecksum ? .good : .bad(computed: computed)
     }
 
     /// The log ends at `offset`: what is below the mark is damage, then comes a torn tail up to the

@@ -2,8 +2,8 @@
 struct SizeHistogram {
     let title: String
     private var counts: [Int: Int] = [:]
-    private var count = 0
-    private var sum = 0
+    private(set) var count = 0
+    private(set) var sum = 0
     private var smallest = Int.max
     private var largest = 0
 
@@ -20,20 +20,30 @@ struct SizeHistogram {
     /// 0 for no bytes, else one more than the exponent: bucket b holds 2^(b-1) ..< 2^b.
     private static func bucket(_ bytes: Int) -> Int { Int.bitWidth - bytes.leadingZeroBitCount }
 
+    /// Sizes from `low` to `high`, and how many have them.
+    var buckets: [(low: Int, high: Int, count: Int)] {
+        counts.keys.sorted().map { bucket in
+            let (low, high) = Self.bounds(bucket)
+            return (low, high, counts[bucket] ?? 0)
+        }
+    }
+
+    /// `12, sum 1.2 KiB, smallest 1, mean 102, largest 1024 bytes`.
+    var summary: String {
+        "\(count), sum \(Units.bytes(sum)), smallest \(smallest), mean \(sum / max(1, count)),"
+            + " largest \(largest) bytes"
+    }
+
     func print(to output: Output) {
         output.line()
         guard count > 0 else {
             output.line("\(title): none")
             return
         }
-        output.line(
-            "\(title): \(count), sum \(Units.bytes(sum)), smallest \(smallest),"
-                + " mean \(sum / count), largest \(largest) bytes")
+        output.line("\(title): \(summary)")
         let most = counts.values.max() ?? 1
         var rows: [[String]] = []
-        for bucket in counts.keys.sorted() {
-            let number = counts[bucket] ?? 0
-            let (low, high) = Self.bounds(bucket)
+        for (low, high, number) in buckets {
             let bar = String(repeating: "#", count: max(1, number * 40 / most))
             rows.append([
                 "  \(low)", "-", "\(high)", "\(number)", Self.percent(number, of: count), bar,
@@ -43,14 +53,10 @@ struct SizeHistogram {
     }
 
     func printJSON(to output: Output) {
-        var buckets: [JSON] = []
-        for bucket in counts.keys.sorted() {
-            let (low, high) = Self.bounds(bucket)
-            buckets.append(
-                .object([
-                    ("from", .number(low)), ("to", .number(high)),
-                    ("count", .number(counts[bucket] ?? 0)),
-                ]))
+        let buckets = buckets.map { low, high, count in
+            JSON.object([
+                ("from", .number(low)), ("to", .number(high)), ("count", .number(count)),
+            ])
         }
         output.json([
             ("type", .string("histogram")), ("of", .string(title)), ("count", .number(count)),
@@ -63,7 +69,7 @@ struct SizeHistogram {
         bucket == 0 ? (0, 0) : (1 << (bucket - 1), (1 << bucket) - 1)
     }
 
-    private static func percent(_ part: Int, of whole: Int) -> String {
+    static func percent(_ part: Int, of whole: Int) -> String {
         let tenths = (part * 1000 + whole / 2) / whole
         return "\(tenths / 10).\(tenths % 10) %"
     }

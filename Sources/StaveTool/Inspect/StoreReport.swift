@@ -7,7 +7,7 @@ struct StoreReport {
     let output: Output
 
     func print() {
-        output.line("store \(survey.path)")
+        output.line("store \(Quoting.message(survey.path))")
         printManifest()
         output.line()
         printSegments()
@@ -58,8 +58,13 @@ struct StoreReport {
             Units.bytes(total.liveBytes), "\(total.dead)", "\(total.tombstones)",
         ])
         output.table(rows, right: [2, 3, 4, 5, 6, 7])
-        let reserved = survey.segments.reduce(0) { $0 + $1.reservedBytes }
-        if reserved > 0 { output.line("reserved for records to come: \(Units.bytes(reserved))") }
+        for segment in survey.segments where !segment.isSealed && segment.image != nil {
+            output.line(
+                "\(segment.name): records up to offset \(segment.end), synced up to "
+                    + (segment.mark.map(String.init) ?? "nowhere")
+                    + (segment.reservedBytes > 0
+                        ? ", \(Units.bytes(segment.reservedBytes)) reserved" : ""))
+        }
     }
 
     private func printFiles() {
@@ -99,7 +104,7 @@ struct StoreReport {
                 ("segments", .number(manifest.segments.count)),
             ])
         }
-        for segment in survey.segments { output.json(members(of: segment)) }
+        for segment in survey.segments { output.json(Self.members(of: segment)) }
         let total = Total(survey.segments)
         output.json([
             ("type", .string("total")), ("size", .number(total.size)),
@@ -120,9 +125,16 @@ struct StoreReport {
         findings.printVerdict(to: output, json: true, isVerified: isVerified)
     }
 
-    private func members(of segment: SegmentSurvey) -> [(String, JSON)] {
+    /// What is known of a segment.
+    static func members(of segment: SegmentSurvey) -> [(String, JSON)] {
         [
             ("type", .string("segment")), ("file", .string(segment.name)),
+            ("number", segment.number.map(JSON.unsigned) ?? .null),
+            ("identity", segment.identity.map { .string(hex($0)) } ?? .null),
+            (
+                "store",
+                segment.header.map { .string(hex($0.storeID.high) + hex($0.storeID.low)) } ?? .null
+            ),
             ("state", .string(segment.state)), ("size", .number(segment.fileSize)),
             ("recordsEnd", .number(segment.end)), ("reserved", .number(segment.reservedBytes)),
             ("synced", segment.mark.map(JSON.number) ?? .null),

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import StaveDisk
 
 /// A store's directory as the inspector found it: MANIFEST, every segment, and what else lies
@@ -6,6 +5,8 @@ internal import StaveDisk
 final class StoreSurvey {
     let path: String
     var manifest: Manifest?
+    /// Bytes of MANIFEST.
+    var manifestSize = 0
     var segments: [SegmentSurvey] = []
     /// Files named like a store's that MANIFEST does not name, with their sizes.
     var leftovers: [(name: String, size: Int)] = []
@@ -13,13 +14,16 @@ final class StoreSurvey {
     var foreign: [String] = []
     var findings = Findings()
 
-    /// Which segments are read whole, values and all. The unsealed one is always scanned.
-    enum Extent {
-        case unsealed
-        case segment(UInt64)
+    /// How much is read. Unsealed segments always are, and sealed ones that have no good hint file.
+    enum Depth {
+        /// What is needed to tell live from dead.
+        case entries
+        /// Times and counts, too.
+        case overview
+        /// Every byte.
         case everything
     }
-    private let extent: Extent
+    private let depth: Depth
     private var progress: ((_ done: Int, _ total: Int) -> Void)?
     private var doneBytes = 0
     private var totalBytes = 0
@@ -41,11 +45,11 @@ final class StoreSurvey {
     ///
     /// - Parameter progress: called now and then with how many bytes are read, and of how many.
     init(
-        _ directory: borrowing Directory, verifying extent: Extent,
+        _ directory: borrowing Directory, _ depth: Depth,
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws(FileError) {
         path = directory.path
-        self.extent = extent
+        self.depth = depth
         self.progress = progress
         var attempt = 0
         while true {
@@ -62,21 +66,21 @@ final class StoreSurvey {
             }
         }
         totalBytes = segments.reduce(0) { $0 + $1.recordLimit }
-        for index in segments.indices {
-            examine(segments[index], in: directory)
-            segments[index] = lookAgain(segments[index], in: directory)
-            doneBytes += segments[index].recordLimit
+        for segment in segments {
+            examine(segment, in: directory)
+            doneBytes += segment.recordLimit
         }
         self.progress = nil
         noteDropped()
         try list(directory)
-        Liveness(segments).tally()
+        if depth != .entries { Liveness(segments).tally() }
     }
 
     private func readManifest(_ directory: borrowing Directory) -> Manifest? {
         let name = FileName.manifestName
         do throws(FileError) {
             let file = try directory.open(name, .read)
+            manifestSize = try file.size()
             let bytes = try file.contents(limit: Manifest.maxLength)
             do throws(FormatError) {
                 return try Manifest(decoding: bytes)
@@ -101,7 +105,8 @@ final class StoreSurvey {
         return now != manifest
     }
 
-    /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there.
+    /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there or has a
+    /// hint file there.
     ///
     /// - Returns: the names of those that are missing.
     private func openSegments(_ directory: borrowing Directory) -> [String] {
@@ -112,9 +117,13 @@ final class StoreSurvey {
             listed = manifest.segments.map { ($0.number, $0) }
         } else {
             let names = (try? directory.names()) ?? []
-            listed = names.compactMap {
-                if case .segment(let number) = FileName($0) { (number, nil) } else { nil }
+            let numbers = names.compactMap { name -> UInt64? in
+                switch FileName(name) {
+                case .segment(let number), .hint(let number): number
+                default: nil
+                }
             }
+            listed = Set(numbers).sorted().map { ($0, nil) }
         }
         for (number, entry) in listed {
             let name = FileName.segment(number).name
@@ -125,8 +134,10 @@ final class StoreSurvey {
                         image: try Self.image(name, entry, in: directory)))
             } catch {
                 segments.append(SegmentSurvey(name: name, listed: entry, image: nil))
-                if error.isNoSuchFile {
+                if error.isNoSuchFile, entry != nil {
                     missing.append(name)
+                } else if error.isNoSuchFile {
+                    findings.add(Finding(.damage, name, nil, "missing; its hint file is here"))
                 } else {
                     findings.add(
                         Finding(error.isPermission ? .unreadable : .damage, name, nil, error.reason)
@@ -144,7 +155,12 @@ final class StoreSurvey {
         if let seal = entry?.seal, seal.isDurable {
             return try FileImage(mapping: file, limit: seal.length)
         }
-        return try FileImage(copying: file)
+        let size = try file.size()
+        guard size <= Format.maxFileLength else {
+            throw FileError(
+                "read", file.path, reason: "\(size) bytes are more than \(Format.maxFileLength)")
+        }
+        return try FileImage(mapping: file)
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
@@ -156,49 +172,23 @@ final class StoreSurvey {
             }
         }
         defer { survey.progress = nil }
-        let verifies =
-            switch extent {
-            case .unsealed: false
-            case .segment(let wanted): wanted == number
-            case .everything: true
-            }
-        var hint: HintImage?
-        if survey.isSealed, let seal = survey.listed?.seal {
-            hint = readHint(number, seal, of: survey, in: directory)
+        if survey.isSealed || survey.listed == nil {
+            survey.hint = readHint(number, of: survey, in: directory)
         }
         if survey.image == nil || survey.identity == nil {
             // The hint still says which keys are concerned.
-            survey.index = hint
-        } else if let hint, !verifies {
+            survey.index = survey.hint
+            survey.recordCount = survey.hint?.recordCount ?? 0
+        } else if survey.isSealed, let hint = survey.hint, depth == .entries || depth == .overview {
             survey.trust(hint)
+            if depth == .overview { survey.noteTimes() }
         } else {
-            survey.scan(verifies: verifies, hint: hint)
+            survey.scan(verifies: depth == .everything)
         }
         survey.reportBadHint()
         if let storeID = manifest?.storeID, let header = survey.header, header.storeID != storeID {
             survey.add(.damage, 32..<48, "segment belongs to another store")
         }
-    }
-
-    /// A tail that looks torn may be a record that a running writer has not finished. It is one if
-    /// the log has grown a moment later.
-    private func lookAgain(
-        _ survey: SegmentSurvey, in directory: borrowing Directory
-    ) -> SegmentSurvey {
-        var survey = survey
-        var attempt = 0
-        while survey.findings.worst == .torn, !survey.isSealed, attempt < 20 {
-            attempt += 1
-            usleep(1000)
-            guard let image = try? Self.image(survey.name, survey.listed, in: directory) else {
-                break
-            }
-            let next = SegmentSurvey(name: survey.name, listed: survey.listed, image: image)
-            examine(next, in: directory)
-            if next.end == survey.end, next.findings.worst == .torn { break }
-            survey = next
-        }
-        return survey
     }
 
     /// The log is a prefix of the writes: where it ends early, open leaves out later segments of
@@ -215,8 +205,7 @@ final class StoreSurvey {
     }
 
     private func readHint(
-        _ number: UInt64, _ seal: Manifest.Seal, of survey: SegmentSurvey,
-        in directory: borrowing Directory
+        _ number: UInt64, of survey: SegmentSurvey, in directory: borrowing Directory
     ) -> HintImage? {
         let name = FileName.hint(number).name
         do throws(FileError) {
@@ -224,7 +213,7 @@ final class StoreSurvey {
             let image = try FileImage(mapping: file)
             do throws(FormatError) {
                 let hint = try image.hint(
-                    identity: survey.listed?.identity, segmentLength: seal.length)
+                    identity: survey.identity, segmentLength: survey.listed?.seal?.length)
                 survey.hintState = .good
                 return hint
             } catch {
@@ -232,8 +221,13 @@ final class StoreSurvey {
                 survey.badHint = (image, error)
             }
         } catch {
-            survey.hintState = error.isNoSuchFile ? .missing : .bad(error.reason)
-            if !error.isNoSuchFile { findings.add(Finding(.damage, name, nil, error.reason)) }
+            let isExpected = survey.isSealed
+            survey.hintState =
+                !error.isNoSuchFile ? .bad(error.reason) : isExpected ? .missing : .none
+            if !error.isNoSuchFile {
+                findings.add(
+                    Finding(error.isPermission ? .unreadable : .damage, name, nil, error.reason))
+            }
         }
         return nil
     }

@@ -29,7 +29,7 @@ struct Verification {
     ) throws(InspectError) {
         do throws(FileError) {
             let directory = try Directory(path: path)
-            survey = try StoreSurvey(directory, verifying: .everything, progress: progress)
+            survey = try StoreSurvey(directory, .everything, progress: progress)
             guard survey.isStore(directory) else {
                 throw FileError(
                     "verify", path, reason: "it is no store: neither MANIFEST nor segments")

@@ -51,7 +51,7 @@ extension KeyHistory {
         let history: KeyHistory
         do throws(FileError) {
             let directory = try Directory(path: path)
-            let survey = try StoreSurvey(directory, verifying: .unsealed)
+            let survey = try StoreSurvey(directory, .overview)
             guard survey.isStore(directory) else {
                 throw FileError("look into", path, reason: "it is no store")
             }

@@ -1,0 +1,68 @@
+internal import CLinux
+internal import Glibc
+
+/// A file that somebody asked for by its path; no part of a store.
+package enum OutputFile {
+    /// Would a file at `path` lie in `folder` or below it, by whatever names both are reached?
+    package static func isInside(_ path: String, _ folder: String) throws(FileError) -> Bool {
+        let wanted = try status(folder)
+        var directory = try open(parent(of: path))
+        defer { close(directory) }
+        while true {
+            var here = stat()
+            var above = stat()
+            _ = try retrying(.examine, path) { unsafe fstat(directory, &here) }
+            if isSame(here, wanted) { return true }
+            let next = try retrying(.open, path) {
+                unsafe stave_open_at(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            }
+            close(directory)
+            directory = next
+            _ = try retrying(.examine, path) { unsafe fstat(directory, &above) }
+            // The root is above itself.
+            if isSame(here, above) { return false }
+        }
+    }
+
+    /// Puts `bytes` at `path`, whole or not at all, readable by the owner alone. What was there before is
+    /// replaced, unless it is no regular file.
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
+        var old = stat()
+        if unsafe lstat(path, &old) == 0, old.st_mode & S_IFMT != S_IFREG {
+            throw FileError("write", path, reason: "it is not a regular file")
+        }
+        let temporary = "\(path).\(getpid()).tmp"
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = try retrying(.open, path) { unsafe stave_open(temporary, flags, 0o600) }
+        do throws(FileError) {
+            let file = File(descriptor: descriptor, path: path)
+            // SAFETY: the span is borrowed for the call.
+            unsafe try file.write(bytes.span.bytes, at: 0)
+            _ = try retrying(.rename, path) { unsafe rename(temporary, path) }
+        } catch {
+            unsafe unlink(temporary)
+            throw error
+        }
+    }
+
+    private static func parent(of path: String) -> String {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func open(_ path: String) throws(FileError) -> Int32 {
+        try retrying(.open, path) {
+            unsafe stave_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        }
+    }
+
+    private static func status(_ path: String) throws(FileError) -> stat {
+        var status = stat()
+        _ = try retrying(.examine, path) { unsafe fstatat(AT_FDCWD, path, &status, 0) }
+        return status
+    }
+
+    private static func isSame(_ a: stat, _ b: stat) -> Bool {
+        a.st_dev == b.st_dev && a.st_ino == b.st_ino
+    }
+}
