@@ -172,6 +172,8 @@ final class Appender: @unchecked Sendable {
                 try writePending(upTo: end / Self.block * Self.block)
             }
         } catch {
+            // The record was not appended: the next one takes its place.
+            pending.count = 0
             throw StoreError(error)
         }
     }

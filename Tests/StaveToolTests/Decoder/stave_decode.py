@@ -255,7 +255,6 @@ def decode(folder):
             continue
         key, value, kind = line.pop("key"), line.pop("value"), line["kind"]
         sequence, file, offset = newest[key]
-        line.pop("flags")
         if (file, offset) != (line["file"], line["offset"]):
             line["state"] = "dead"
             line["supersededBy"] = "%d:%d" % (int(file[:10]), offset)
@@ -264,6 +263,7 @@ def decode(folder):
         line["kind"] = "value" if kind == 1 else "tombstone"
         line["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(line["time"]))
         line["checksum"] = "ok" if line.pop("good") else "BAD"
+        line["keyLength"] = len(key)
         line["valueLength"] = len(value)
         line.update(text("key", key))
         if kind == 1:
