@@ -21,10 +21,10 @@ package enum RecordKind: UInt8, Sendable {
 /// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
 ///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
 package struct RecordHeader: Equatable, Sendable {
-    @inlinable package static var byteCount: Int { 28 }
+    @inlinable @inline(__always) package static var byteCount: Int { 28 }
     /// Flag bits this version understands among those that must be understood: none yet.
-    @inlinable package static var knownFlags: UInt8 { 0 }
-    @inlinable package static var mustKnowFlags: UInt8 { 0x0f }
+    @inlinable @inline(__always) package static var knownFlags: UInt8 { 0 }
+    @inlinable @inline(__always) package static var mustKnowFlags: UInt8 { 0x0f }
 
     package var headerChecksum: UInt32
     package var valueChecksum: UInt32
@@ -55,7 +55,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Takes the fields as they stand, checked by nobody. `bytes` holds at least `byteCount` bytes.
-    @inlinable package init(unchecked bytes: RawSpan) {
+    @inlinable @inline(__always) package init(unchecked bytes: RawSpan) {
         headerChecksum = bytes.load(0)
         valueChecksum = bytes.load(4)
         sequence = bytes.load(8)
@@ -67,18 +67,18 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Is this a record with a value?
-    @inlinable package var isValue: Bool { rawKind == 1 }
+    @inlinable @inline(__always) package var isValue: Bool { rawKind == 1 }
 
     /// The kind, or nil where the byte is none of this version's.
     package var kind: RecordKind? { RecordKind(rawValue: rawKind) }
 
     /// Bytes of the whole record with its padding.
-    @inlinable package var recordLength: Int {
+    @inlinable @inline(__always) package var recordLength: Int {
         Self.recordLength(key: keyLength, value: valueLength)
     }
 
     /// Bytes that a record takes on disk.
-    @inlinable package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
+    @inlinable @inline(__always) package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
         Format.aligned(byteCount &+ keyLength &+ valueLength)
     }
 
@@ -89,7 +89,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// True where the record sets a flag that must be known and is not.
-    @inlinable package var needsNewerVersion: Bool {
+    @inlinable @inline(__always) package var needsNewerVersion: Bool {
         flags & Self.mustKnowFlags & ~Self.knownFlags != 0
     }
 }
