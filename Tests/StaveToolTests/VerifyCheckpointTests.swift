@@ -45,6 +45,22 @@ struct VerifyCheckpointTests {
         try store.close()
     }
 
+    @Test("Tables of many buckets are searched as the store searches them")
+    func many() throws {
+        var options = StoreOptions.small(1 << 20)
+        let store = try Store(path: path, options: options)
+        for number in 0..<30_000 { try store.set([1], forKey: Array("key \(number)".utf8)) }
+        try store.close()
+        let verification = try Verification(of: path)
+        #expect(verification.findings.list.isEmpty && verification.passed(.keydir))
+        // The store agrees: each key is found through the tables.
+        options.access = .readOnly
+        let again = try Store(path: path, options: options)
+        for number in 0..<30_000 where try !again.contains(key: Array("key \(number)".utf8)) {
+            Issue.record("key \(number) is gone")
+        }
+    }
+
     @Test("A changed byte is noticed wherever it is")
     func flipped() throws {
         try makeStore()

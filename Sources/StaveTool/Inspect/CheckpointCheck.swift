@@ -139,7 +139,7 @@ struct CheckpointCheck {
         let buckets = checkpoint.shards[shard].buckets
         let start = tables[shard]
         return image.withBytes { bytes in
-            var place = Int(tag * UInt64(buckets) >> 24) * 8
+            var place = Int((tag * UInt64(buckets)) >> 24) * 8
             for _ in 0..<(buckets * 8) {
                 let word = bytes.load(start + place * 8, as: UInt64.self)
                 if word == wanted { return true }
