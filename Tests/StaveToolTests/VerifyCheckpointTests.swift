@@ -86,8 +86,13 @@ struct VerifyCheckpointTests {
         var offset = checkpoint.tablesOffset
         let shard = try #require(checkpoint.shards.firstIndex { $0.liveSlots > 0 })
         for index in 0..<shard { offset += checkpoint.shards[index].buckets * 64 }
-        bytes[offset] ^= 1
         let length = checkpoint.shards[shard].buckets * 64
+        // Slots before it may be empty, or of deleted keys.
+        let slot = try #require(
+            stride(from: offset, to: offset + length, by: 8).first { slot in
+                bytes[(slot + 1)..<(slot + 8)].contains { $0 != 0 }
+            })
+        bytes[slot] ^= 1
         checkpoint.shards[shard].checksum = unsafe KeydirCheckpoint.checksum(
             bytes.span.bytes.extracting(offset..<(offset + length)), at: offset,
             of: checkpoint.storeID)
@@ -99,7 +104,7 @@ struct VerifyCheckpointTests {
         // Counters that a recount does not find.
         checkpoint.segments[0].liveBytes += 8
         bytes = try StoreFolder.bytes(path, name)
-        bytes[offset] ^= 1
+        bytes[slot] ^= 1
         checkpoint.shards[shard].checksum = unsafe KeydirCheckpoint.checksum(
             bytes.span.bytes.extracting(offset..<(offset + length)), at: offset,
             of: checkpoint.storeID)
