@@ -78,7 +78,9 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Bytes that a record takes on disk.
-    @inlinable @inline(__always) package static func recordLength(key keyLength: Int, value valueLength: Int) -> Int {
+    @inlinable @inline(__always) package static func recordLength(
+        key keyLength: Int, value valueLength: Int
+    ) -> Int {
         Format.aligned(byteCount &+ keyLength &+ valueLength)
     }
 
