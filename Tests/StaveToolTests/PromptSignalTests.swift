@@ -144,8 +144,8 @@ struct PromptSignalTests {
         #expect(next.errors == "")
     }
 
-    @Test("A shell whose terminal has gone ends")
-    func hangUp() throws {
+    @Test("A shell started by another one leaves at Ctrl-D and lets the store go")
+    func leavesJob() throws {
         let job = try scratch.jobShell()
         job.type(Key("\(stave) \(scratch.store); echo status $? > \(scratch.path)/end"), .enter)
         try job.shows("store> ")
