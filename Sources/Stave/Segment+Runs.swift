@@ -25,7 +25,10 @@ extension Segment {
     }
 
     /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was read.
-    var hint: HintImage? { runsLock.withLock { runs.first?.image } }
+    /// nil where records could not be read: what it does not name, nobody may call absent.
+    var hint: HintImage? {
+        runsLock.withLock { runs.first.flatMap { $0.unreadable.isEmpty ? $0.image : nil } }
+    }
 
     /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest first.
     func sortedRuns(upTo end: Int) -> [SortedEntries] {

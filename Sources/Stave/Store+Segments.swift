@@ -136,7 +136,10 @@ extension Store {
 
     /// Writes a sealed segment's hint file and reads through it from now on.
     func writeHint(of segment: Segment) throws(FileError) {
-        let image = segment.sortedEntries(upTo: segment.end).image
+        let entries = segment.sortedEntries(upTo: segment.end)
+        // A hint would hide what it cannot name; without one, the next open finds the damage.
+        guard entries.unreadable.isEmpty else { return }
+        let image = entries.image
         let file = FileName.hint(segment.number)
         unsafe try directory.replace(file, with: image.bytes.bytes)
         let written = try directory.open(file.name, .read)

@@ -231,4 +231,33 @@ struct CheckpointTests {
         #expect(told.count == 1)
         #expect(try StoreFolder.bytes(copy, hint) == whole)
     }
+
+    @Test("hides no damage of the active segment: before and after a scan, a seal and a new start")
+    func damagedActive() throws {
+        let path = folder.path("active")
+        var options = options()
+        options.segmentSize = 1 << 20
+        var store = try Store(path: path, options: options)
+        for number in 0..<20 { try store.set("value \(number)", forKey: "key \(number)") }
+        try store.close()
+        let segment = try #require(try StoreFolder.segments(path).first)
+        let record = try StoreFolder.records(path, segment)[7]
+        var bytes = try StoreFolder.bytes(path, segment)
+        bytes[record.offset + RecordHeader.byteCount] ^= 1
+        try StoreFolder.write(bytes, path, segment)
+        store = try Store(path: path, options: options)
+        #expect(store.keydir.saved != nil)
+        #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
+        #expect(throws: StoreError.self) { try store.dictionary() }
+        #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
+        try store.sealActive()
+        #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
+        #expect(try store.value(forKey: "key 8") == Array("value 8".utf8))
+        try store.close()
+        #expect(try StoreFolder.hints(path) == [], "a hint would hide the key that it cannot name")
+        try StoreFolder.remove(path, name)
+        store = try Store(path: path, options: options)
+        #expect(store.isReadOnly)
+        #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
+    }
 }
