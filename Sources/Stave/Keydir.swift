@@ -26,7 +26,7 @@ internal import Synchronization
     typealias Slot = UnsafeMutablePointer<Atomic<UInt64>>
 
     static let shardBits: UInt64 = 10
-    static let shardCount = 1 << 10
+    static let shardCount = 1 << Int(shardBits)
     static let slotsPerBucket = 8
     static let deleted: UInt64 = 1
 

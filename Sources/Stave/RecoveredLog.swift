@@ -44,7 +44,8 @@ extension Recovery {
             segment = try open(entry, in: directory, asWriter: false).segment
         }
         segment.end = log.end
-        segment.sequences = join(knownSequences(of: entry), log.records.sequences)
+        segment.sequences = knownSequences(of: entry)
+        segment.sequences.include(log.records.sequences)
         // SAFETY: all of `log.records` lie inside the mapped file.
         let bytes = unsafe segment.bytes(upTo: log.end)
         let image = unsafe log.records.image(

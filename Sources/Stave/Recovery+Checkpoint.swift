@@ -3,22 +3,20 @@ internal import StaveDisk
 // The keydir's checkpoint: step 1 of `Recovery`.
 
 extension Recovery {
-    /// Takes the checkpoint, if there is one and it fits MANIFEST: it knows a prefix of the writes, and
-    /// all records that it names are still where they were.
-    mutating func readCheckpoint(in directory: borrowing Directory) throws(StoreError) {
+    /// Takes the checkpoint, if there is one and it fits MANIFEST.
+    mutating func readCheckpoint(in directory: borrowing Directory) {
         let name = FileName.checkpoint.name
         do throws(FileError) {
             let file = try directory.open(name, .read)
             let size = try file.size()
             let checkpoint = try Self.head(of: file, size: size)
-            guard fits(checkpoint) else { return }
+            guard checkpoint.fits(manifest) else { return }
             see(checkpoint.nextSequence &- 1)
             result.saved = SavedTables(checkpoint, in: file)
         } catch {
             if error.isNoSuchFile { return }
             result.notices.append(
                 "\(error.path) is not used (\(error.reason)); the segments are read instead")
-            checkpointNotices = result.notices
         }
     }
 
@@ -34,25 +32,6 @@ extension Recovery {
             return unsafe try KeydirCheckpoint(decoding: head.span.bytes, fileLength: size)
         } catch {
             throw FileError("use", file.path, reason: error.reason)
-        }
-    }
-
-    private func fits(_ checkpoint: KeydirCheckpoint) -> Bool {
-        guard checkpoint.storeID == manifest.storeID, checkpoint.nextSequence > 0,
-            checkpoint.shards.count == Keydir.shardCount
-        else { return false }
-        var unknown = Dictionary(
-            manifest.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
-        for segment in checkpoint.segments {
-            guard let entry = unknown.removeValue(forKey: segment.number),
-                entry.identity == segment.identity,
-                segment.end >= SegmentHeader.byteCount, segment.end <= entry.seal?.length ?? .max
-            else { return false }
-        }
-        // What a compaction wrote since holds older records.
-        return unknown.values.allSatisfy { entry in
-            guard let sequences = entry.seal?.sequences else { return true }
-            return sequences.lowerBound >= checkpoint.nextSequence || sequences == 0...0
         }
     }
 
@@ -81,12 +60,5 @@ extension Recovery {
         } else {
             result.newer.append((segment, image))
         }
-    }
-
-    func join(
-        _ a: ClosedRange<UInt64>?, _ b: ClosedRange<UInt64>?
-    ) -> ClosedRange<UInt64>? {
-        guard let a, let b else { return a ?? b }
-        return min(a.lowerBound, b.lowerBound)...max(a.upperBound, b.upperBound)
     }
 }

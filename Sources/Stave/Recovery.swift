@@ -64,18 +64,15 @@ struct Recovery: ~Copyable {
     let manifest: Manifest
     let isWriter: Bool
     var result = RecoveredStore()
-    var checkpointNotices: [String] = []
 
     static func run(
         in directory: borrowing Directory, manifest: Manifest, isWriter: Bool
     ) throws(StoreError) -> RecoveredStore {
         var recovery = Recovery(path: directory.path, manifest: manifest, isWriter: isWriter)
-        try recovery.readCheckpoint(in: directory)
+        recovery.readCheckpoint(in: directory)
         try recovery.readSegments(in: directory)
         if recovery.isCheckpointUseless {
-            let notices = recovery.checkpointNotices
             recovery = Recovery(path: directory.path, manifest: manifest, isWriter: isWriter)
-            recovery.result.notices = notices
             try recovery.readSegments(in: directory)
         }
         return recovery.result

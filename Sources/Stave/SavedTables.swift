@@ -26,8 +26,7 @@ internal import Synchronization
     private let isKnownSlot: [Bool]
     private let offsets: [Int]
     private let done = Atomic<Bool>(false)
-    /// A table did not check out: the checkpoint is to be written again.
-    private(set) var isDamaged = false
+    private var hasBadTable = false
 
     init(_ checkpoint: KeydirCheckpoint, in file: consuming File) {
         self.checkpoint = checkpoint
@@ -38,12 +37,11 @@ internal import Synchronization
         var known = [Bool](repeating: false, count: Location.maxSlots)
         for segment in checkpoint.segments { known[segment.slot] = true }
         isKnownSlot = known
-        var offset = checkpoint.tablesOffset
-        offsets = checkpoint.shards.map { shard in
-            defer { offset += shard.buckets * KeydirCheckpoint.bucketLength }
-            return offset
-        }
+        offsets = checkpoint.tableRanges.map(\.lowerBound)
     }
+
+    /// A table did not check out: the checkpoint is to be written again.
+    var isDamaged: Bool { lock.withLock { hasBadTable } }
 
     var isDone: Bool { done.load(ordering: .acquiring) }
 
@@ -66,7 +64,7 @@ internal import Synchronization
         } catch {
             // Made again like one that does not check out.
         }
-        isDamaged = true
+        hasBadTable = true
         return unsafe try makeAgain(index, buffer)
     }
 

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-// The keydir's checkpoint: written at close, mapped back at open, brought up to date from the records
-// that were written since.
+// The keydir's checkpoint: written at close, read back at open, brought up to date from the records that
+// were written since.
 
 extension Store {
     // MARK: At open

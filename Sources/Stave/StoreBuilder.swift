@@ -26,9 +26,7 @@ package final class StoreBuilder {
             let kind = header.kind ?? .value
             hint?.count(sequence: header.sequence, kind: kind)
             unsafe hint?.append(HintEntry(header, kind: kind, offset: offset, key: key))
-            let known = sequences ?? header.sequence...header.sequence
-            sequences =
-                min(known.lowerBound, header.sequence)...max(known.upperBound, header.sequence)
+            sequences.include(header.sequence)
             offset += header.recordLength
         }
 

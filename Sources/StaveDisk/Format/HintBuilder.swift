@@ -23,21 +23,14 @@ package struct HintBuilder: ~Copyable {
     package mutating func count(sequence: UInt64, kind: RecordKind) {
         recordCount += 1
         if kind == .tombstone { tombstoneCount += 1 }
-        guard let range = sequences else {
-            sequences = sequence...sequence
-            return
-        }
-        sequences = min(range.lowerBound, sequence)...max(range.upperBound, sequence)
+        sequences.include(sequence)
     }
 
     /// Counts the records that another image counts.
     package mutating func addCounts(of image: HintImage) {
         recordCount += image.recordCount
         tombstoneCount += image.tombstoneCount
-        guard let other = image.sequences else { return }
-        let range = sequences ?? other
-        sequences =
-            min(range.lowerBound, other.lowerBound)...max(range.upperBound, other.upperBound)
+        sequences.include(image.sequences)
     }
 
     /// Adds the entry of a key above all before it.

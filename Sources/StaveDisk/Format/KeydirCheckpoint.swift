@@ -61,6 +61,8 @@ package struct KeydirCheckpoint: Equatable, Sendable {
     private static let segmentLength = 64
     private static let shardLength = 24
     package static let bucketLength = 64
+    /// Shards of the keydir: the highest ten bits of a key's hash say which.
+    package static let shardCount = 1 << 10
     /// Buckets of a shard, and slots of the store, are fewer.
     private static let (bucketLimit, slotLimit) = (1 << 22, 1 << 15)
 
@@ -81,6 +83,37 @@ package struct KeydirCheckpoint: Equatable, Sendable {
 
     /// Keys.
     package var count: Int { shards.reduce(0) { $0 + $1.liveSlots } }
+
+    /// Does it know a prefix of the writes of the store with this MANIFEST, and are all records that it
+    /// names still where they were?
+    package func fits(_ manifest: Manifest) -> Bool {
+        guard storeID == manifest.storeID, nextSequence > 0, shards.count == Self.shardCount else {
+            return false
+        }
+        var unknown = Dictionary(
+            manifest.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+        for segment in segments {
+            guard let entry = unknown.removeValue(forKey: segment.number),
+                entry.identity == segment.identity,
+                segment.end >= SegmentHeader.byteCount, segment.end <= entry.seal?.length ?? .max
+            else { return false }
+        }
+        // What a compaction wrote since holds older records.
+        return unknown.values.allSatisfy { entry in
+            guard let sequences = entry.seal?.sequences else { return true }
+            return sequences.lowerBound >= nextSequence || sequences == 0...0
+        }
+    }
+
+    /// Where each shard's table lies in the file.
+    package var tableRanges: [Range<Int>] {
+        var end = tablesOffset
+        return shards.map { shard in
+            let start = end
+            end += shard.buckets * Self.bucketLength
+            return start..<end
+        }
+    }
 
     /// Where the first table begins, in bytes.
     package var tablesOffset: Int { Self.tablesOffset(segments.count, shards.count) }

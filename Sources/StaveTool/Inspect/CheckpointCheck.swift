@@ -3,13 +3,11 @@ internal import StaveDisk
 /// The keydir's checkpoint against a replay of the records: each table checks out, and names just the
 /// records that the replay comes to (docs/format.md, "Keydir checkpoint").
 struct CheckpointCheck {
-    private static let shardCount = 1024
-
     let keyCount: Int
     private(set) var findings: [Finding] = []
     private let image: FileImage
     private let checkpoint: KeydirCheckpoint
-    private let tables: [Int]
+    private let tables: [Range<Int>]
     /// The tables' names of segments, by the segments' numbers.
     private let slots: [UInt64: Int]
     /// It fits MANIFEST, so that opening uses it.
@@ -39,16 +37,12 @@ struct CheckpointCheck {
             findings.add(Finding(.damage, name, range, error.reason + "; opening does without it"))
             return nil
         }
-        var offset = checkpoint.tablesOffset
-        tables = checkpoint.shards.map { shard in
-            defer { offset += shard.buckets * KeydirCheckpoint.bucketLength }
-            return offset
-        }
+        tables = checkpoint.tableRanges
         slots = Dictionary(
             checkpoint.segments.map { ($0.number, $0.slot) },
             uniquingKeysWith: { first, _ in first })
         keyCount = checkpoint.count
-        isUsed = Self.fits(checkpoint, survey)
+        isUsed = survey.manifest.map(checkpoint.fits) ?? false
         if checkpoint.storeID != survey.manifest?.storeID, survey.manifest != nil {
             self.findings.append(Finding(.damage, name, 16..<32, "it belongs to another store"))
         } else if !isUsed {
@@ -74,26 +68,13 @@ struct CheckpointCheck {
         return result
     }
 
-    private static func fits(_ checkpoint: KeydirCheckpoint, _ survey: StoreSurvey) -> Bool {
-        guard let manifest = survey.manifest, checkpoint.shards.count == shardCount else {
-            return false
-        }
-        let named = Dictionary(
-            manifest.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
-        return checkpoint.segments.allSatisfy { segment in
-            guard let found = named[segment.number] else { return false }
-            return found.identity == segment.identity && found.seal?.length ?? .max >= segment.end
-        }
-    }
-
     /// Checksums and counts of the tables.
     private mutating func checkTables(_ name: String) {
-        for (shard, start) in zip(checkpoint.shards, tables) {
-            let range = start..<(start + shard.buckets * KeydirCheckpoint.bucketLength)
+        for (shard, range) in zip(checkpoint.shards, tables) {
             let problem = image.withBytes { bytes -> String? in
                 let table = bytes.extracting(range)
                 let checksum = KeydirCheckpoint.checksum(
-                    table, at: start, of: checkpoint.storeID)
+                    table, at: range.lowerBound, of: checkpoint.storeID)
                 guard checksum == shard.checksum else {
                     return "a table does not check out; opening makes it again"
                 }
@@ -137,7 +118,7 @@ struct CheckpointCheck {
         let wanted = tag << 40 | UInt64(slot) << 25 | UInt64(entry.offset / Format.alignment)
         let shard = Int(hash >> 54)
         let buckets = checkpoint.shards[shard].buckets
-        let start = tables[shard]
+        let start = tables[shard].lowerBound
         return image.withBytes { bytes in
             var place = Int((tag * UInt64(buckets)) >> 24) * 8
             for _ in 0..<(buckets * 8) {

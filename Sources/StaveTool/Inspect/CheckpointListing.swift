@@ -80,20 +80,18 @@ struct CheckpointListing {
 
     /// The tables, one after the other.
     private mutating func check(_ checkpoint: KeydirCheckpoint, _ bytes: RawSpan) {
-        var offset = checkpoint.tablesOffset
-        for (number, shard) in checkpoint.shards.enumerated() {
-            let end = offset + shard.buckets * KeydirCheckpoint.bucketLength
-            guard end <= bytes.byteCount else { return }
+        for (number, range) in checkpoint.tableRanges.enumerated() {
+            guard range.upperBound <= bytes.byteCount else { return }
+            let shard = checkpoint.shards[number]
             let checksum = KeydirCheckpoint.checksum(
-                bytes.extracting(offset..<end), at: offset, of: checkpoint.storeID)
+                bytes.extracting(range), at: range.lowerBound, of: checkpoint.storeID)
             if checksum != shard.checksum {
                 findings.add(
                     Finding(
-                        .damage, name, offset..<end,
+                        .damage, name, range,
                         "table of shard \(number): checksum is \(hex(shard.checksum)), should be"
                             + " \(hex(checksum))"))
             }
-            offset = end
         }
     }
 }
