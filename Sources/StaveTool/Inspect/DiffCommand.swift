@@ -24,7 +24,10 @@ struct DiffCommand: ParsableCommand {
         defer { output.flush() }
         let stores: (StoreSurvey, StoreSurvey)
         do throws(FileError) {
-            stores = (try Self.survey(first), try Self.survey(second))
+            stores = (
+                try StoreSurvey(ofStoreAt: first, to: "compare"),
+                try StoreSurvey(ofStoreAt: second, to: "compare")
+            )
         } catch {
             Output.complain(error.description)
             throw ExitCode(2)
@@ -49,15 +52,6 @@ struct DiffCommand: ParsableCommand {
         }
         if isUncertain { throw ExitCode(2) }
         if diff.differenceCount > 0 { throw ExitCode(1) }
-    }
-
-    private static func survey(_ path: String) throws(FileError) -> StoreSurvey {
-        let directory = try Directory(path: path)
-        let survey = try StoreSurvey(directory, .overview)
-        guard survey.isStore(directory) else {
-            throw FileError("compare", path, reason: "it is no store")
-        }
-        return survey
     }
 
     private func show(_ difference: StoreDiff.Difference, _ output: Output) {

@@ -35,6 +35,17 @@ final class StoreSurvey {
         return all
     }
 
+    /// The store at `path`, read as for an overview.
+    ///
+    /// - Parameter operation: what is to be done, for the error where there is no store.
+    convenience init(ofStoreAt path: String, to operation: String) throws(FileError) {
+        let directory = try Directory(path: path)
+        try self.init(directory, .overview)
+        guard isStore(directory) else {
+            throw FileError(operation, path, reason: "it is no store")
+        }
+    }
+
     /// Is there anything of a store in the directory?
     func isStore(_ directory: borrowing Directory) -> Bool {
         directory.contains(FileName.manifestName) || !segments.isEmpty || !leftovers.isEmpty

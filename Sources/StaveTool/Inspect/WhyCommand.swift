@@ -50,12 +50,7 @@ extension KeyHistory {
     ) throws(InspectError) -> Severity {
         let history: KeyHistory
         do throws(FileError) {
-            let directory = try Directory(path: path)
-            let survey = try StoreSurvey(directory, .overview)
-            guard survey.isStore(directory) else {
-                throw FileError("look into", path, reason: "it is no store")
-            }
-            history = KeyHistory(of: key, in: survey)
+            history = KeyHistory(of: key, in: try StoreSurvey(ofStoreAt: path, to: "look into"))
         } catch {
             throw .noInput(error.description)
         }

@@ -171,6 +171,13 @@ final class Session {
         return ProgressBar(label, total: total, unit: unit, on: errors)
     }
 
+    /// A bar for what goes through all segments.
+    func makeStoreBar(_ label: String) throws(StoreError) -> ProgressBar? {
+        guard ProgressBar.isWanted else { return nil }
+        let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
+        return ProgressBar(label, bytes: bytes, on: errors)
+    }
+
     func endBar() {
         bar?.erase()
         bar = nil

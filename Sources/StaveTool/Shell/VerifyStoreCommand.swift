@@ -28,11 +28,7 @@ extension Session {
 
     private func verifyWithProgress() throws(StoreError) -> VerificationReport {
         flush()
-        var bar: ProgressBar?
-        if ProgressBar.isWanted {
-            let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
-            bar = ProgressBar("verifying", bytes: bytes, on: errors)
-        }
+        var bar = try makeStoreBar("verifying")
         defer { bar?.erase() }
         return try store.verify { [self] fraction in
             bar?.show(fraction)

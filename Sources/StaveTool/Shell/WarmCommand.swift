@@ -15,11 +15,7 @@ extension Session {
     func warm(_ invocation: Invocation) throws(CommandError) {
         flush()
         do throws(StoreError) {
-            var bar: ProgressBar?
-            if ProgressBar.isWanted {
-                let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
-                bar = ProgressBar("loading", bytes: bytes, on: errors)
-            }
+            var bar = try makeStoreBar("loading")
             defer { bar?.erase() }
             let (bytes, resident) = try store.warm { [self] fraction in
                 bar?.show(fraction)
