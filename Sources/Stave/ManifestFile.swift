@@ -13,9 +13,10 @@ final class ManifestFile: @unchecked Sendable {
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
-    /// Is `failure` set? Then no write is taken either: MANIFEST on disk may end the active segment
-    /// already, and what is appended behind that end would be lost.
-    private let hasFailed = Atomic<Bool>(false)
+    /// May writes be taken? Not before `isDurable`: a power cut could take back what the numbers of lost
+    /// writes are known by, and they would be used again. And not once `failure` is set: MANIFEST on disk
+    /// may end the active segment already, and what is appended behind that end would be lost.
+    private let isCertain = Atomic<Bool>(false)
 
     /// Has the name of the version that was read or written been made durable by this process? One that
     /// ended between a rename and its sync may have left it to the kernel only.
@@ -28,12 +29,30 @@ final class ManifestFile: @unchecked Sendable {
 
     var current: Manifest { lock.withLock { manifest } }
 
-    /// Throws once nobody knows which version is on disk.
+    /// Makes sure that everybody knows which version a power cut leaves. Before anything is appended.
     @inline(__always)
-    func requireCertain() throws(StoreError) {
-        if hasFailed.load(ordering: .acquiring), let failure = lock.withLock({ failure }) {
-            throw failure
+    func requireCertain(in directory: borrowing Directory) throws(StoreError) {
+        if !isCertain.load(ordering: .acquiring) { try becomeCertain(in: directory) }
+    }
+
+    @inline(never)
+    private func becomeCertain(in directory: borrowing Directory) throws(StoreError) {
+        lock.lock()
+        defer { lock.unlock() }
+        if let failure { throw failure }
+        do throws(FileError) {
+            try makeDurable(in: directory)
+        } catch {
+            throw fail(.syncFailed(file: error.path, reason: error.reason))
         }
+        isCertain.store(true, ordering: .releasing)
+    }
+
+    /// Under the lock.
+    private func fail(_ error: StoreError) -> StoreError {
+        failure = error
+        isCertain.store(false, ordering: .releasing)
+        return error
     }
 
     /// A segment number that was never used.
@@ -61,15 +80,13 @@ final class ManifestFile: @unchecked Sendable {
         do throws(StoreError) {
             try Self.write(changed, in: directory)
         } catch {
-            if case .syncFailed = error {
-                failure = error
-                hasFailed.store(true, ordering: .releasing)
-            }
+            if case .syncFailed = error { throw fail(error) }
             throw error
         }
         manifest = changed
         written = changed
         isDurable.store(true, ordering: .releasing)
+        isCertain.store(true, ordering: .releasing)
     }
 
     /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as

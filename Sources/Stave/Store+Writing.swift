@@ -192,7 +192,7 @@ extension Store {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
         if let failure = writer.failure { throw failure }
-        try manifest.requireCertain()
+        try manifest.requireCertain(in: directory)
         // 2^64 writes are never made; a made-up file may claim that they were.
         if writer.nextSequence >= .max - 1 {
             throw .readOnly(path: path, reason: "its sequence numbers are used up")

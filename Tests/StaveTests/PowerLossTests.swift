@@ -49,6 +49,18 @@
         }
 
         @Test(
+            "Uses no number twice where a process was killed between MANIFEST's rename and its sync",
+            arguments: [
+                (DiskRecorder.Names.inOrder, true, 957_228_455),
+                (.inAnyOrder, false, 957_228_440),
+            ] as [(DiskRecorder.Names, Bool, UInt64)])
+        func looseManifest(names: DiskRecorder.Names, isUnreserved: Bool, seed: UInt64) throws {
+            var setting = PowerLossRun.Setting(durability: .interval, names: names, seed: seed)
+            setting.isUnreserved = isUnreserved
+            #expect(try run(setting).problems == [])
+        }
+
+        @Test(
             "After a failed sync and a new start, what is acknowledged then is not lost either",
             arguments: Seeds.some(8 * rounds))
         func failedSync(seed: UInt64) throws {

@@ -68,10 +68,13 @@ final class Shell {
     /// The typed line reads so up to the cursor.
     func line(_ text: String) throws { try shows(prompt + text) }
 
-    /// The rows above the cursor's end with these.
-    func above(_ rows: String...) throws {
-        try terminal.wait(for: "\(rows) above the cursor") {
-            $0.lines.dropLast().suffix(rows.count).elementsEqual(rows)
+    /// The rows above the cursor's end with these, and the cursor's begins with the prompt: before
+    /// it is there, the terminal would take some keys for itself.
+    func above(_ rows: String..., at prompt: String? = nil) throws {
+        let prompt = prompt ?? self.prompt
+        try terminal.wait(for: "\(rows) above the prompt") {
+            $0.beforeCursor.hasPrefix(prompt)
+                && $0.lines.dropLast().suffix(rows.count).elementsEqual(rows)
         }
     }
 
