@@ -200,15 +200,17 @@ struct PromptDisplayTests {
         for number in 0..<60_000 { script += "set key:\(number) value\n" }
         #expect(try run(["--create", "--quiet", scratch.store], script: script).status == 0)
         let file = scratch.path + "/output"
-        // A slow reader makes it long.
+        // A reader that takes little at a time, until the bar was seen.
+        let reader = "(until [ -e go ]; do head -c 500; sleep 0.02; done; cat)"
         let terminal = try Terminal(
             [
                 "/bin/sh", "-c",
-                "\"$0\" \"$1\" scan | (sleep 1; cat) > \"$2\"; wc -l < \"$2\"", stave,
-                scratch.store, file,
+                "cd \"$3\"; \"$0\" \"$1\" scan | \(reader) > \"$2\"; wc -l < \"$2\"", stave,
+                scratch.store, file, scratch.path,
             ], environment: scratch.environment(["NO_COLOR": ""]))
         try terminal.expect("scan  ")
         try terminal.expect(" %")
+        try scratch.write("", to: "go")
         try terminal.expect("60000\r\n")
         #expect(terminal.waitForExit() == 0)
     }

@@ -57,6 +57,23 @@ struct PromptHistoryTests {
         #expect(saved(scratch.history) == "# stave history 1\necho one\necho two\n")
     }
 
+    @Test(
+        "A terminal that goes away closes the store and saves the history",
+        arguments: [false, true])
+    func hangUp(isTyping: Bool) throws {
+        let shell = try scratch.shell(["--durability", "os"])
+        try shell.enter("set a 1", "OK")
+        if isTyping {
+            shell.type("set b ")
+            try shell.line("set b ")
+        }
+        #expect(shell.terminal.hangUp() == 128 + SIGHUP)
+        let next = try run([scratch.store], script: "get a\ncount\n")
+        #expect(next.text == "1\n1\n")
+        #expect(next.errors == "")
+        #expect(saved(scratch.history) == "# stave history 1\nset a 1\n")
+    }
+
     @Test("Two shells at once keep both their lines, in the order of entering")
     func twoShells() throws {
         let one = try scratch.shell()

@@ -167,7 +167,8 @@ struct ScriptTests {
         for signal in [SIGTERM, SIGINT] {
             let child = try PipedChild([stave, "--create", scratch.store])
             child.send("set big \(String(repeating: "v", count: 1 << 20))\nget big\n")
-            usleep(500_000)
+            // There is far more than a pipe takes, and nobody reads on.
+            #expect(child.waitForOutput("vvv"))
             child.signal(signal)
             #expect(child.waitForExit(seconds: 20) == 128 + signal)
         }

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// A child process in a pseudo-terminal, and what a person would see and type there.
 package final class Terminal {
-    private let master: Int32
+    private var master: Int32
     private let id: pid_t
     /// What came, without what only moves the cursor or sets colors: control sequences, and returns
     /// that no newline follows.
@@ -45,7 +45,7 @@ package final class Terminal {
             kill(id, SIGKILL)
             _ = awaitExit(of: id)
         }
-        close(master)
+        if master >= 0 { close(master) }
     }
 
     package func type(_ text: String) {
@@ -67,6 +67,15 @@ package final class Terminal {
     }
 
     package func signal(_ number: Int32) { kill(id, number) }
+
+    /// As when its window is closed. Returns the child's status, as `waitForExit` does.
+    package func hangUp() -> Int32 {
+        close(master)
+        master = -1
+        let result = awaitExit(of: id)
+        status = result
+        return result
+    }
 
     /// Waits until `text` appears behind the last match. Throws with what was seen instead where the
     /// child ends or a long time passes.
