@@ -94,12 +94,18 @@ extension Store {
         }
         try? directory.replace(.checkpoint) { (file) throws(FileError) in
             var offset = checkpoint.tablesOffset
+            // The tables of a small store are a bucket or two each: many go to the disk at once.
+            let waiting = GrowingBytes()
             for shard in 0..<Keydir.shardCount {
                 let table = unsafe keydir.table(of: shard).bytes
                 checkpoint.shards[shard].checksum = unsafe KeydirCheckpoint.checksum(
-                    table.bytes, at: offset, of: checkpoint.storeID)
-                unsafe try file.write(table.bytes, at: offset)
-                offset += table.count
+                    table.bytes, at: offset + waiting.count, of: checkpoint.storeID)
+                unsafe waiting.append(table)
+                if waiting.count >= 1 << 20 || shard == Keydir.shardCount - 1 {
+                    unsafe try file.write(waiting.bytes.bytes, at: offset)
+                    offset += waiting.count
+                    waiting.count = 0
+                }
             }
             unsafe try file.write(checkpoint.encoded().span.bytes, at: 0)
         }

@@ -11,6 +11,8 @@
         let path: String
         private let folder: String
         private let durability: Durability
+        /// The keydir is saved whenever the store is closed, however small it is.
+        private let savesKeydir: Bool
         private var store: Store?
         /// What each key may have; more than one where a write's end is not known.
         private var model: [String: [String?]] = [:]
@@ -19,8 +21,9 @@
         private(set) var errors: [StoreError] = []
         private(set) var problems: [String] = []
 
-        init(folder: String, durability: Durability) {
+        init(folder: String, durability: Durability, savesKeydir: Bool = false) {
             self.folder = folder
+            self.savesKeydir = savesKeydir
             path = folder + "/store"
             self.durability = durability
         }
@@ -28,6 +31,7 @@
         var options: StoreOptions {
             var options = StoreOptions.small(durability: durability)
             options.compaction.isAutomatic = false
+            if savesKeydir { options.checkpointEntries = 0 }
             return options
         }
 
@@ -55,6 +59,22 @@
             open()
             write(3, bytes: 900)
             read()
+            close()
+        }
+
+        /// The keydir is saved, read, made stale, and saved again.
+        func runWithCheckpoint() {
+            open()
+            write(4, bytes: 300)
+            close()
+            open()
+            write(3, bytes: 900)
+            close()
+            open()
+            attempt { _ = try $0.compact() }
+            read()
+            close()
+            open()
             close()
         }
 

@@ -32,12 +32,19 @@
             }
         }
 
+        /// All of `count` calls; of the thousands that read a saved keydir, some.
+        private static func numbers(_ count: Int, _ random: inout SeededRandom) -> [Int] {
+            let all = Array(stride(from: 1, through: count, by: 1))
+            return count < 1000
+                ? all : Array(all.shuffled(using: &random).prefix(isLong ? 200 : 30))
+        }
+
         private func faults(_ counts: [SystemCall: Int], seed: UInt64) -> [Fault] {
             var random = SeededRandom(seed: seed)
             var faults: [Fault] = []
             for call in SystemCall.allCases {
                 let kinds = Self.failures(call)
-                for number in stride(from: 1, through: counts[call, default: 0], by: 1) {
+                for number in Self.numbers(counts[call, default: 0], &random) {
                     var chosen = kinds.flatMap { kind in
                         [Fault(call, number, kind), Fault(call, number, kind, isLasting: true)]
                     }
@@ -53,10 +60,11 @@
         /// Runs `body` once to count its calls, then once for each fault.
         private func inject(
             seed: UInt64, durability: Durability, prepare: (FaultScenario) throws -> Void,
-            without: Fault? = nil, _ body: (FaultScenario) -> Void
+            without: Fault? = nil, savesKeydir: Bool = false, _ body: (FaultScenario) -> Void
         ) throws {
             func run(_ fault: Fault?) throws -> (FaultPlan, FaultScenario) {
-                let scenario = FaultScenario(folder: folder.path, durability: durability)
+                let scenario = FaultScenario(
+                    folder: folder.path, durability: durability, savesKeydir: savesKeydir)
                 try? FileManager.default.removeItem(atPath: scenario.path)
                 try prepare(scenario)
                 let plan = FaultPlan(fault)
@@ -97,6 +105,13 @@
             try inject(
                 seed: seed, durability: .always, prepare: { _ in }, without: never
             ) { $0.run() }
+        }
+
+        @Test("Costs nothing where the keydir is saved at close", arguments: Seeds.some(1))
+        func checkpoint(seed: UInt64) throws {
+            try inject(
+                seed: seed, durability: .os, prepare: { _ in }, savesKeydir: true
+            ) { $0.runWithCheckpoint() }
         }
 
         @Test("Costs nothing while what a kill left is recovered", arguments: Seeds.some(1))

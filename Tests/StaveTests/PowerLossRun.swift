@@ -17,6 +17,8 @@
             var secondCrashes = 0
             /// The file system cannot reserve space: appends go through pwrite(2).
             var isUnreserved = false
+            /// Each close saves the keydir, however small it is.
+            var savesKeydir = false
             /// This call fails once, and the store is opened again, as its message says.
             var fault: Fault?
             /// Syncs that the disk does not make, though it says so.
@@ -24,7 +26,8 @@
 
             var description: String {
                 "STAVE_SEED=\(seed), \(durability), names \(names)"
-                    + (isUnreserved ? ", without reserve" : "") + (fault.map { ", \($0)" } ?? "")
+                    + (isUnreserved ? ", without reserve" : "")
+                    + (savesKeydir ? ", with checkpoint" : "") + (fault.map { ", \($0)" } ?? "")
             }
         }
 
@@ -76,13 +79,20 @@
 
         deinit { for plan in plans { DiskWatch.remove(plan) } }
 
-        private static func open(_ path: String, _ durability: Durability = .os) throws -> Store {
+        private static func open(
+            _ path: String, _ durability: Durability = .os, savesKeydir: Bool = false
+        ) throws -> Store {
             var options = StoreOptions.small(durability: durability)
             options.compaction.isAutomatic = false
+            if savesKeydir { options.checkpointEntries = 0 }
             let store = try Store(path: path, options: options)
             store.worker.stop()
             store.compactor.stop()
             return store
+        }
+
+        private func open() throws -> Store {
+            try Self.open(path, setting.durability, savesKeydir: setting.savesKeydir)
         }
 
         // MARK: What is done
@@ -92,9 +102,9 @@
             defer { recorder.onEvent = nil }
             try recorder.run {
                 do {
-                    store = try Self.open(path, setting.durability)
+                    store = try open()
                 } catch {
-                    store = try Self.open(path, setting.durability)
+                    store = try open()
                 }
                 for _ in 0..<setting.steps where problems.count < 3 {
                     do { try step() } catch { try reopenAfter(error) }
@@ -191,7 +201,7 @@
             try store.close()
             certain = acknowledged
             recorder.note("closed")
-            store = try Self.open(path, setting.durability)
+            store = try open()
             nextSequence = try store.statistics().nextSequence
         }
 
@@ -224,7 +234,7 @@
             compaction = nil
             try? store?.close()
             store = nil
-            store = try Self.open(path, setting.durability)
+            store = try open()
             let found = try store.dictionary()
             guard let index = (acknowledged...issued).last(where: { states[$0] == found }) else {
                 problems.append("\(setting): after \(error) the store is not what it was")

@@ -39,6 +39,7 @@
                 var setting = PowerLossRun.Setting(durability: durability, names: names, seed: seed)
                 setting.secondCrashes = 1
                 setting.isUnreserved = (seed / 3 + UInt64(index)) % 3 == 0
+                setting.savesKeydir = (seed + UInt64(index)) % 3 == 0
                 let run = try run(setting)
                 #expect(run.problems == [])
                 images += run.imageCount

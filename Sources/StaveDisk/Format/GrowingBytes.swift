@@ -30,6 +30,14 @@
         unsafe UnsafeRawBufferPointer(start: base, count: count)
     }
 
+    package func append(_ more: UnsafeRawBufferPointer) {
+        guard let start = more.baseAddress else { return }
+        reserve(more.count)
+        // SAFETY: there is room behind what is filled.
+        unsafe (base + count).copyMemory(from: start, byteCount: more.count)
+        count += more.count
+    }
+
     /// Makes room for `extra` bytes behind `count`.
     package func reserve(_ extra: Int) {
         guard count + extra > capacity else { return }
