@@ -32,19 +32,16 @@
             }
         }
 
-        /// All of `count` calls; of the thousands that read a saved keydir, some.
-        private static func numbers(_ count: Int, _ random: inout SeededRandom) -> [Int] {
-            let all = Array(stride(from: 1, through: count, by: 1))
-            return count < 1000
-                ? all : Array(all.shuffled(using: &random).prefix(isLong ? 200 : 30))
-        }
-
-        private func faults(_ counts: [SystemCall: Int], seed: UInt64) -> [Fault] {
+        /// Of calls that are repeated for one file, as when a saved keydir is read, some are enough.
+        private func faults(of plan: FaultPlan, seed: UInt64) -> [Fault] {
             var random = SeededRandom(seed: seed)
             var faults: [Fault] = []
             for call in SystemCall.allCases {
                 let kinds = Self.failures(call)
-                for number in Self.numbers(counts[call, default: 0], &random) {
+                let repeats = Set(
+                    plan.repeats[call, default: []].shuffled(using: &random).dropFirst(20))
+                for number in stride(from: 1, through: plan.counts[call, default: 0], by: 1)
+                where !repeats.contains(number) {
                     var chosen = kinds.flatMap { kind in
                         [Fault(call, number, kind), Fault(call, number, kind, isLasting: true)]
                     }
@@ -77,7 +74,7 @@
             }
             let (counting, faultless) = try run(nil)
             #expect(faultless.problems == [] && faultless.errors == [])
-            let faults = faults(counting.counts, seed: seed)
+            let faults = faults(of: counting, seed: seed)
             var injected = 0
             var errors = 0
             for fault in faults {

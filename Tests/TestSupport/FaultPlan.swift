@@ -42,6 +42,9 @@
     package final class FaultPlan: DiskWatcher {
         private struct State {
             var counts: [SystemCall: Int] = [:]
+            /// The file of the last calls of each kind, and how many there were in a row.
+            var rows: [SystemCall: (path: String, length: Int)] = [:]
+            var repeats: [SystemCall: [Int]] = [:]
             var injected = 0
             /// The next transfer of this kind is short.
             var shortens: SystemCall?
@@ -54,6 +57,8 @@
 
         /// Calls made or failed so far.
         package var counts: [SystemCall: Int] { state.withLock { $0.counts } }
+        /// The numbers of those that one file had many of before, in a row.
+        package var repeats: [SystemCall: [Int]] { state.withLock { $0.repeats } }
         /// How many of them this plan made fail.
         package var injected: Int { state.withLock { $0.injected } }
 
@@ -74,6 +79,9 @@
             state.withLock { state in
                 let number = state.counts[call, default: 0] + 1
                 state.counts[call] = number
+                let length = state.rows[call]?.path == path ? state.rows[call]!.length + 1 : 1
+                state.rows[call] = (path, length)
+                if length > 16 { state.repeats[call, default: []].append(number) }
                 guard let fault, fault.call == call, case .error(let code) = fault.kind,
                     number == fault.number || (fault.isLasting && number > fault.number)
                 else { return nil }
