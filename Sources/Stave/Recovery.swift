@@ -6,7 +6,7 @@ struct RecoveredStore {
     var segments: [Segment] = []
     /// The keydir as it was saved, if that can be used.
     var saved: SavedTables?
-    /// With `saved`: the entries that are newer, oldest first.
+    /// With `saved`: the entries of what is newer, in the order of `segments`.
     var newer: [(segment: Segment, image: HintImage)] = []
     /// Without: each segment's entries, in the order of `segments`.
     var images: [HintImage] = []

@@ -25,16 +25,16 @@ extension Store {
         saved.source = { [unowned self] (body) throws(StoreError) in
             try forEachEntry(of: sources, body)
         }
-        for (segment, image) in recovered.newer {
-            for index in 0..<image.count {
-                let entry = image[index]
-                guard entry.sequence >= saved.checkpoint.nextSequence else { continue }
-                try replay(entry, in: segment)
-            }
+        // Merged: a compaction's output comes behind the segment that was active meanwhile, and holds
+        // older versions than that one.
+        var merge = SortedMerge(recovered.newer.map(\.image))
+        while let (source, entry) = merge.next() {
+            guard entry.sequence >= saved.checkpoint.nextSequence else { continue }
+            try replay(entry, in: recovered.newer[source].segment)
         }
     }
 
-    /// What a writer did after the checkpoint, done again.
+    /// What became of a key after the checkpoint.
     private func replay(_ entry: HintEntry, in segment: Segment) throws(StoreError) {
         // SAFETY: the image behind the entry lives as long as the caller's list.
         let key = unsafe entry.key.bytes
