@@ -37,6 +37,18 @@ final class Compaction {
         var switchedEntries = 256
     }
 
+    /// An entry of the merge, before anything was decided.
+    private struct Coming {
+        let source: Int
+        let entry: HintEntry
+        /// Of its key, in the keydir.
+        let hash: UInt64
+    }
+
+    /// Entries that are looked at together: sorted by key, they lie anywhere in keydir and inputs, so
+    /// that what one needs is asked for while others wait for theirs.
+    private static let windowSize = 32
+
     private let store: Store
     private let stepSize: StepSize
     private(set) var inputs: [Segment]
@@ -47,6 +59,9 @@ final class Compaction {
     /// Not all records of the others could be read: any of them may hold any key.
     private var isUncertain = false
     private var merge: SortedMerge?
+    /// Entries that come next, whose slots and records are on their way to the processor.
+    private var window: [Coming] = []
+    private var windowStart = 0
     private var outputs: [CompactionOutput] = []
     private(set) var phase: Phase
     private(set) var report = CompactionReport()
@@ -168,7 +183,7 @@ final class Compaction {
     private func copySome() throws(StoreError) {
         var bytes = 0
         while bytes < stepSize.copiedBytes {
-            guard let (source, entry) = nextEntry() else {
+            guard let next = nextEntry() else {
                 for output in outputs { try output.finish() }
                 report.segmentsAfter = outputs.count
                 report.droppedRecords = recordCount - report.copiedRecords
@@ -176,17 +191,32 @@ final class Compaction {
                 return
             }
             bytes += 64
-            guard try isKept(source, entry) else { continue }
-            try copy(entry, from: inputs[source])
-            bytes += entry.recordLength
+            guard try isKept(next) else { continue }
+            try copy(next.entry, from: inputs[next.source])
+            bytes += next.entry.recordLength
         }
     }
 
-    private func nextEntry() -> (source: Int, entry: HintEntry)? {
-        var losers = 0
-        guard let next = merge?.next(loser: { _, _ in losers += 1 }) else { return nil }
-        mergedEntries += losers + 1
-        return next
+    private func nextEntry() -> Coming? {
+        if windowStart == window.count { refillWindow() }
+        guard windowStart < window.count else { return nil }
+        defer { windowStart += 1 }
+        return window[windowStart]
+    }
+
+    private func refillWindow() {
+        window.removeAll(keepingCapacity: true)
+        windowStart = 0
+        var merged = 0
+        while window.count < Self.windowSize, let next = merge?.next(loser: { _, _ in merged += 1 }) {
+            merged += 1
+            // SAFETY: the image behind the entry lives in `inputImages`.
+            let hash = unsafe Checksum.hash(next.entry.key.bytes, seed: store.hashSeed)
+            store.keydir.prefetch(hash)
+            inputs[next.source].record(at: next.entry.offset, upTo: .max).prefetch()
+            window.append(Coming(source: next.source, entry: next.entry, hash: hash))
+        }
+        mergedEntries += merged
     }
 
     private func copy(_ entry: HintEntry, from input: Segment) throws(StoreError) {
@@ -203,16 +233,16 @@ final class Compaction {
     /// Records of the inputs, also those that another one in the same segment superseded.
     private var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
 
-    private func isKept(_ source: Int, _ entry: HintEntry) throws(StoreError) -> Bool {
-        entry.kind == .value ? try isLive(entry, in: inputs[source]) : isNeeded(tombstone: entry)
+    private func isKept(_ coming: Coming) throws(StoreError) -> Bool {
+        coming.entry.kind == .value
+            ? try isLive(coming) : isNeeded(tombstone: coming.entry)
     }
 
-    private func isLive(_ entry: HintEntry, in input: Segment) throws(StoreError) -> Bool {
-        let hash = unsafe Checksum.hash(entry.key.bytes, seed: store.hashSeed)
-        let location = Location(slot: input.slot, offset: entry.offset)
+    private func isLive(_ coming: Coming) throws(StoreError) -> Bool {
+        let location = Location(slot: inputs[coming.source].slot, offset: coming.entry.offset)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
-        return unsafe try store.keydir.slot(hash, at: location) != nil
+        return unsafe try store.keydir.slot(coming.hash, at: location) != nil
     }
 
     private func isNeeded(tombstone: HintEntry) -> Bool {
@@ -234,9 +264,9 @@ final class Compaction {
         try takeImages()
         var room = 0
         var bytesAfter = 0
-        while let (source, entry) = nextEntry() {
-            guard try isKept(source, entry) else { continue }
-            let length = entry.recordLength
+        while let next = nextEntry() {
+            guard try isKept(next) else { continue }
+            let length = next.entry.recordLength
             if room < length {
                 room = max(store.options.segmentSize - SegmentHeader.byteCount, length)
                 report.segmentsAfter += 1
@@ -245,7 +275,7 @@ final class Compaction {
             room -= length
             report.copiedRecords += 1
             report.copiedBytes += length
-            bytesAfter += length + HintImage.length(ofEntry: entry)
+            bytesAfter += length + HintImage.length(ofEntry: next.entry)
         }
         report.droppedRecords = recordCount - report.copiedRecords
         let bytesBefore = inputs.reduce(0) { $0 + store.bytesOnDisk(of: $1.number) }
@@ -290,22 +320,29 @@ final class Compaction {
         }
         let output = outputs[index]
         let end = min(start + stepSize.switchedEntries, output.image.count)
+        let hashes = (start..<end).map { position in
+            // SAFETY: the output keeps its image.
+            let hash = unsafe Checksum.hash(output.image[position].key.bytes, seed: store.hashSeed)
+            store.keydir.prefetch(hash)
+            return hash
+        }
         store.writerLock.withLock {
             store.writer.isSwitching = true
-            for position in start..<end { switchReader(position, output) }
+            for position in start..<end {
+                switchReader(position, output, hash: hashes[position - start])
+            }
         }
         phase =
             end < output.image.count
             ? .switching(output: index, index: end) : .switching(output: index + 1, index: 0)
     }
 
-    private func switchReader(_ index: Int, _ output: CompactionOutput) {
+    private func switchReader(_ index: Int, _ output: CompactionOutput, hash: UInt64) {
         let entry = output.image[index]
         guard entry.kind == .value else {
             output.segment.tombstoneBytes += entry.recordLength
             return
         }
-        let hash = unsafe Checksum.hash(entry.key.bytes, seed: store.hashSeed)
         // All tables are in memory since `takeImages`, so this cannot throw.
         guard let slot = unsafe try? store.keydir.slot(hash, at: output.origins[index]) else {
             return

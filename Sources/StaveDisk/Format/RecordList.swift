@@ -59,10 +59,7 @@ package struct RecordList: Sendable {
         let order = unsafe sortedOrder(in: segment)
         var previous: UnsafeRawBufferPointer?
         for position in order.indices {
-            if position + 16 < order.count {
-                let coming = items[Int(order[position + 16].index)]
-                unsafe stave_prefetch(segment.baseAddress! + Int(coming.place) * Format.alignment)
-            }
+            unsafe prefetch(order, position, in: segment)
             let item = items[Int(order[position].index)]
             let key = unsafe key(of: item, in: segment)
             if let previous = unsafe previous, unsafe compareKeys(previous, key) == 0 { continue }
@@ -74,6 +71,22 @@ package struct RecordList: Sendable {
                 ))
         }
         return builder.finish(identity: identity, segmentLength: segmentLength)
+    }
+
+    /// Asks for what comes up, in two steps because the second needs the first: an item, its key.
+    @inline(__always)
+    private func prefetch(
+        _ order: [RadixSort.Item], _ position: Int, in segment: UnsafeRawBufferPointer
+    ) {
+        if position + 32 < order.count {
+            unsafe items.withUnsafeBufferPointer {
+                unsafe stave_prefetch($0.baseAddress! + Int(order[position + 32].index))
+            }
+        }
+        if position + 16 < order.count {
+            let coming = items[Int(order[position + 16].index)]
+            unsafe stave_prefetch(segment.baseAddress! + Int(coming.place) * Format.alignment)
+        }
     }
 
     // SAFETY: whoever appended the record checked that it lies inside the segment with its key.
