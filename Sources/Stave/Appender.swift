@@ -20,11 +20,7 @@ final class Appender: @unchecked Sendable {
     private let file: File
     /// Bytes that records may fill.
     let capacity: Int
-    /// Size of the file.
-    private(set) var reserved: Int
-    /// Pages up to here are in memory, ready to be written.
-    private var populated: Int
-    private var canReserve: Bool
+    private let tail: GuardedState<Tail>
     private var writtenBack = 0
     /// Records on their way to pwrite(2), and where the first of them belongs.
     private let pending = GrowingBytes()
@@ -52,14 +48,36 @@ final class Appender: @unchecked Sendable {
         let end = segment.end
         inherited = isInherited ? min(max(synced, SegmentHeader.byteCount), end)..<end : nil
         self.isBuffered = isBuffered
-        canReserve = !isBuffered
         self.synced = synced
         self.segment = segment
         self.file = file
-        self.reserved = reserved
         self.capacity = capacity
         self.table = table
-        populated = segment.end
+        tail = GuardedState(
+            Tail(reserved: reserved, populated: end, canReserve: !isBuffered))
+    }
+
+    private struct Tail {
+        var reserved: Int
+        var populated: Int
+        var canReserve: Bool
+    }
+
+    /// Size of the file.
+    private(set) var reserved: Int {
+        get { tail.value.reserved }
+        set { tail.value.reserved = newValue }
+    }
+
+    /// Pages up to here are in memory, ready to be written.
+    private var populated: Int {
+        get { tail.value.populated }
+        set { tail.value.populated = newValue }
+    }
+
+    private var canReserve: Bool {
+        get { tail.value.canReserve }
+        set { tail.value.canReserve = newValue }
     }
 
     /// Appends a record. Throws before anything is written.

@@ -18,17 +18,8 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     /// Open only where a read-only store must keep the writer from cutting the file.
     private let sharedFile: File?
 
-    // Guarded by the store's writer lock:
-    /// The segment's place in the segment table.
-    var slot = -1
-    /// Where its records end, in bytes from the start of the file.
-    var end: Int
-    /// Lowest and highest sequence number of its records; nil where it has none.
-    var sequences: ClosedRange<UInt64>?
-    /// Values that the keydir points at.
-    var liveBytes = 0
-    /// Tombstones that are the newest record of their key.
-    var tombstoneBytes = 0
+    /// What changes with each record; guarded by the store's writer lock, as the rest below.
+    private let counts: GuardedState<Counts>
     var isSealed = false
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
     /// compaction never takes such a segment as its input.
@@ -52,7 +43,45 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         self.identity = identity
         self.mapping = mapping
         self.path = path
-        self.end = end
+        counts = GuardedState(Counts(end: end))
+    }
+
+    struct Counts {
+        var slot = -1
+        var end: Int
+        var sequences: ClosedRange<UInt64>?
+        var liveBytes = 0
+        var tombstoneBytes = 0
+    }
+
+    /// The segment's place in the segment table.
+    var slot: Int {
+        get { counts.value.slot }
+        set { counts.value.slot = newValue }
+    }
+
+    /// Where its records end, in bytes from the start of the file.
+    var end: Int {
+        get { counts.value.end }
+        set { counts.value.end = newValue }
+    }
+
+    /// Lowest and highest sequence number of its records; nil where it has none.
+    var sequences: ClosedRange<UInt64>? {
+        get { counts.value.sequences }
+        set { counts.value.sequences = newValue }
+    }
+
+    /// Values that the keydir points at.
+    var liveBytes: Int {
+        get { counts.value.liveBytes }
+        set { counts.value.liveBytes = newValue }
+    }
+
+    /// Tombstones that are the newest record of their key.
+    var tombstoneBytes: Int {
+        get { counts.value.tombstoneBytes }
+        set { counts.value.tombstoneBytes = newValue }
     }
 
     /// Bytes of the file up to `end`, or as many as a file that was cut has.

@@ -58,7 +58,11 @@ public final class Store: @unchecked Sendable {
     let syncLock = Lock()
     /// Guards `writer` and all that is written to the keydir and the segment table.
     let writerLock = Lock()
-    var writer: WriterState
+    private let writerState: GuardedState<WriterState>
+    var writer: WriterState {
+        @inline(__always) _read { yield writerState.value }
+        @inline(__always) _modify { yield &writerState.value }
+    }
 
     /// Opens the store in the directory `path`.
     ///
@@ -88,7 +92,7 @@ public final class Store: @unchecked Sendable {
         }
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
-        writer = WriterState(nextSequence: recovered.nextSequence)
+        writerState = GuardedState(WriterState(nextSequence: recovered.nextSequence))
         if !isWriter {
             readOnlyReason = "it was opened with --read-only"
         } else if let first = recovered.uncertainties.first {
