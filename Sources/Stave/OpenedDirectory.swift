@@ -121,27 +121,33 @@ extension Store {
             try table.add(segment, limit: min(segment.end, segment.fileSize))
         }
         var merge = SortedMerge(recovered.images)
+        // Counted here and told to the segments at the end: an object a record would cost more.
+        var bytes = [(live: Int, tombstones: Int)](
+            repeating: (0, 0), count: recovered.segments.count)
+        let slots = recovered.segments.map(\.slot)
         // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
         // after its cache line was asked for.
         var waiting = InlineArray<16, (hash: UInt64, location: UInt64)>(repeating: (0, 0))
         var inserted = 0
         while let (source, entry) = merge.next() {
-            let segment = recovered.segments[source]
             guard entry.kind == .value else {
-                segment.tombstoneBytes += entry.recordLength
+                bytes[source].tombstones += entry.recordLength
                 continue
             }
-            segment.liveBytes += entry.recordLength
+            bytes[source].live += entry.recordLength
             // SAFETY: the image behind the entry lives in `recovered`.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
-            let offset = entry.offset
             keydir.prefetch(hash)
             let place = inserted % waiting.count
             if inserted >= waiting.count { try fill(waiting[place]) }
-            waiting[place] = (hash, Location(slot: segment.slot, offset: offset).bits)
+            waiting[place] = (hash, Location(slot: slots[source], offset: entry.offset).bits)
             inserted += 1
         }
         for place in 0..<min(inserted, waiting.count) { try fill(waiting[place]) }
+        for (segment, bytes) in zip(recovered.segments, bytes) {
+            segment.liveBytes += bytes.live
+            segment.tombstoneBytes += bytes.tombstones
+        }
     }
 
     private func fill(_ entry: (hash: UInt64, location: UInt64)) throws(StoreError) {

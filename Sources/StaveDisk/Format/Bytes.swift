@@ -4,7 +4,7 @@
 extension RawSpan {
     /// The integer at `offset`; the caller has checked that it lies inside.
     @inlinable @inline(__always)
-    package func load<T: FixedWidthInteger & BitwiseCopyable>(
+    public func load<T: FixedWidthInteger & BitwiseCopyable>(
         _ offset: Int, as type: T.Type = T.self
     ) -> T {
         // SAFETY: any bit pattern is an integer, and the call checks its bounds.

@@ -1,25 +1,26 @@
 /// The numbers that fix the format on disk. docs/format.md is the specification.
 ///
 /// All integers are little-endian; every record starts on a multiple of `alignment`. The constants are
-/// `@inlinable`, because a constant of another module is otherwise a call.
-package enum Format {
+/// `@inlinable`, because a constant of another module is otherwise a call; and public, because the compiler
+/// (6.3) inlines nothing into another module that is only `package`. The module itself is no product.
+public enum Format {
     /// The version this code writes, and the newest it reads.
-    @inlinable @inline(__always) package static var version: UInt32 { 1 }
+    @inlinable @inline(__always) public static var version: UInt32 { 1 }
     /// Records start on multiples of this many bytes, so a location fits into fewer bits.
-    @inlinable @inline(__always) package static var alignment: Int { 8 }
+    @inlinable @inline(__always) public static var alignment: Int { 8 }
     /// Longest key in bytes. The empty key is refused.
-    @inlinable @inline(__always) package static var maxKeyLength: Int { 65_535 }
+    @inlinable @inline(__always) public static var maxKeyLength: Int { 65_535 }
     /// Longest value in bytes: 1 GiB. The empty value is legal.
-    @inlinable @inline(__always) package static var maxValueLength: Int { 1 << 30 }
+    @inlinable @inline(__always) public static var maxValueLength: Int { 1 << 30 }
     /// Records start below this offset of a segment, so that `offset / 8` fits into 25 bits.
-    @inlinable @inline(__always) package static var maxSegmentLength: Int { 256 << 20 }
+    @inlinable @inline(__always) public static var maxSegmentLength: Int { 256 << 20 }
 
     /// No segment file is longer: one that begins its last record below `maxSegmentLength`, and that
     /// record has the longest key and value.
     package static var maxFileLength: Int { maxSegmentLength + maxValueLength + (1 << 17) }
 
     /// `length` rounded up to the next multiple of `alignment`.
-    @inlinable @inline(__always) package static func aligned(_ length: Int) -> Int {
+    @inlinable @inline(__always) public static func aligned(_ length: Int) -> Int {
         (length &+ (alignment - 1)) & ~(alignment - 1)
     }
 }

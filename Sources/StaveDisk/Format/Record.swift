@@ -20,23 +20,25 @@ package enum RecordKind: UInt8, Sendable {
 /// 4. A kind of 0 is not a record: zero-filled space never looks like one.
 /// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
 ///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
-package struct RecordHeader: Equatable, Sendable {
-    @inlinable @inline(__always) package static var byteCount: Int { 28 }
+///
+/// What a look-up needs of it is public, as in `Format`: no other access lets the store's module inline it.
+public struct RecordHeader: Equatable, Sendable {
+    @inlinable @inline(__always) public static var byteCount: Int { 28 }
     /// Flag bits this version understands among those that must be understood: none yet.
-    @inlinable @inline(__always) package static var knownFlags: UInt8 { 0 }
-    @inlinable @inline(__always) package static var mustKnowFlags: UInt8 { 0x0f }
+    @inlinable @inline(__always) public static var knownFlags: UInt8 { 0 }
+    @inlinable @inline(__always) public static var mustKnowFlags: UInt8 { 0x0f }
 
-    package var headerChecksum: UInt32
-    package var valueChecksum: UInt32
-    package var sequence: UInt64
+    public var headerChecksum: UInt32
+    public var valueChecksum: UInt32
+    public var sequence: UInt64
     /// Seconds since 1970, as the clock told them; never used to decide which record is newer.
-    package var time: UInt32
+    public var time: UInt32
     /// Bytes.
-    package var valueLength: Int
+    public var valueLength: Int
     /// Bytes.
-    package var keyLength: Int
-    package var rawKind: UInt8
-    package var flags: UInt8
+    public var keyLength: Int
+    public var rawKind: UInt8
+    public var flags: UInt8
 
     package init(
         kind: RecordKind, sequence: UInt64, time: UInt32, keyLength: Int, valueLength: Int
@@ -55,7 +57,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Takes the fields as they stand, checked by nobody. `bytes` holds at least `byteCount` bytes.
-    @inlinable @inline(__always) package init(unchecked bytes: RawSpan) {
+    @inlinable @inline(__always) public init(unchecked bytes: RawSpan) {
         headerChecksum = bytes.load(0)
         valueChecksum = bytes.load(4)
         sequence = bytes.load(8)
@@ -67,18 +69,18 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// Is this a record with a value?
-    @inlinable @inline(__always) package var isValue: Bool { rawKind == 1 }
+    @inlinable @inline(__always) public var isValue: Bool { rawKind == 1 }
 
     /// The kind, or nil where the byte is none of this version's.
     package var kind: RecordKind? { RecordKind(rawValue: rawKind) }
 
     /// Bytes of the whole record with its padding.
-    @inlinable @inline(__always) package var recordLength: Int {
+    @inlinable @inline(__always) public var recordLength: Int {
         Self.recordLength(key: keyLength, value: valueLength)
     }
 
     /// Bytes that a record takes on disk.
-    @inlinable @inline(__always) package static func recordLength(
+    @inlinable @inline(__always) public static func recordLength(
         key keyLength: Int, value valueLength: Int
     ) -> Int {
         Format.aligned(byteCount &+ keyLength &+ valueLength)
@@ -91,7 +93,7 @@ package struct RecordHeader: Equatable, Sendable {
     }
 
     /// True where the record sets a flag that must be known and is not.
-    @inlinable @inline(__always) package var needsNewerVersion: Bool {
+    @inlinable @inline(__always) public var needsNewerVersion: Bool {
         flags & Self.mustKnowFlags & ~Self.knownFlags != 0
     }
 }

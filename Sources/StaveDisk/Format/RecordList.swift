@@ -62,7 +62,10 @@ package struct RecordList: Sendable {
             unsafe prefetch(order, position, in: segment)
             let item = items[Int(order[position].index)]
             let key = unsafe key(of: item, in: segment)
-            if let previous = unsafe previous, unsafe compareKeys(previous, key) == 0 { continue }
+            let isTie = position > 0 && order[position].word == order[position - 1].word
+            if isTie, let previous = unsafe previous, unsafe compareKeys(previous, key) == 0 {
+                continue
+            }
             unsafe previous = unsafe key
             unsafe builder.append(
                 HintEntry(

@@ -5,13 +5,17 @@
 /// newest entry (the winner) and every older one (the losers). Newest means highest sequence number;
 /// the same number twice is the same write, copied by a compaction that a crash interrupted.
 ///
-/// A binary heap of cursors with the key's first eight bytes cached as a number (Knuth, The Art of
-/// Computer Programming 3, 5.4.1).
+/// A tournament of cursors: who lost a match stays at its node, so that a step plays one match a level
+/// (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys are compared by the eight bytes
+/// behind what all of them have in common, as one number, and whole only where these are equal.
+///
+///     tree[0]  the winner: the cursor with the next key
+///     tree[n]  the loser of the match between the winners of 2n and 2n + 1; a leaf is cursor n - count
 package struct SortedMerge {
     package enum Direction: Sendable { case ascending, descending }
 
     private struct Cursor {
-        var prefix: UInt64
+        var prefix: UInt64 = 0
         var entry: HintEntry
         var index: Int
         let end: Int
@@ -22,7 +26,10 @@ package struct SortedMerge {
     /// Kept alive while cursors read them.
     private let images: [HintImage]
     private let step: Int
-    private var heap: [Cursor] = []
+    /// Bytes that all keys begin with.
+    private var common = 0
+    private var cursors: [Cursor] = []
+    private var tree: [Int] = []
 
     /// Merges all entries with `from` <= key < `to`, where nil is unbounded.
     package init(
@@ -40,17 +47,17 @@ package struct SortedMerge {
                 ?? image.count
             guard low < high else { continue }
             let (first, end) = direction == .ascending ? (low, high) : (high - 1, low - 1)
-            let entry = image[first]
-            unsafe heap.append(
+            cursors.append(
                 Cursor(
-                    prefix: keyPrefix(entry.key), entry: entry, index: first, end: end,
-                    source: source, entries: image.entries))
+                    entry: image[first], index: first, end: end, source: source,
+                    entries: image.entries))
         }
-        var root = heap.count / 2
-        while root > 0 {
-            root -= 1
-            siftDown(root)
+        common = commonPrefixLength()
+        for index in cursors.indices {
+            cursors[index].prefix = prefix(cursors[index].entry)
         }
+        tree = [Int](repeating: 0, count: cursors.count)
+        if !cursors.isEmpty { tree[0] = playAll(1) }
     }
 
     /// The next key's winner, with the index of the image it came from; nil at the end.
@@ -59,62 +66,100 @@ package struct SortedMerge {
     package mutating func next(
         loser: (_ source: Int, _ entry: HintEntry) -> Void = { _, _ in }
     ) -> (source: Int, entry: HintEntry)? {
-        guard let top = heap.first else { return nil }
-        advanceTop()
-        while let other = heap.first, other.prefix == top.prefix,
-            unsafe compareKeys(other.entry.key, top.entry.key) == 0
-        {
-            loser(other.source, other.entry)
-            advanceTop()
+        guard let winner = tree.first, !isAtEnd(winner) else { return nil }
+        let (source, entry, prefix) = (
+            cursors[winner].source, cursors[winner].entry, cursors[winner].prefix
+        )
+        advance(winner)
+        while true {
+            let other = tree[0]
+            guard cursors[other].prefix == prefix, !isAtEnd(other),
+                unsafe compareKeys(cursors[other].entry.key, entry.key) == 0
+            else { return (source, entry) }
+            loser(cursors[other].source, cursors[other].entry)
+            advance(other)
         }
-        return (top.source, top.entry)
     }
 
     /// Where the record of an entry lies that comes up soon, if the source with the next key goes on that
     /// far: to be asked for in time.
     @inline(__always)
     package func upcoming() -> (source: Int, offset: Int)? {
-        guard let top = heap.first else { return nil }
-        let index = top.index + 8 * step
-        guard (step > 0 && index < top.end) || (step < 0 && index > top.end) else { return nil }
-        return (top.source, top.entries.offset(index))
+        guard let winner = tree.first else { return nil }
+        let index = cursors[winner].index + 8 * step
+        let end = cursors[winner].end
+        guard (step > 0 && index < end) || (step < 0 && index > end) else { return nil }
+        return (cursors[winner].source, cursors[winner].entries.offset(index))
     }
 
-    private mutating func advanceTop() {
-        let next = heap[0].index + step
-        if next == heap[0].end {
-            let last = heap.removeLast()
-            if heap.isEmpty { return }
-            heap[0] = last
+    // MARK: Cursors
+
+    private func isAtEnd(_ cursor: Int) -> Bool { cursors[cursor].index == cursors[cursor].end }
+
+    /// Moves the winner on, and finds the next one.
+    private mutating func advance(_ winner: Int) {
+        let next = cursors[winner].index + step
+        cursors[winner].index = next
+        if next == cursors[winner].end {
+            // Behind every key there may be.
+            cursors[winner].prefix = step > 0 ? .max : 0
         } else {
             // SAFETY: `images` keeps the entry's bytes alive as long as this merge lives.
-            let entry = heap[0].entries[next]
-            heap[0].prefix = unsafe keyPrefix(entry.key)
-            heap[0].entry = entry
-            heap[0].index = next
+            let entry = cursors[winner].entries[next]
+            cursors[winner].entry = entry
+            cursors[winner].prefix = prefix(entry)
         }
-        siftDown(0)
+        var best = winner
+        var node = (winner + cursors.count) / 2
+        while node > 0 {
+            if isBefore(tree[node], best) { swap(&tree[node], &best) }
+            node /= 2
+        }
+        tree[0] = best
     }
 
-    private mutating func siftDown(_ start: Int) {
-        var root = start
-        while true {
-            var smallest = root
-            let left = 2 * root + 1
-            if left < heap.count, isBefore(left, smallest) { smallest = left }
-            if left + 1 < heap.count, isBefore(left + 1, smallest) { smallest = left + 1 }
-            if smallest == root { return }
-            heap.swapAt(root, smallest)
-            root = smallest
-        }
+    private func prefix(_ entry: HintEntry) -> UInt64 {
+        // A mapped file that somebody changes may hold a shorter key by now.
+        let key = unsafe entry.key
+        return unsafe keyPrefix(UnsafeRawBufferPointer(rebasing: key[min(common, key.count)...]))
     }
 
+    /// The keys are sorted: what the first and last of all have in common, all have.
+    private func commonPrefixLength() -> Int {
+        guard let model = cursors.first else { return 0 }
+        var common = unsafe model.entry.key.count
+        for cursor in cursors {
+            for entry in [cursor.entry, cursor.entries[cursor.end - step]] {
+                let length = unsafe min(common, entry.key.count)
+                common = (0..<length).first { unsafe entry.key[$0] != model.entry.key[$0] } ?? length
+            }
+        }
+        return common
+    }
+
+    // MARK: The tournament
+
+    /// Plays all matches below `node` for the first time; returns who won.
+    private mutating func playAll(_ node: Int) -> Int {
+        if node >= cursors.count { return node - cursors.count }
+        let (left, right) = (playAll(2 * node), playAll(2 * node + 1))
+        let isLeft = isBefore(left, right)
+        tree[node] = isLeft ? right : left
+        return isLeft ? left : right
+    }
+
+    @inline(__always)
     private func isBefore(_ a: Int, _ b: Int) -> Bool {
-        if heap[a].prefix != heap[b].prefix {
-            return (heap[a].prefix < heap[b].prefix) == (step > 0)
+        if cursors[a].prefix != cursors[b].prefix {
+            return (cursors[a].prefix < cursors[b].prefix) == (step > 0)
         }
-        let order = unsafe compareKeys(heap[a].entry.key, heap[b].entry.key)
+        return isTieBefore(a, b)
+    }
+
+    private func isTieBefore(_ a: Int, _ b: Int) -> Bool {
+        if isAtEnd(a) || isAtEnd(b) { return isAtEnd(b) }
+        let order = unsafe compareKeys(cursors[a].entry.key, cursors[b].entry.key)
         if order != 0 { return (order < 0) == (step > 0) }
-        return heap[a].entry.sequence > heap[b].entry.sequence
+        return cursors[a].entry.sequence > cursors[b].entry.sequence
     }
 }
