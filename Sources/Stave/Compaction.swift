@@ -208,7 +208,8 @@ final class Compaction {
         window.removeAll(keepingCapacity: true)
         windowStart = 0
         var merged = 0
-        while window.count < Self.windowSize, let next = merge?.next(loser: { _, _ in merged += 1 }) {
+        while window.count < Self.windowSize, let next = merge?.next(loser: { _, _ in merged += 1 })
+        {
             merged += 1
             // SAFETY: the image behind the entry lives in `inputImages`.
             let hash = unsafe Checksum.hash(next.entry.key.bytes, seed: store.hashSeed)

@@ -164,11 +164,15 @@ internal import Synchronization
     }
 
     /// Makes room for one more key of this hash, so that `insert` cannot fail.
-    @inline(__always)
-    func makeRoom(_ hash: UInt64) throws(StoreError) {
+    ///
+    /// - Returns: what a search for the hash depends on from now on.
+    @inline(__always) @discardableResult
+    func makeRoom(_ hash: UInt64) throws(StoreError) -> UInt64 {
         let shard = Self.shard(hash)
-        let capacity = Self.buckets(try descriptor(hash)) &* Self.slotsPerBucket
-        if unsafe Int(usedSlots[shard] &+ 1) &* 100 > capacity &* 85 { try rebuild(shard) }
+        let descriptor = try descriptor(hash)
+        let capacity = Self.buckets(descriptor) &* Self.slotsPerBucket
+        if unsafe Int(usedSlots[shard] &+ 1) &* 100 <= capacity &* 85 { return descriptor }
+        return try rebuild(shard)
     }
 
     /// Adds a key that is not there, after `makeRoom`.
@@ -225,7 +229,7 @@ internal import Synchronization
 
     /// Rebuilds a shard without its deleted slots, with room for a quarter more keys (rule 4).
     @inline(never)
-    private func rebuild(_ shard: Int) throws(StoreError) {
+    private func rebuild(_ shard: Int) throws(StoreError) -> UInt64 {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
         let live = unsafe Int(liveSlots[shard]) + 1
@@ -242,6 +246,7 @@ internal import Synchronization
         unsafe usedSlots[shard] = used
         unsafe descriptors[shard].store(new, ordering: .releasing)
         unsafe memory.free(source, buckets: sourceBuckets)
+        return new
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.

@@ -12,6 +12,8 @@ internal import Synchronization
         /// Bytes that may be read; grows with the active segment's file.
         let limit = Atomic<Int>(0)
         var identity: UInt64 = 0
+        /// `segments` keeps it alive.
+        var segment: Unmanaged<Segment>?
     }
 
     private let entries: UnsafeMutablePointer<Entry>
@@ -58,6 +60,7 @@ internal import Synchronization
     /// Frees the slot. No reader may hold a location in it any more.
     func remove(_ segment: Segment) {
         segments[segment.slot] = nil
+        unsafe entries[segment.slot].segment = nil
         hiddenSlots.remove(segment.slot)
         freeSlots.append(segment.slot)
     }
@@ -76,9 +79,17 @@ internal import Synchronization
     private func fill(_ slot: Int, with segment: Segment, limit: Int) {
         unsafe entries[slot].base = unsafe segment.mapping.bytes.baseAddress
         unsafe entries[slot].identity = segment.identity
+        unsafe entries[slot].segment = unsafe Unmanaged.passUnretained(segment)
         unsafe entries[slot].limit.store(limit, ordering: .releasing)
         segments[slot] = segment
         segment.slot = slot
+    }
+
+    /// The segment in a slot, without the cost of a reference. Under the writer lock.
+    @inline(__always)
+    func withSegment(_ slot: Int, _ body: (Segment) -> Void) {
+        // SAFETY: `segments` holds the reference while the entry names the segment.
+        unsafe entries[slot].segment?._withUnsafeGuaranteedRef(body)
     }
 
     func setLimit(_ limit: Int, of segment: Segment) {

@@ -39,8 +39,8 @@ extension Store {
         // SAFETY: the image behind the entry lives as long as the caller's list.
         let key = unsafe entry.key.bytes
         let hash = Checksum.hash(key, seed: hashSeed)
-        try keydir.makeRoom(hash)
-        let old = unsafe try existing(key, hash: hash)
+        let descriptor = try keydir.makeRoom(hash)
+        let old = unsafe existing(key, hash: hash, descriptor: descriptor)
         if let old = unsafe old { forget(unsafe old.location) }
         guard entry.kind == .value else {
             if let old = unsafe old { unsafe keydir.remove(old.slot, hash: hash) }

@@ -43,6 +43,7 @@ extension Store {
     ) throws(StoreError) -> Bool {
         try requireKey(key)
         let hash = Checksum.hash(key, seed: hashSeed)
+        keydir.prefetch(hash)
         writerLock.lock()
         let written: (sequence: UInt64, needsTending: Bool)?
         do throws(StoreError) {
@@ -68,13 +69,14 @@ extension Store {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
         let (appender, needsTending) = try requireRoom(length)
         // Now, because after the append nothing may fail any more.
-        try keydir.makeRoom(hash)
-        let old = unsafe try existing(key, hash: hash)
+        let descriptor = try keydir.makeRoom(hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
             valueLength: value.byteCount)
+        // Before the key is looked for: meanwhile its slot's cache line arrives.
         let offset = try appender.append(header, key: key, value: value)
+        let old = unsafe existing(key, hash: hash, descriptor: descriptor)
         written(sequence, length, in: appender.segment)
         let location = Location(slot: appender.segment.slot, offset: offset)
         if let old = unsafe old {
@@ -91,7 +93,8 @@ extension Store {
         forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool)? {
         try requireWritable()
-        guard let old = unsafe try existing(key, hash: hash) else {
+        let descriptor = try keydir.descriptor(hash)
+        guard let old = unsafe existing(key, hash: hash, descriptor: descriptor) else {
             try requireAbsent(key, hash: hash)
             return nil
         }
@@ -128,9 +131,9 @@ extension Store {
     /// says so: a key can be set or deleted out of its damage.
     @inline(__always)
     func existing(
-        _ key: RawSpan, hash: UInt64
-    ) throws(StoreError) -> (slot: Keydir.Slot, location: Location)? {
-        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
+        _ key: RawSpan, hash: UInt64, descriptor: UInt64
+    ) -> (slot: Keydir.Slot, location: Location)? {
+        var search = keydir.search(hash, descriptor: descriptor)
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
             if table.record(at: location).hasKey(key) || isDamagedRecord(of: key, at: location) {
@@ -174,11 +177,11 @@ extension Store {
 
     /// Takes a record that is superseded out of its segment's live bytes.
     func forget(_ location: Location) {
-        guard let segment = table.segments[location.slot],
-            let header = table.record(at: location).header
-        else { return }
-        // The header is not checked here; a damaged one may make the figure wrong, not negative.
-        segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
+        guard let header = table.record(at: location).header else { return }
+        table.withSegment(location.slot) { segment in
+            // The header is not checked here; a damaged one may make the figure wrong, not negative.
+            segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
+        }
     }
 
     // MARK: Around the writer lock

@@ -131,7 +131,8 @@ package struct SortedMerge {
         for cursor in cursors {
             for entry in [cursor.entry, cursor.entries[cursor.end - step]] {
                 let length = unsafe min(common, entry.key.count)
-                common = (0..<length).first { unsafe entry.key[$0] != model.entry.key[$0] } ?? length
+                let end = (0..<length).first { unsafe entry.key[$0] != model.entry.key[$0] }
+                common = end ?? length
             }
         }
         return common

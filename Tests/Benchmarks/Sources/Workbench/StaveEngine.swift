@@ -8,7 +8,7 @@ extension EngineKind {
             The defaults, but durability `os`: a write survives the process, none waits for the disk \
             (the default, `interval`, would add a sync a second). Checksums are verified on every read, \
             compaction runs in the background by its usual policy. Values are lent by `withValue`; \
-            multiget is `withValues(for:)`; scans go through `entries(in:)`. fillsync: durability \
+            multiget is `withValues(for:)`; scans lend entries by `withNext`. fillsync: durability \
             `always`; 16 together by `deferringSync` and one `sync()`.
             """,
         features: [.ordered, .multiget, .compacts, .reopens, .durable, .threads, .hints],
@@ -67,10 +67,13 @@ final class StaveEngine: Engine, @unchecked Sendable {
     private func scan(_ range: KeyRange, count: Int, _ check: inout Check) {
         var cursor = try! store.entries(in: range)
         var left = count
-        while left > 0, let (key, value) = try! cursor.next() {
-            key.withUnsafeBytes { key in
-                value.withUnsafeBytes { check.entry(key, $0.baseAddress!, $0.count) }
+        while left > 0 {
+            let isThere: Void? = try! cursor.withNext { key, value in
+                key.withUnsafeBytes { key in
+                    value.withUnsafeBytes { check.entry(key, $0.baseAddress!, $0.count) }
+                }
             }
+            if isThere == nil { break }
             left -= 1
         }
     }
