@@ -96,7 +96,8 @@ private final class SortedSources: @unchecked Sendable {
         lock.withLock {
             if let sources { return sources }
             let made = ends.flatMap { segment, end in
-                store.sortedRuns(of: segment, upTo: end).map { (segment, $0) }
+                // The labels save a cast of each element.
+                store.sortedRuns(of: segment, upTo: end).map { (segment: segment, entries: $0) }
             }
             sources = made
             return made

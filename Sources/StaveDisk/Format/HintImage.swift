@@ -83,6 +83,12 @@
     /// Tombstones among them.
     package let tombstoneCount: Int
     private let offsets: Int
+    /// Bytes that all keys begin with.
+    private var common = 0
+    /// Of every 64th key the eight bytes behind these, as a number: a search of the image begins here, in
+    /// an eighth of a byte a key, where it would miss the cache twice a step.
+    private var fence: [UInt64] = []
+    private static let fenceStep = 64
 
     /// Checks every field and takes the bytes over.
     ///
@@ -129,12 +135,18 @@
                 "hint file is stale: made for \(length) bytes, segment has \(segmentLength ?? 0)",
                 at: 24)
         }
-        unsafe self.init(trusting: bytes, keeping: owner)
+        unsafe self.init(unchecked: bytes, keeping: owner)
         try checkEntries(span)
+        buildFence()
     }
 
     /// Takes over bytes that this process has just made: their fields are believed.
-    package init(trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
+    package convenience init(trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
+        unsafe self.init(unchecked: bytes, keeping: owner)
+        buildFence()
+    }
+
+    private init(unchecked bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
         // SAFETY: `owner` keeps `bytes` alive while this object lives.
         let span = unsafe bytes.bytes
         unsafe self.bytes = unsafe bytes
@@ -244,9 +256,22 @@
         }
     }
 
+    // MARK: Searching
+
+    /// Once the entries are known to be sorted.
+    private func buildFence() {
+        guard count > Self.fenceStep else { return }
+        let (first, last) = unsafe (self[0].key, self[count - 1].key)
+        let length = min(first.count, last.count)
+        common = (0..<length).first { unsafe first[$0] != last[$0] } ?? length
+        fence = stride(from: 0, to: count, by: Self.fenceStep).map { index in
+            unsafe keyPrefix(self[index].key, from: common)
+        }
+    }
+
     /// The index of the first entry whose key is not below `key`; `count` where there is none.
     package func lowerBound(_ key: UnsafeRawBufferPointer) -> Int {
-        var (low, high) = (0, count)
+        var (low, high) = unsafe bounds(key)
         while low < high {
             let middle = (low + high) / 2
             if unsafe compareKeys(self[middle].key, key) < 0 {
@@ -254,6 +279,33 @@
             } else {
                 high = middle
             }
+        }
+        return low
+    }
+
+    /// Between which entries the fence leaves `key`: the first at or behind `low` and not behind `high`.
+    private func bounds(_ key: UnsafeRawBufferPointer) -> (low: Int, high: Int) {
+        guard !fence.isEmpty else { return (0, count) }
+        let first = unsafe self[0].key
+        let beginning = unsafe UnsafeRawBufferPointer(rebasing: first.prefix(common))
+        let order = unsafe compareKeys(
+            UnsafeRawBufferPointer(rebasing: key.prefix(common)), beginning)
+        // Below or above all keys.
+        if order != 0 { return order < 0 ? (0, 0) : (count, count) }
+        let prefix = unsafe keyPrefix(key, from: common)
+        let atLeast = firstFence { $0 >= prefix }
+        let above = firstFence { $0 > prefix }
+        return (
+            atLeast == 0 ? 0 : (atLeast - 1) * Self.fenceStep + 1,
+            above == fence.count ? count : above * Self.fenceStep
+        )
+    }
+
+    private func firstFence(_ isBehind: (UInt64) -> Bool) -> Int {
+        var (low, high) = (0, fence.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBehind(fence[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
     }
@@ -277,6 +329,12 @@ package func compareKeys(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointe
         if order != 0 { return Int(order) }
     }
     return a.count - b.count
+}
+
+/// `keyPrefix` of what follows the first `start` bytes; of nothing where there are not as many.
+@inline(__always)
+package func keyPrefix(_ key: UnsafeRawBufferPointer, from start: Int) -> UInt64 {
+    unsafe keyPrefix(UnsafeRawBufferPointer(rebasing: key[min(start, key.count)...]))
 }
 
 /// The first eight bytes of a key as a number that orders as the bytes do.

@@ -120,8 +120,7 @@ package struct SortedMerge {
 
     private func prefix(_ entry: HintEntry) -> UInt64 {
         // A mapped file that somebody changes may hold a shorter key by now.
-        let key = unsafe entry.key
-        return unsafe keyPrefix(UnsafeRawBufferPointer(rebasing: key[min(common, key.count)...]))
+        unsafe keyPrefix(entry.key, from: common)
     }
 
     /// The keys are sorted: what the first and last of all have in common, all have.
