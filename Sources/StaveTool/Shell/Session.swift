@@ -141,8 +141,16 @@ final class Session {
     /// waits.
     func note(_ line: String) {
         bar?.erase()
-        errors.write(message: line)
+        for piece in wrapped(line) { errors.write(message: piece) }
         if !output.isPaging { errors.flush() }
+    }
+
+    /// For a person at the prompt, cut between words; programs find a message on one line.
+    private func wrapped(_ line: String) -> [String] {
+        guard place == .prompt, isatty(STDERR_FILENO) == 1 else { return [line] }
+        let columns = ScreenSize.of(STDERR_FILENO).columns
+        guard line.count > columns else { return [line] }
+        return Units.wrapped(line, columns: columns).split(separator: "\n").map(String.init)
     }
 
     private func endPaging() {
