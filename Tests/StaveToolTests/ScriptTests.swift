@@ -1,6 +1,9 @@
 import Glibc
+import Stave
 import TestSupport
 import Testing
+
+@testable import StaveTool
 
 struct ScriptTests {
     private let scratch = Scratch()
@@ -136,6 +139,26 @@ struct ScriptTests {
         child.send("get a\necho --fence--\n")
         #expect(child.waitForOutput("OK\n1\n--fence--\n"))
         #expect(child.finish() == 0)
+    }
+
+    @Test("Under always, commands that wait in the pipe share one sync, ahead of their replies")
+    func sharedSync() throws {
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        options.durability = .always
+        let store = try Store(path: scratch.store, options: options)
+        var settings = SessionSettings()
+        settings.quiet = true
+        let session = Session(store, place: .script, settings: settings)
+        for number in 0..<100 { try session.run("set k\(number) v") }
+        #expect(try store.statistics().pendingWrites == 100)
+        try session.output.beforeWrite()
+        #expect(try store.statistics().pendingWrites == 0)
+        // A person gets each reply at once, so each write is durable at once.
+        let prompt = Session(store, place: .prompt, settings: settings)
+        try prompt.run("set k v")
+        #expect(try store.statistics().pendingWrites == 0)
+        try store.close()
     }
 
     @Test("What was acknowledged is there after SIGKILL")
