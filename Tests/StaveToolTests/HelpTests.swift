@@ -54,6 +54,36 @@ struct HelpTests {
         }
     }
 
+    @Test("The manual knows every option, variable and exit status")
+    func manual() throws {
+        let text = try documentText("stave.1")
+        let commands = CommandTable.all.flatMap { $0.options.map(\.name) }
+        let options =
+            CompletionScript.options + CompletionScript.subcommands.flatMap(\.options)
+        for option in options.map(\.name) + commands {
+            #expect(text.contains("Fl -\(option.dropFirst(2))"), "\(option)")
+        }
+        let sources = try sourceText("StaveTool")
+        let variables = sources.matches(of: /(?:value|getenv)\("([A-Z_]+)"/).map { String($0.1) }
+        #expect(variables.count > 8)
+        for name in variables where name != "HOME" {
+            let line = try #require(text.split(separator: "\n").first { $0.contains("Ev \(name)") })
+            #expect(line.hasPrefix(".It") || name == "XDG_STATE_HOME", "\(name)")
+        }
+        for status in ["0", "1", "2", "64", "74", "128+n"] {
+            #expect(text.contains(".It \(status)\n"))
+        }
+    }
+
+    private func sourceText(_ target: String) throws -> String {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+        let outcome = try PipedChild([
+            "/bin/sh", "-c", "cat \"$0\"/*/*.swift", root + "/Sources/" + target,
+        ])
+        #expect(outcome.finish() == 0)
+        return String(decoding: outcome.output, as: UTF8.self)
+    }
+
     private func documentText(_ name: String) throws -> String {
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let outcome = try PipedChild(["/bin/cat", root + "/docs/" + name])

@@ -102,7 +102,7 @@ struct StatsView {
     private var perKey: String {
         let s = statistics
         // The table's least size says nothing about keys.
-        return s.count >= 1000
+        return s.count >= 100_000
             ? " (\(Units.decimal(Double(s.keydirBytes) / Double(s.count))) B a key)" : ""
     }
 
