@@ -148,7 +148,9 @@ final class Session {
         // SAFETY: the key's bytes are only read.
         if settings.quiet { return }
         bar?.erase()
-        unsafe errors.write(message: "not found: \(Quoting.text(key))")
+        errors.write("not found: ")
+        unsafe Quoting.writeText(key) { errors.write($0) }
+        errors.write(Byte.newline)
     }
 
     /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
