@@ -118,17 +118,24 @@ final class ScriptRunner {
             if batch.isFull { answerBatch() }
             return true
         }
+        unsafe set(plain.value, forKey: plain.key, line: line, offset: PlainLine.keyOffset)
+        return true
+    }
+
+    private func set(
+        _ value: UnsafeRawBufferPointer, forKey key: UnsafeRawBufferPointer,
+        line: UnsafeRawBufferPointer, offset: Int
+    ) {
         answerBatch()
         // The batch may have met what stops the script.
-        guard !isFinished else { return true }
+        guard !isFinished else { return }
         do throws(StoreError) {
-            try unsafe session.set(plain.value, forKey: plain.key)
+            try unsafe session.set(value, forKey: key)
             succeeded += 1
         } catch {
-            let failure = CommandError(message: error.description, offset: PlainLine.keyOffset)
+            let failure = CommandError(message: error.description, offset: offset)
             unsafe report(failure, line, reader.lineNumber)
         }
-        return true
     }
 
     private func execute(_ whole: UnsafeRawBufferPointer) {
@@ -148,9 +155,14 @@ final class ScriptRunner {
         }
         let words = parser.words
         guard let first = words.first else { return }
-        if first.equals("get"), words.count > 1, !session.settings.showsTiming,
-            !words.contains(where: Self.needsCare)
+        let isTimed = session.settings.showsTiming
+        if first.equals("set"), words.count == 3, !isTimed, !Self.needsCare(words[1]),
+            !words[2].mayBeSign
         {
+            return unsafe set(
+                words[2].bytes, forKey: words[1].bytes, line: line, offset: words[1].offset)
+        }
+        if first.equals("get"), words.count > 1, !isTimed, !words.contains(where: Self.needsCare) {
             for word in words.dropFirst() {
                 unsafe batch.add(
                     word.bytes, line: line, number: reader.lineNumber, offset: word.offset)
@@ -171,7 +183,7 @@ final class ScriptRunner {
 
     /// What makes a get more than a look-up: a file, an option, or a word that can be no key.
     private static func needsCare(_ word: Word) -> Bool {
-        word.isBare(">") || word.isBare("<") || word.mayBeOption || !word.canBeKey
+        word.mayBeSign || !word.canBeKey
     }
 
     private func answerBatch() {
