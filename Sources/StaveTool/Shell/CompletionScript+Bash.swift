@@ -1,7 +1,10 @@
 extension CompletionScript {
     /// bash cuts words at `:` and `=`, which keys are full of. So the line is cut here once more, and
     /// what bash has in the line already is taken off the front of each offer.
-    static var bash: String {
+    static var bash: String { bashLists + bashArguments + bashLine }
+
+    /// What there is to choose from.
+    private static var bashLists: String {
         #"""
         # bash completion for stave, made by stave --generate-completion-script bash
 
@@ -45,6 +48,13 @@ extension CompletionScript {
             esac
         }
 
+
+        """#
+    }
+
+    /// Which of it stands where.
+    private static var bashArguments: String {
+        #"""
         # Files, or directories where $1 is -d.
         _stave_files() {
             local IFS=$'\n'
@@ -68,6 +78,13 @@ extension CompletionScript {
             esac
         }
 
+
+        """#
+    }
+
+    /// What the person has typed so far.
+    private static var bashLine: String {
+        #"""
         _stave() {
             local stave=$1 line=${COMP_LINE:0:COMP_POINT} words=() positional=()
             local current previous= takes_value= candidates= word

@@ -1,5 +1,8 @@
 extension CompletionScript {
-    static var zsh: String {
+    static var zsh: String { zshLists + zshArguments }
+
+    /// What there is to choose from.
+    private static var zshLists: String {
         #"""
         #compdef stave
         # zsh completion for stave, made by stave --generate-completion-script zsh
@@ -44,6 +47,13 @@ extension CompletionScript {
             esac
         }
 
+
+        """#
+    }
+
+    /// Which of it stands where.
+    private static var zshArguments: String {
+        #"""
         _stave_arguments() {
             local -a subcommands commands
             subcommands=(\#(described(subcommands.map { ($0.name, $0.summary) }))
