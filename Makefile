@@ -1,7 +1,7 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs budget
-# install uninstall clean
+# The other targets: build lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs
+# bench-scripts picture budget install uninstall clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -27,13 +27,15 @@ PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-d
 SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
 	$(SHARE)/fish/vendor_completions.d/stave.fish
+SCRIPT_PEERS = redis-server redis-tools tkrzw-utils kyotocabinet-utils lmdb-utils db5.3-util sqlite3 \
+	gdbmtool rocksdb-tools python3
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs budget
-.PHONY: install uninstall clean dependencies peers
+.PHONY: run build test lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs
+.PHONY: bench-scripts picture budget install uninstall clean dependencies peers script-peers
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -107,6 +109,18 @@ bench-peers-large: dependencies peers
 bench-docs: dependencies peers
 	$(BENCH) PeerBenchmarks report $(RESULTS)/*.jsonl
 
+# Scripts of set and get lines through a pipe, beside the shells of other stores, which are installed;
+# then the memory that 1 M and 10 M lines take. N lines, N / 10 for shells that take minutes.
+bench-scripts: build script-peers
+	Tests/Benchmarks/bench-scripts speed $(BINARY) --lines $(N) --slow-lines $$(($(N) / 10)) \
+		--rounds $(ROUNDS)
+	Tests/Benchmarks/bench-scripts memory $(BINARY) --lines $(N)
+
+# docs/shell.svg, from a real session.
+picture: build
+	$(call install-missing,tmux)
+	docs/shell-picture $(BINARY) > docs/shell.svg
+
 # Instructions an operation, against the budget that is checked in. (Debug information goes, because
 # valgrind 3.19 gives up on some of it.)
 budget: dependencies
@@ -140,8 +154,15 @@ dependencies:
 	fi
 
 peers:
-	@if ! dpkg-query -W $(PEERS) >/dev/null 2>&1; then \
-		echo "installing $(PEERS)"; \
-		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PEERS); \
-	fi
+	$(call install-missing,$(PEERS))
+
+script-peers:
+	$(call install-missing,$(SCRIPT_PEERS))
+
+define install-missing
+@if ! dpkg-query -W $(1) >/dev/null 2>&1; then \
+	echo "installing $(1)"; \
+	sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(1); \
+fi
+endef

@@ -28,27 +28,58 @@ enum StandardDescriptors {
 
 /// Decides between the shell and the inspector.
 enum Dispatch {
-    /// As the command's `main`, but what it says of the arguments holds no control characters.
-    private static func run<Command: ParsableCommand>(_ type: Command.Type, _ arguments: [String]) {
+    /// What may stand in the place of DIR; a directory of that name is written ./inspect.
+    static let subcommands: [(name: String, type: any ParsableCommand.Type)] = [
+        ("inspect", InspectCommand.self), ("verify", VerifyCommand.self),
+        ("why", WhyCommand.self), ("repair", RepairCommand.self), ("diff", DiffCommand.self),
+    ]
+
+    static func subcommand(named name: String?) -> (any ParsableCommand.Type)? {
+        subcommands.first { $0.name == name }?.type
+    }
+
+    static func run(_ arguments: [String]) {
+        if let index = arguments.firstIndex(of: "--generate-completion-script"), index <= 2 {
+            return printCompletionScript(arguments.dropFirst(index + 1).first)
+        }
+        let first = arguments.dropFirst().first
+        if let type = subcommand(named: first) {
+            return run(type, Array(arguments.dropFirst(2)), as: "stave \(first!)")
+        }
+        if first == "help" { return StaveCommand.printHelp(for: Array(arguments.dropFirst(2))) }
+        let split = ArgumentSplit(arguments)
+        run(
+            StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words),
+            as: "stave", options: split.options)
+    }
+
+    /// As the command's `main`, but what is wrong is said in a line, without control characters.
+    private static func run<Command: ParsableCommand>(
+        _ type: Command.Type, _ arguments: [String], as name: String, options: [String] = []
+    ) {
         do {
             var command = try type.parseAsRoot(arguments)
             try command.run()
         } catch {
-            let text = type.fullMessage(for: error)
-            if type.exitCode(for: error) != .success {
-                for line in text.split(separator: "\n") { StaveCommand.complain(String(line)) }
-                Glibc.exit(type.exitCode(for: error).rawValue)
+            let code = type.exitCode(for: error)
+            // --help and --version are no errors.
+            if code == .success { type.exit(withError: error) }
+            let what = StaveCommand.unknownOption(among: options) ?? type.message(for: error)
+            StaveCommand.complain("\(name): " + what.prefix(1).lowercased() + what.dropFirst())
+            if arguments.isEmpty, let usage = type.configuration.usage {
+                for line in usage.split(separator: "\n") { StaveCommand.complain("  \(line)") }
             }
-            type.exit(withError: error)
+            StaveCommand.complain("  \(name) --help says more")
+            Glibc.exit(code.rawValue)
         }
     }
 
     /// Paths and options are text; decoded with replacements, a path would name another file. The words
     /// of a command may be any bytes.
     static func refuseBrokenText(_ arguments: [String]) {
-        let names = ["inspect", "verify", "why", "repair", "diff", "help"]
-        let words = names.contains(arguments.dropFirst().first ?? "")
-        let end = words ? nil : ArgumentSplit(arguments).commandIndex
+        let first = arguments.dropFirst().first
+        let isWord = first == "help" || subcommand(named: first) != nil
+        let end = isWord ? nil : ArgumentSplit(arguments).commandIndex
         for index in 1..<max(1, end ?? arguments.count) {
             // SAFETY: the arguments live as long as the process, and nothing changes them.
             guard let text = unsafe CommandLine.unsafeArgv[index] else { return }
@@ -56,27 +87,6 @@ enum Dispatch {
             if unsafe UTF8Scan.isValid(bytes) { continue }
             StaveCommand.complain("stave: \(unsafe Quoting.text(bytes)) is not UTF-8")
             Glibc.exit(64)
-        }
-    }
-
-    /// The first argument says it; a directory of that name is written ./inspect.
-    static func run(_ arguments: [String]) {
-        if let index = arguments.firstIndex(of: "--generate-completion-script"), index <= 2 {
-            return printCompletionScript(arguments.dropFirst(index + 1).first)
-        }
-        switch arguments.dropFirst().first {
-        case "inspect": run(InspectCommand.self, Array(arguments.dropFirst(2)))
-        case "verify": run(VerifyCommand.self, Array(arguments.dropFirst(2)))
-        case "why": run(WhyCommand.self, Array(arguments.dropFirst(2)))
-        case "repair": run(RepairCommand.self, Array(arguments.dropFirst(2)))
-        case "diff": run(DiffCommand.self, Array(arguments.dropFirst(2)))
-        case "help":
-            StaveCommand.printHelp(for: Array(arguments.dropFirst(2)))
-        default:
-            let split = ArgumentSplit(arguments)
-            run(
-                StaveCommand.self, split.options + (split.words.isEmpty ? [] : ["--"] + split.words)
-            )
         }
     }
 }

@@ -45,6 +45,20 @@ struct CompactTests {
         try store.close()
     }
 
+    @Test("An interrupted verify stops, and the store goes on")
+    func stoppedVerify() throws {
+        try makeWasteful(scratch.store, count: 2000, segmentSize: 64 << 10)
+        let store = try Store(path: scratch.store)
+        let session = Session(store, place: .script, settings: SessionSettings())
+        session.isInterrupted = { true }
+        #expect { try session.run("verify") } throws: {
+            ($0 as? CommandError)?.message == "cancelled"
+        }
+        session.isInterrupted = { false }
+        try session.run("verify")
+        try store.close()
+    }
+
     // The signal comes while a hundred thousand records are copied; `cancelled` needs no such luck.
     @Test("Ctrl-C stops a compaction behind its bar, and never leaves the shell")
     func controlC() throws {
@@ -190,7 +204,7 @@ struct RefreshTests {
 
 extension Session {
     /// One line of a script.
-    fileprivate func run(_ line: String) throws {
+    func run(_ line: String) throws {
         let parser = WordParser()
         // SAFETY: the words are used while the line lives.
         try unsafe Array(line.utf8).withUnsafeBytes { bytes in

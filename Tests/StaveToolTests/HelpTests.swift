@@ -54,6 +54,36 @@ struct HelpTests {
         }
     }
 
+    @Test("The manual knows every option, variable and exit status")
+    func manual() throws {
+        let text = try documentText("stave.1")
+        let commands = CommandTable.all.flatMap { $0.options.map(\.name) }
+        let options =
+            CompletionScript.options + CompletionScript.subcommands.flatMap(\.options)
+        for option in options.map(\.name) + commands {
+            #expect(text.contains("Fl -\(option.dropFirst(2))"), "\(option)")
+        }
+        let sources = try sourceText("StaveTool")
+        let variables = sources.matches(of: /(?:value|getenv)\("([A-Z_]+)"/).map { String($0.1) }
+        #expect(variables.count > 8)
+        for name in variables where name != "HOME" {
+            let line = try #require(text.split(separator: "\n").first { $0.contains("Ev \(name)") })
+            #expect(line.hasPrefix(".It") || name == "XDG_STATE_HOME", "\(name)")
+        }
+        for status in ["0", "1", "2", "64", "74", "128+n"] {
+            #expect(text.contains(".It \(status)\n"))
+        }
+    }
+
+    private func sourceText(_ target: String) throws -> String {
+        let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
+        let outcome = try PipedChild([
+            "/bin/sh", "-c", "cat \"$0\"/*/*.swift", root + "/Sources/" + target,
+        ])
+        #expect(outcome.finish() == 0)
+        return String(decoding: outcome.output, as: UTF8.self)
+    }
+
     private func documentText(_ name: String) throws -> String {
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let outcome = try PipedChild(["/bin/cat", root + "/docs/" + name])
@@ -65,44 +95,110 @@ struct HelpTests {
 struct CompletionScriptTests {
     private let scratch = Scratch()
 
-    @Test("bash completes options, directories, commands and their words")
-    func bash() throws {
-        let script = try run(["--generate-completion-script", "bash"])
-        #expect(script.status == 0)
-        try scratch.write(script.text, to: "completion")
+    /// What bash offers behind each of the lines, in a folder with two stores.
+    private func bashOffers(_ lines: [String]) throws -> [String] {
+        let script = "set user:1 a\nset user:2 b\nset \"a b\" c\nset \"x\\n\" d\n"
+        _ = try run(["--create", scratch.path + "/data"], script: script)
+        _ = try run(["--create", scratch.path + "/my data"], script: "set only 1\n")
+        let completion = try run(["--generate-completion-script", "bash"])
+        #expect(completion.status == 0)
+        try scratch.write(completion.text, to: "completion")
         let program = """
-            cd "$0"; mkdir -p data; source ./completion
-            offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _stave; echo "${COMPREPLY[*]}"; }
-            offer stave da; offer stave data ge; offer stave --format j; offer stave data scan --l
-            offer stave data compact ''; offer stave --re; offer stave inspect --ver
-            offer stave help co; offer stave --format json data wa
+            cd "$0"; stave=$1; source ./completion
+            while IFS= read -r COMP_LINE; do
+                COMP_POINT=${#COMP_LINE}; _stave "$stave"; echo "${COMPREPLY[*]}"
+            done
             """
         let child = try PipedChild(
-            ["/bin/bash", "--norc", "-c", program, scratch.path],
+            ["/bin/bash", "--norc", "-c", program, scratch.path, stave],
             environment: ["PATH": "/usr/bin:/bin"])
+        child.send(Array(lines.map { $0 + "\n" }.joined().utf8))
         #expect(child.finish() == 0)
         #expect(child.errors == "")
-        let offered = [
-            "data", "get", "json", "--limit", "--dry-run pause resume", "--read-only", "--verify",
-            "count compact", "warm",
+        return String(decoding: child.output, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).dropLast().map(String.init)
+    }
+
+    @Test("bash completes directories, subcommands, options and what they may be")
+    func bashArguments() throws {
+        let cases = [
+            ("stave da", "data"), ("stave my", "my data"), ("stave ver", "verify"),
+            ("stave --re", "--read-only"),
+            ("stave --format j", "json"), ("stave --format=j", "json"),
+            ("stave --durability ", "always interval os"),
+            ("stave inspect --kind ", "value tombstone"),
+            ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
+            ("stave inspect --html", "--html"), ("stave repair --", "--json --help"),
+            ("stave diff data da", "data"), ("stave why data on", ""),
+            ("stave help co", "count compact"),
         ]
-        let output = String(decoding: child.output, as: UTF8.self)
-        #expect(output == offered.map { $0 + "\n" }.joined())
+        #expect(try bashOffers(cases.map(\.0)) == cases.map(\.1))
+    }
+
+    @Test("bash completes the shell's commands, their words, and keys of the store")
+    func bashCommands() throws {
+        let cases = [
+            ("stave data ge", "get"), ("stave data --q", "--quiet"),
+            ("stave data scan --l", "--limit"),
+            ("stave data compact ", "pause resume"), ("stave data compact -", "--dry-run"),
+            ("stave --format json data wa", "warm"),
+            // Behind the colon, at which bash cuts words.
+            ("stave data get user:", "1 2"), ("stave data get user:1 user:2", "2"),
+            ("stave data get us", "user:1 user:2"), ("stave data set a", "a\\ b"),
+            ("stave data set user:1 u", ""), ("stave why data user:2", "2"),
+            // A key that needs escapes is none for a command line.
+            ("stave data get x", ""), ("stave my\\ data get ", "only"), ("stave nowhere get ", ""),
+        ]
+        #expect(try bashOffers(cases.map(\.0)) == cases.map(\.1))
     }
 
     @Test("Each shell's script names every command; others are refused")
     func shells() throws {
         for shell in CompletionScript.shells {
             let text = try #require(CompletionScript.text(for: shell))
+            func long(_ option: String) -> String {
+                shell == "fish" ? " -l \(option.dropFirst(2))" : option
+            }
             for command in CommandTable.all {
                 #expect(text.contains(command.name), "\(shell): \(command.name)")
-                for option in command.options { #expect(text.contains(option.name)) }
+                for option in command.options { #expect(text.contains(long(option.name))) }
             }
             for option in ["--durability", "--keep-going", "--verify"] {
-                #expect(text.contains(shell == "fish" ? " -l \(option.dropFirst(2))" : option))
+                #expect(text.contains(long(option)))
             }
         }
         #expect(try run(["--generate-completion-script", "csh"]).status == 64)
+    }
+
+    /// Where it is installed.
+    @Test("fish offers each with a word about it, and keys of the store")
+    func fish() throws {
+        guard unsafe access("/usr/bin/fish", X_OK) == 0 else { return }
+        _ = try run(["--create", scratch.path + "/data"], script: "set user:1 a\nset \"a b\" c\n")
+        try scratch.write(try #require(CompletionScript.text(for: "fish")), to: "completion")
+        let cases = [
+            ("stave rep", "repair\twrite what can be read into a new store"),
+            ("stave --read", "--read-only\tOpen without the lock, beside a writer"),
+            ("stave inspect data --read", ""),
+            ("stave --format c", "csv\tHow keys and values are printed"),
+            ("stave data sy", "sync\tmake everything written so far durable"),
+            ("stave data get us", "user:1"), ("stave data delete a", "a b"),
+            ("stave data keys --li", "--limit\tstop after N entries"),
+            (
+                "stave inspect --deli",
+                "--delimiter\tWhat ends the prefix of a key, for --space and --html"
+            ),
+        ]
+        let program =
+            "cd $argv[1]; function stave; \(stave) $argv; end; source completion; "
+            + cases.map { "complete -C '\($0.0)'; echo ." }.joined(separator: "; ")
+        let child = try PipedChild(
+            ["/usr/bin/fish", "--no-config", "-c", program, scratch.path],
+            environment: ["HOME": scratch.path, "PATH": "/usr/bin:/bin"])
+        #expect(child.finish() == 0, "\(child.errors)")
+        let expected = cases.map { ($0.1.isEmpty ? "" : $0.1 + "\n") + ".\n" }.joined()
+        #expect(String(decoding: child.output, as: UTF8.self) == expected)
     }
 
     /// Where the shells are installed, they read it.

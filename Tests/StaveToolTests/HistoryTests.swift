@@ -49,6 +49,28 @@ struct HistoryTests {
         #expect(again.lines.last == "line \(History.capacity + 4)")
     }
 
+    @Test("No other user can read it at any moment, not even while it is written")
+    func modeFromTheFirstByte() throws {
+        let isDone = Flag()
+        let path = scratch.history
+        let seen = BackgroundThread {
+            var modes: Set<mode_t> = []
+            while !isDone.isSet {
+                for file in [path, "\(path).\(getpid()).tmp"] {
+                    var status = stat()
+                    // SAFETY: fills in the struct.
+                    if unsafe stat(file, &status) == 0 { modes.insert(status.st_mode & 0o777) }
+                }
+            }
+            return modes
+        }
+        let history = History(path: path)
+        for number in 0..<500 { _ = history.add("line \(number)") }
+        history.save(waiting: true)
+        isDone.set()
+        #expect(try seen.join() == [0o600])
+    }
+
     @Test("A file of somebody else is never written")
     func foreign() throws {
         let descriptor = unsafe open(scratch.history, O_WRONLY | O_CREAT, 0o644)

@@ -55,8 +55,8 @@ struct PromptCompletionTests {
         let shell = try self.shell("set 'two words' 3\n")
         shell.type("get tw", .tab, .enter)
         try shell.above("store> get \"two words\"", "3")
-        shell.type("get \"two w", .tab, .enter)
-        try shell.above("store> get \"two words\"", "3")
+        shell.type("exists \"two w", .tab, .enter)
+        try shell.above("store> exists \"two words\"", "1")
         try shell.leave()
     }
 

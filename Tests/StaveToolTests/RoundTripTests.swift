@@ -43,9 +43,14 @@ struct RoundTripTests {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)
         let values = strings(10_000, &random)
+        // Keys of the same kind, made different by a number at one end or the other.
+        let keys = strings(10_000, &random).enumerated().map { number, bytes in
+            number % 2 == 0 ? bytes + Array("#\(number)".utf8) : Array("\(number)#".utf8) + bytes
+        }
         var script: [UInt8] = []
-        for (number, value) in values.enumerated() {
-            script += Array("set k\(number) ".utf8) + Quoting.quoted(value) + [0x0A]
+        for (key, value) in zip(keys, values) {
+            script +=
+                Array("set ".utf8) + Quoting.quoted(key) + [0x20] + Quoting.quoted(value) + [0x0A]
         }
         #expect(try run(["--create", "--quiet", scratch.store], input: script).status == 0)
 
@@ -57,10 +62,7 @@ struct RoundTripTests {
         let copy = scratch.path + "/copy"
         #expect(try run(["--create", "--quiet", copy], input: lines).status == 0)
 
-        let expected = Dictionary(
-            uniqueKeysWithValues: values.enumerated().map {
-                (Array("k\($0.offset)".utf8), $0.element)
-            })
+        let expected = Dictionary(uniqueKeysWithValues: zip(keys, values))
         for path in [scratch.store, copy] {
             let hex = try run([path, "--format", "hex", "scan"]).text
             var seen: [[UInt8]: [UInt8]] = [:]
@@ -79,8 +81,9 @@ struct RoundTripTests {
             import json, sys
             for line in sys.stdin.buffer.read().split(b"\\n")[:-1]:
                 entry = json.loads(line.decode())
-                value = entry["value"].encode() if "value" in entry else bytes.fromhex(entry["valueHex"])
-                print(entry["key"].encode().hex(), value.hex())
+                def field(name):
+                    return entry[name].encode() if name in entry else bytes.fromhex(entry[name + "Hex"])
+                print(field("key").hex(), field("value").hex())
             """, run([scratch.store, "--format", "json", "scan"]).output)
         let csv = try python(
             """

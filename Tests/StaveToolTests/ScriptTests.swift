@@ -1,6 +1,9 @@
 import Glibc
+import Stave
 import TestSupport
 import Testing
+
+@testable import StaveTool
 
 struct ScriptTests {
     private let scratch = Scratch()
@@ -138,6 +141,26 @@ struct ScriptTests {
         #expect(child.finish() == 0)
     }
 
+    @Test("Under always, commands that wait in the pipe share one sync, ahead of their replies")
+    func sharedSync() throws {
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        options.durability = .always
+        let store = try Store(path: scratch.store, options: options)
+        var settings = SessionSettings()
+        settings.quiet = true
+        let session = Session(store, place: .script, settings: settings)
+        for number in 0..<100 { try session.run("set k\(number) v") }
+        #expect(try store.statistics().pendingWrites == 100)
+        try session.output.beforeWrite()
+        #expect(try store.statistics().pendingWrites == 0)
+        // A person gets each reply at once, so each write is durable at once.
+        let prompt = Session(store, place: .prompt, settings: settings)
+        try prompt.run("set k v")
+        #expect(try store.statistics().pendingWrites == 0)
+        try store.close()
+    }
+
     @Test("What was acknowledged is there after SIGKILL")
     func killed() throws {
         let child = try PipedChild([stave, "--create", "--durability", "always", scratch.store])
@@ -181,7 +204,8 @@ struct ScriptTests {
         child.send("set a 1\n")
         #expect(child.waitForOutput("OK\n"))
         child.closeOutput()
-        child.send("set b 2\nget a\n")
+        // A child that another test starts has the pipe open, too, until it runs its program.
+        repeat { child.send("set b 2\nget a\n") } while child.waitForExit(seconds: 0.1) == nil
         #expect(child.finish() == 128 + SIGPIPE)
         #expect(child.errors == "")
     }

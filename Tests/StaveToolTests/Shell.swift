@@ -34,6 +34,7 @@ struct Key: ExpressibleByStringLiteral {
 final class Shell {
     let terminal: Terminal
     private let prompt: String
+    private let columns: Int
 
     init(
         _ arguments: [String], environment: [String: String], prompt: String = "store> ",
@@ -42,16 +43,21 @@ final class Shell {
         terminal = try Terminal(
             arguments, environment: environment, columns: columns, rows: rows)
         self.prompt = prompt
+        self.columns = Int(columns)
         if isAwaited { try shows(prompt) }
     }
 
     func type(_ keys: Key...) { for key in keys { terminal.type(key.bytes) } }
 
-    /// Types a command and waits for exactly these lines and the next prompt below it.
+    /// Types a command and waits for exactly these lines and the next prompt below it. It is seen in
+    /// its line before Enter is pressed: a screen on which the same was entered before is no answer.
     func enter(_ command: String, _ replies: String..., at prompt: String? = nil) throws {
-        type(Key(command), .enter)
         let next = prompt ?? self.prompt
         let line = next + command
+        type(Key(command))
+        // What is longer than a row is not looked for.
+        if line.utf8.count < columns { try shows(line) }
+        type(.enter)
         try terminal.wait(for: "\([line] + replies) and a prompt") { screen in
             guard screen.beforeCursor == next, screen.cursorLine + " " == next else { return false }
             return screen.lines.dropLast().suffix(replies.count + 1).elementsEqual([line] + replies)

@@ -26,6 +26,39 @@ struct UsageTests {
         #expect(try run(["help", "get"]).status == 0)
     }
 
+    @Test(
+        "What is wrong is said in a line, with what was most likely meant",
+        arguments: [
+            (
+                ["--formt", "json", "data", "get", "a"],
+                "unknown option --formt; did you mean --format?"
+            ),
+            (["data", "--qiet", "get", "a"], "unknown option --qiet; did you mean --quiet?"),
+            (["-x", "data"], "unknown option -x"),
+            (["data", "gte", "a"], "unknown command gte; did you mean get?"),
+            (["data", "nonsense"], "unknown command nonsense; stave help lists them"),
+        ])
+    func mistakes(_ arguments: [String], _ what: String) throws {
+        let outcome = try run(arguments)
+        #expect(outcome.status == 64)
+        #expect(outcome.errors == "stave: \(what)\n  stave --help says more\n")
+    }
+
+    @Test("Without any word, stave says how it is used")
+    func nothing() throws {
+        let outcome = try run([])
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains("\n  stave [options] DIR COMMAND [ARG...] "))
+    }
+
+    @Test("help knows the words in the place of a directory, and near misses")
+    func helpOfWords() throws {
+        #expect(try run(["help", "inspect"]).text.contains("--columns"))
+        #expect(try run(["help", "verify"]).text.contains("see stave verify --help"))
+        #expect(
+            try run(["help", "gte"]).errors == "stave: unknown command gte; did you mean get?\n")
+    }
+
     @Test("--limit=1 is --limit 1")
     func attachedValue() throws {
         let script = "set a 1\nset b 2\nkeys --limit=1\n"

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 
-/// What an outer shell needs to complete stave's arguments, made from the table of commands.
+/// What an outer shell needs to complete stave's arguments, made from the table of commands and from
+/// what --help says of the options.
 enum CompletionScript {
     static let shells = ["bash", "zsh", "fish"]
 
@@ -14,233 +15,138 @@ enum CompletionScript {
         }
     }
 
-    /// `--format` and the like with the words that may follow.
-    private static let values: [(option: String, words: [String])] = [
-        ("--durability", ["always", "interval", "os"]),
-        ("--format", OutputFormat.allCases.map(\.rawValue)),
-        ("--segment-size", ["1M", "16M", "64M", "256M"]),
-    ]
-
-    private static let options = options(of: StaveCommand.helpMessage())
-    private static let inspectOptions = options(of: InspectCommand.helpMessage())
-
-    /// The names that help lists, each at the beginning of its line.
-    private static func options(of help: String) -> [String] {
-        help.split(separator: "\n").map { $0.drop { $0 == " " } }
-            .filter { $0.hasPrefix("--") || $0.hasPrefix("-h, --") }
-            .flatMap { line in
-                line.prefix { $0 != "<" }.split { " ,/".contains($0) }
-                    .prefix { $0.hasPrefix("-") }
-            }
-            .filter { $0.hasPrefix("--") }.map(String.init)
+    /// An option as --help tells of it.
+    struct Option {
+        var name: String
+        var help: String
+        var takesValue: Bool
+        /// The words that the value may be, where they are a few.
+        var values: [String]
     }
 
-    /// What may stand behind a command's name, besides keys and values.
-    private static func words(of command: Command) -> [String] {
+    /// A word that may stand in the place of DIR.
+    struct Subcommand {
+        let name: String
+        let summary: String
+        /// Files may follow, and not only directories.
+        var takesFiles = false
+        let options: [Option]
+    }
+
+    static let options = options(of: StaveCommand.helpMessage())
+
+    static let subcommands: [Subcommand] = [
+        .init(
+            name: "inspect", summary: "look at segments, records and hint files", takesFiles: true,
+            options: options(of: InspectCommand.helpMessage())),
+        .init(
+            name: "verify", summary: "check every byte of a store",
+            options: options(of: VerifyCommand.helpMessage())),
+        .init(
+            name: "why", summary: "every version of a key, and what frees it",
+            options: options(of: WhyCommand.helpMessage())),
+        .init(
+            name: "repair", summary: "write what can be read into a new store",
+            options: options(of: RepairCommand.helpMessage())),
+        .init(
+            name: "diff", summary: "the keys in which two stores differ",
+            options: options(of: DiffCommand.helpMessage())),
+    ]
+
+    /// Of all of stave, those that take a value as a word of its own.
+    static var optionsWithValue: [String] {
+        Set((options + subcommands.flatMap(\.options)).filter(\.takesValue).map(\.name)).sorted()
+    }
+
+    /// Those whose value is one of a few words, each once.
+    static var optionsWithWords: [Option] {
+        var seen: Set<String> = []
+        return (options + subcommands.flatMap(\.options)).filter {
+            !$0.values.isEmpty && seen.insert($0.name).inserted
+        }
+    }
+
+    /// An option begins a line that is indented by two; what it does follows on that line or, indented
+    /// further, on the next ones.
+    static func options(of help: String) -> [Option] {
+        var options: [Option] = []
+        // How many options the text that comes next is of: --create and --no-create share theirs.
+        var group = 0
+        for line in help.split(separator: "\n", omittingEmptySubsequences: false) {
+            var text = line.drop { $0 == " " }
+            let indent = line.count - text.count
+            if indent == 2, text.first == "-" {
+                let names = text.prefix { $0 != "<" }
+                    .split { " ,/".contains($0) }.prefix { $0.hasPrefix("-") }
+                    .filter { $0.hasPrefix("--") }.map(String.init)
+                let takesValue = text.contains("<")
+                options += names.map {
+                    Option(name: $0, help: "", takesValue: takesValue, values: [])
+                }
+                group = names.count
+                let gap = takesValue ? "> " : "  "
+                text = text.firstRange(of: gap).map { text[$0.upperBound...] } ?? ""
+            } else if indent < 8 {
+                group = 0
+            }
+            for index in options.indices.suffix(group) {
+                let rest = text.drop { $0 == " " }
+                options[index].help += (options[index].help.isEmpty ? "" : " ") + rest
+            }
+        }
+        return options.map(withValues)
+    }
+
+    /// Cuts "(values: a, b; default: c)" off the end of the help, and its first sentence out of the rest.
+    private static func withValues(_ option: Option) -> Option {
+        var option = option
+        if let list = option.help.firstRange(of: " (values: ") {
+            let words = option.help[list.upperBound...].prefix { $0 != ";" && $0 != ")" }
+            option.values = words.split { ", ".contains($0) }.map(String.init)
+        }
+        if let remark = option.help.firstRange(of: " (") {
+            option.help = String(option.help[..<remark.lowerBound])
+        }
+        option.help = String(option.help.prefix { $0 != ";" && $0 != ":" && $0 != "." })
+        if option.name == "--no-create" { option.help = "Never make DIR" }
+        if option.name == "--segment-size" { option.values = ["1M", "16M", "64M", "256M"] }
+        return option
+    }
+
+    // MARK: The shell's commands
+
+    /// What may stand behind a command's name, besides keys, values and options.
+    static func words(of command: Command) -> [String] {
         switch command.name {
         case "format": OutputFormat.allCases.map(\.rawValue)
         case "timing": ["on", "off"]
-        case "help": CommandTable.all.map(\.name)
-        case "compact": command.options.map(\.name) + ["pause", "resume"]
-        default: command.options.map(\.name)
+        case "help": CommandTable.names
+        case "compact": ["pause", "resume"]
+        default: []
         }
     }
 
-    private static var commandsWithWords: [(names: [String], words: [String])] {
-        CommandTable.all.filter { !words(of: $0).isEmpty }
-            .map { ([$0.name] + $0.aliases, words(of: $0)) }
+    /// All names of the commands whose words are keys of the store, or prefixes of them.
+    static var namesWithKeys: [String] {
+        CommandTable.all.filter {
+            $0.access != .nothing && $0.wordCount.upperBound > 0 && words(of: $0).isEmpty
+        }.flatMap { [$0.name] + $0.aliases }
     }
 
-    // MARK: bash
-
-    private static var bash: String {
-        let valueCases = values.map {
-            "        \($0.option)) COMPREPLY=($(compgen -W \"\(joined($0.words))\" -- \"$current\")); return ;;\n"
-        }.joined()
-        let wordCases = commandsWithWords.map {
-            "        \($0.names.joined(separator: "|"))) candidates=\"\(joined($0.words))\" ;;\n"
-        }.joined()
-        return """
-            # bash completion for stave, made by stave --generate-completion-script bash
-
-            _stave() {
-                local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-                local words=() index candidates=
-                COMPREPLY=()
-                case $previous in
-            \(valueCases)    esac
-                for ((index = 1; index < COMP_CWORD; index++)); do
-                    case ${COMP_WORDS[index]} in
-                    \(values.map(\.option).joined(separator: "|"))) ((index++)) ;;
-                    -*) ;;
-                    *) words+=("${COMP_WORDS[index]}") ;;
-                    esac
-                done
-                if [[ ${words[0]} == inspect ]]; then
-                    compopt -o filenames 2>/dev/null
-                    COMPREPLY=($(compgen -W "\(joined(inspectOptions))" -- "$current") $(compgen -f -- "$current"))
-                    return
-                fi
-                case ${#words[@]} in
-                0)
-                    if [[ $current == -* ]]; then
-                        candidates="\(joined(options))"
-                    else
-                        compopt -o filenames 2>/dev/null
-                        COMPREPLY=($(compgen -d -- "$current") $(compgen -W "inspect help" -- "$current"))
-                        return
-                    fi
-                    ;;
-                1)
-                    if [[ ${words[0]} != help && $current == -* ]]; then
-                        candidates="\(joined(options))"
-                    else
-                        candidates="\(joined(CommandTable.names))"
-                    fi
-                    ;;
-                *)
-                    case ${words[1]} in
-            \(wordCases)        esac
-                    ;;
-                esac
-                COMPREPLY=($(compgen -W "$candidates" -- "$current"))
+    /// The commands that other words or options may follow.
+    static var commandsWithWords: [(names: [String], words: [String], options: [Option])] {
+        CommandTable.all.map { command in
+            let options = command.options.map {
+                Option(name: $0.name, help: $0.help, takesValue: $0.value != nil, values: [])
             }
-            complete -F _stave stave
-
-            """
+            return ([command.name] + command.aliases, words(of: command), options)
+        }.filter { !$0.words.isEmpty || !$0.options.isEmpty }
     }
 
-    // MARK: zsh
-
-    private static var zsh: String {
-        let valueCases = values.map {
-            "        \($0.option)) compadd -- \(joined($0.words)); return ;;\n"
-        }.joined()
-        let commands = CommandTable.all.flatMap { command in
-            ([command.name] + command.aliases).map {
-                "        '\($0):\(quotedForShell(command.summary))'\n"
-            }
-        }.joined()
-        let wordCases = commandsWithWords.map {
-            "        \($0.names.joined(separator: "|"))) compadd -- \(joined($0.words)) ;;\n"
-        }.joined()
-        return """
-            #compdef stave
-            # zsh completion for stave, made by stave --generate-completion-script zsh
-
-            _stave() {
-                local -a commands positional
-                local index
-                commands=(
-            \(commands)    )
-                case $words[CURRENT-1] in
-            \(valueCases)    esac
-                for ((index = 2; index < CURRENT; index++)); do
-                    case $words[index] in
-                    \(values.map(\.option).joined(separator: "|"))) ((index++)) ;;
-                    -*) ;;
-                    *) positional+=("$words[index]") ;;
-                    esac
-                done
-                if [[ $positional[1] == inspect ]]; then
-                    compadd -- \(joined(inspectOptions))
-                    _files
-                    return
-                fi
-                case $#positional in
-                0)
-                    if [[ $words[CURRENT] == -* ]]; then
-                        compadd -- \(joined(options))
-                    else
-                        compadd -- inspect help
-                        _files -/
-                    fi
-                    ;;
-                1)
-                    if [[ $positional[1] != help && $words[CURRENT] == -* ]]; then
-                        compadd -- \(joined(options))
-                    else
-                        _describe command commands
-                    fi
-                    ;;
-                *)
-                    case $positional[2] in
-            \(wordCases)        esac
-                    ;;
-                esac
-            }
-
-            if [[ $funcstack[1] == _stave ]]; then
-                _stave "$@"
-            else
-                compdef _stave stave
-            fi
-
-            """
-    }
-
-    // MARK: fish
-
-    private static var fish: String {
-        var lines = [
-            "# fish completion for stave, made by stave --generate-completion-script fish",
-            "",
-            "function __stave_words --description 'words of the line that are no options'",
-            "    set -l skip 0",
-            "    for word in (commandline -opc)[2..-1]",
-            "        if test $skip = 1",
-            "            set skip 0",
-            "        else if contains -- $word \(joined(values.map(\.option)))",
-            "            set skip 1",
-            "        else if not string match -q -- '-*' $word",
-            "            echo $word",
-            "        end",
-            "    end",
-            "end",
-            "",
-            "function __stave_at --description 'whether so many words came, the first one as said'",
-            "    set -l words (__stave_words)",
-            "    test (count $words) -ge $argv[1]; or return 1",
-            "    test (count $words) -le $argv[2]; or return 1",
-            "    test (count $argv) -lt 3; or contains -- \"$words[$argv[1]]\" $argv[3..-1]",
-            "end",
-            "",
-            "complete -c stave -f",
-            "complete -c stave -n '__stave_at 0 0' -a '(__fish_complete_directories)'",
-            "complete -c stave -n '__stave_at 0 0' -a 'inspect help'",
-            "complete -c stave -n '__stave_at 1 9 inspect' -F",
-        ]
-        for (option, words) in values {
-            lines.append(
-                "complete -c stave -n '__stave_at 0 1' -l \(option.dropFirst(2)) -x -a '\(joined(words))'"
-            )
-        }
-        for option in options
-        where !values.contains(where: { $0.option == option }) && option != "--version" {
-            lines.append("complete -c stave -n '__stave_at 0 1' -l \(option.dropFirst(2))")
-        }
-        lines.append("complete -c stave -n '__stave_at 0 0' -l version")
-        for option in inspectOptions {
-            lines.append("complete -c stave -n '__stave_at 1 9 inspect' -l \(option.dropFirst(2))")
-        }
-        for command in CommandTable.all {
-            for name in [command.name] + command.aliases {
-                lines.append(
-                    "complete -c stave -n '__stave_at 1 1; and not __stave_at 1 1 inspect' -a \(name)"
-                        + " -d '\(quotedForShell(command.summary))'")
-            }
-        }
-        for (names, words) in commandsWithWords {
-            lines.append(
-                "complete -c stave -n '__stave_at 2 99 \(joined(names))' -a '\(joined(words))'")
-        }
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    private static func joined(_ words: [String]) -> String { words.joined(separator: " ") }
+    static func joined(_ words: [String]) -> String { words.joined(separator: " ") }
 
     /// For the inside of single quotes.
-    private static func quotedForShell(_ text: String) -> String {
+    static func quotedForShell(_ text: String) -> String {
         text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
     }
 }

@@ -30,11 +30,7 @@ extension Session {
             guard unsafe try store.contains(key: key.bytes.bytes) else {
                 return unsafe reportMissing(key.bytes)
             }
-            if let confirm, !settings.assumesYes, target.exists,
-                !confirm("overwrite \(file.shown)?")
-            {
-                return
-            }
+            if target.exists, !isConfirmed("overwrite \(file.shown)?") { return }
             failure = unsafe try store.withValue(forKey: key.bytes.bytes) { value in
                 unsafe value.withUnsafeBytes { unsafe target.write($0) }
             }

@@ -18,22 +18,34 @@ internal import Stave
         var failed = 0
     }
 
-    private var keys: [[UInt8]] = []
+    /// The keys of all gets, and where each ends: they are needed again for messages and for JSON.
+    private var bytes: [UInt8] = []
+    private var ends: [Int] = []
+    private var keys = KeyBatch()
     private var places: [Place] = []
     private var commandCount = 0
 
-    var isEmpty: Bool { keys.isEmpty }
-    var isFull: Bool { keys.count >= Self.limit }
+    var isEmpty: Bool { places.isEmpty }
+    var isFull: Bool { places.count >= Self.limit }
 
-    /// - Parameter line: stays valid until the batch is answered.
-    mutating func add(_ words: [Word], line: UnsafeRawBufferPointer, number: Int) {
-        for word in words.dropFirst() {
-            keys.append(word.array)
-            // SAFETY: see the parameter.
-            unsafe places.append(
-                Place(line: line, number: number, offset: word.offset, command: commandCount))
-        }
-        commandCount += 1
+    /// Adds a key of the command that `endCommand` ends.
+    ///
+    /// - Parameter line: stays valid until the batch is answered; the key is copied.
+    mutating func add(
+        _ key: UnsafeRawBufferPointer, line: UnsafeRawBufferPointer, number: Int, offset: Int
+    ) {
+        unsafe bytes.append(contentsOf: key)
+        ends.append(bytes.count)
+        // SAFETY: borrowed while it is copied.
+        unsafe keys.append(key.bytes)
+        unsafe places.append(
+            Place(line: line, number: number, offset: offset, command: commandCount))
+    }
+
+    mutating func endCommand() { commandCount += 1 }
+
+    private func range(_ index: Int) -> Range<Int> {
+        (index == 0 ? 0 : ends[index - 1])..<ends[index]
     }
 
     /// Prints what was found and empties the batch. `onError` says whether to go on behind a key that
@@ -45,21 +57,9 @@ internal import Stave
         var result = Result()
         var lastFailed = -1
         var next = 0
-        let printer = session.printer
-        while next < keys.count {
-            let first = next
-            let rest = first == 0 ? keys : Array(keys[first...])
+        while next < places.count {
             do throws(StoreError) {
-                try session.store.withValues(forKeys: rest) { index, value in
-                    next = first + index + 1
-                    // SAFETY: key and value are used inside the call only.
-                    unsafe rest[index].withUnsafeBytes { key in
-                        guard let value else { return unsafe session.reportMissing(key) }
-                        unsafe value.withUnsafeBytes {
-                            unsafe printer.printValue($0, forKey: key)
-                        }
-                    }
-                }
+                try look(up: next..., session) { next = $0 + 1 }
             } catch {
                 let place = places[next]
                 let failure = CommandError(message: error.description, offset: place.offset)
@@ -69,11 +69,36 @@ internal import Stave
                 next += 1
             }
         }
-        let done = next < keys.count ? lastFailed + 1 : commandCount
+        let done = next < places.count ? lastFailed + 1 : commandCount
         result.succeeded = done - result.failed
-        keys.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        keys.removeAll()
         places.removeAll(keepingCapacity: true)
         commandCount = 0
         return result
+    }
+
+    /// - Parameter answered: called with the index of each key that was answered.
+    private func look(
+        up rest: PartialRangeFrom<Int>, _ session: Session, answered: (Int) -> Void
+    ) throws(StoreError) {
+        let first = rest.lowerBound
+        var remaining = keys
+        if first > 0 {
+            remaining.removeAll()
+            for index in first..<places.count {
+                unsafe remaining.append(bytes.span.bytes.extracting(range(index)))
+            }
+        }
+        let printer = session.printer
+        try session.store.withValues(for: remaining) { index, value in
+            answered(first + index)
+            // SAFETY: key and value are used inside the call only.
+            unsafe bytes.span.bytes.extracting(range(first + index)).withUnsafeBytes { key in
+                guard let value else { return unsafe session.reportMissing(key) }
+                unsafe value.withUnsafeBytes { unsafe printer.printValue($0, forKey: key) }
+            }
+        }
     }
 }

@@ -56,8 +56,8 @@ final class History {
         return true
     }
 
-    /// Brings new lines to the file. Where another shell has the lock at this moment, they wait for
-    /// the next call; the last one of a session waits a little for it.
+    /// Brings new lines to the file. Where another shell has the lock for longer than it takes to write,
+    /// they wait for the next call; the last one of a session waits longer for it.
     func save(waiting: Bool = false) {
         guard problem == nil, let path, !unsaved.isEmpty else { return }
         let directory = Self.directory(of: path)
@@ -68,7 +68,7 @@ final class History {
             return
         }
         defer { close(descriptor) }
-        var patience = waiting ? 200 : 0
+        var patience = waiting ? 200 : 5
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard patience > 0 else { return }
             patience -= 1

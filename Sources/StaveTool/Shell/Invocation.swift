@@ -23,8 +23,10 @@ struct Invocation {
             throw .usage("too few words; usage: \(command.usage)", at: words.last)
         }
         if count > command.wordCount.upperBound, !(command.redirects && hasSign) {
+            // The slip of everybody's first day: set name Ada Lovelace.
+            let advice = command.name == "set" ? "; quote a value with blanks" : ""
             throw .usage(
-                "one word too many; usage: \(command.usage)",
+                "one word too many\(advice); usage: \(command.usage)",
                 at: self.words[command.wordCount.upperBound + 1])
         }
     }

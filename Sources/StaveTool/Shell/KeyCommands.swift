@@ -69,13 +69,21 @@ extension Session {
             try set(words[1], toContentsOf: file)
         } else {
             do throws(StoreError) {
-                // SAFETY: both words live until the next line is parsed.
-                unsafe try store.set(
-                    words[2].bytes.bytes, forKey: words[1].bytes.bytes, deferringSync: defersSync)
+                return unsafe try set(words[2].bytes, forKey: words[1].bytes)
             } catch {
                 throw CommandError(error, at: words[1])
             }
         }
+        didWrite()
+        acknowledge("OK")
+    }
+
+    /// Stores a value and answers OK.
+    func set(_ value: UnsafeRawBufferPointer, forKey key: UnsafeRawBufferPointer)
+        throws(StoreError)
+    {
+        // SAFETY: the caller's bytes outlive the call.
+        unsafe try store.set(value.bytes, forKey: key.bytes, deferringSync: defersSync)
         didWrite()
         acknowledge("OK")
     }

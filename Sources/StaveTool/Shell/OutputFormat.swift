@@ -60,7 +60,9 @@ struct EntryPrinter {
     private func print(_ bytes: UnsafeRawBufferPointer) {
         // SAFETY: the bytes are only read.
         switch format {
-        case .quoted, .json: unsafe Quoting.write(bytes) { output.write($0) }
+        case .quoted, .json:
+            if unsafe Quoting.isBare(bytes) { return unsafe output.write(bytes) }
+            unsafe Quoting.write(bytes) { output.write($0) }
         case .raw: unsafe output.write(bytes)
         case .csv: unsafe printField(bytes)
         case .hex:

@@ -68,7 +68,9 @@ internal import Glibc
     }
 
     func write(_ text: String) {
-        for byte in text.utf8 { write(byte) }
+        var text = text
+        // SAFETY: the bytes are used inside the call only.
+        text.withUTF8 { unsafe write(UnsafeRawBufferPointer($0)) }
     }
 
     func write(line text: String) {

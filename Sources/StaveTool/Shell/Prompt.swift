@@ -78,7 +78,8 @@ final class Prompt {
         let space = mark.isEmpty ? "" : " "
         guard session.settings.colorsPrompt else { return name + space + mark + "> " }
         let styledMark = mark.isEmpty ? "" : LineEditor.styled(mark, "2")
-        return LineEditor.styled(name, "1;32") + space + styledMark + "> "
+        // Bold in the terminal's own color is readable on dark and on light.
+        return LineEditor.styled(name, "1") + space + styledMark + "> "
     }
 
     /// The last part of the path that says something, without what a terminal must not get.

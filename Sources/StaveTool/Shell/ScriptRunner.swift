@@ -9,6 +9,7 @@ internal import Stave
 /// before it goes on gets it.
 /// Rule 3: gets that stand together in memory are looked up as one batch. Any other command answers
 /// the batch first.
+/// Rule 4: what long scripts are made of takes a short way, `PlainLine`, which means the same.
 final class ScriptRunner {
     private let session: Session
     private let reader: ByteReader
@@ -30,7 +31,7 @@ final class ScriptRunner {
         defer { session.endBar() }
         while !isFinished {
             if let line = unsafe reader.nextLine() {
-                unsafe execute(line)
+                if unsafe !executePlain(line) { unsafe execute(line) }
                 continue
             }
             answerBatch()
@@ -104,6 +105,39 @@ final class ScriptRunner {
         }
     }
 
+    /// Carries out a plain line; false, and nothing done, where it is another one.
+    @inline(__always)
+    private func executePlain(_ line: UnsafeRawBufferPointer) -> Bool {
+        guard !session.settings.showsTiming, let plain = unsafe PlainLine(line) else {
+            return false
+        }
+        if !plain.isSet {
+            unsafe batch.add(
+                plain.key, line: line, number: reader.lineNumber, offset: PlainLine.keyOffset)
+            batch.endCommand()
+            if batch.isFull { answerBatch() }
+            return true
+        }
+        unsafe set(plain.value, forKey: plain.key, line: line, offset: PlainLine.keyOffset)
+        return true
+    }
+
+    private func set(
+        _ value: UnsafeRawBufferPointer, forKey key: UnsafeRawBufferPointer,
+        line: UnsafeRawBufferPointer, offset: Int
+    ) {
+        answerBatch()
+        // The batch may have met what stops the script.
+        guard !isFinished else { return }
+        do throws(StoreError) {
+            try unsafe session.set(value, forKey: key)
+            succeeded += 1
+        } catch {
+            let failure = CommandError(message: error.description, offset: offset)
+            unsafe report(failure, line, reader.lineNumber)
+        }
+    }
+
     private func execute(_ whole: UnsafeRawBufferPointer) {
         var line = unsafe whole
         // A byte order mark is no part of the first command.
@@ -121,8 +155,19 @@ final class ScriptRunner {
         }
         let words = parser.words
         guard let first = words.first else { return }
-        if first.equals("get"), words.count > 1, !words.contains(where: Self.needsCare) {
-            unsafe batch.add(words, line: line, number: reader.lineNumber)
+        let isTimed = session.settings.showsTiming
+        if first.equals("set"), words.count == 3, !isTimed, !Self.needsCare(words[1]),
+            !words[2].mayBeSign
+        {
+            return unsafe set(
+                words[2].bytes, forKey: words[1].bytes, line: line, offset: words[1].offset)
+        }
+        if first.equals("get"), words.count > 1, !isTimed, !words.contains(where: Self.needsCare) {
+            for word in words.dropFirst() {
+                unsafe batch.add(
+                    word.bytes, line: line, number: reader.lineNumber, offset: word.offset)
+            }
+            batch.endCommand()
             if batch.isFull { answerBatch() }
             return
         }
@@ -138,7 +183,7 @@ final class ScriptRunner {
 
     /// What makes a get more than a look-up: a file, an option, or a word that can be no key.
     private static func needsCare(_ word: Word) -> Bool {
-        word.isBare(">") || word.isBare("<") || word.mayBeOption || !word.canBeKey
+        word.mayBeSign || !word.canBeKey
     }
 
     private func answerBatch() {

@@ -55,6 +55,8 @@ final class Session {
 
     private(set) var openedStore: Store?
     private var hasUnsyncedWrites = false
+    /// How long the command in hand has waited for answers.
+    private var timeOfPerson = Duration.zero
 
     init(
         _ store: Store?, place: Place, settings: SessionSettings,
@@ -93,6 +95,7 @@ final class Session {
     func execute(_ words: [Word]) throws(CommandError) {
         guard let first = words.first else { return }
         let command = try command(for: first)
+        timeOfPerson = .zero
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
         if command.isPaged { output.beginPaging() }
         defer { if command.isPaged { endPaging() } }
@@ -110,11 +113,22 @@ final class Session {
     }
 
     private func reportTime(since start: ContinuousClock.Instant) {
-        let duration = ContinuousClock.now - start
-        if settings.showsTiming || duration > .seconds(1) {
-            output.flush()
-            note("(\(Units.duration(duration)))")
-        }
+        let duration = ContinuousClock.now - start - timeOfPerson
+        // In a pager, the command waits for the person most of the time.
+        guard settings.showsTiming || (Self.isSlow(duration) && !output.isPaging) else { return }
+        output.flush()
+        note("(\(Units.duration(duration)))")
+    }
+
+    /// What takes so long says so even where nobody asked.
+    static func isSlow(_ duration: Duration) -> Bool { duration > .seconds(1) }
+
+    /// Asks the person, where there is one; the time until the answer is not the command's.
+    func isConfirmed(_ question: String) -> Bool {
+        guard let confirm, !settings.assumesYes else { return true }
+        let start = ContinuousClock.now
+        defer { timeOfPerson += ContinuousClock.now - start }
+        return confirm(question)
     }
 
     // MARK: Replies
@@ -134,15 +148,25 @@ final class Session {
         // SAFETY: the key's bytes are only read.
         if settings.quiet { return }
         bar?.erase()
-        unsafe errors.write(message: "not found: \(Quoting.text(key))")
+        errors.write("not found: ")
+        unsafe Quoting.writeText(key) { errors.write($0) }
+        errors.write(Byte.newline)
     }
 
     /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
     /// waits.
     func note(_ line: String) {
         bar?.erase()
-        errors.write(message: line)
+        for piece in wrapped(line) { errors.write(message: piece) }
         if !output.isPaging { errors.flush() }
+    }
+
+    /// For a person at the prompt, cut between words; programs find a message on one line.
+    private func wrapped(_ line: String) -> [String] {
+        guard place == .prompt, isatty(STDERR_FILENO) == 1 else { return [line] }
+        let columns = ScreenSize.of(STDERR_FILENO).columns
+        guard line.count > columns else { return [line] }
+        return Units.wrapped(line, columns: columns).split(separator: "\n").map(String.init)
     }
 
     private func endPaging() {

@@ -1,3 +1,4 @@
+internal import Glibc
 extension CommandTable {
     /// Commands about the shell itself.
     static let shellCommands: [Command] = [
@@ -70,40 +71,12 @@ extension Session {
     }
 
     func help(_ invocation: Invocation) throws(CommandError) {
-        guard invocation.words.count > 1 else { return output.write(Help.overview) }
+        // A program may read it elsewhere.
+        let columns = outputIsTerminal ? ScreenSize.of(STDOUT_FILENO).columns : nil
+        guard invocation.words.count > 1 else {
+            return output.write(Help.overview(columns: columns))
+        }
         let word = invocation.words[1]
-        output.write(Help.text(for: try command(for: word)))
-    }
-}
-
-/// Help, made from the table.
-enum Help {
-    static var overview: String {
-        let width = CommandTable.all.map { title($0).count }.max()! + 2
-        let lines = CommandTable.all.map { Units.padded(title($0), width) + $0.summary }
-        return lines.joined(separator: "\n")
-            + "\n\nhelp COMMAND says more. Words with blanks are put in quotes.\n"
-    }
-
-    private static func title(_ command: Command) -> String {
-        ([command.name] + command.aliases).joined(separator: ", ")
-    }
-
-    static func text(for command: Command) -> String {
-        var text = "usage: \(command.usage)\n\n  \(command.summary)\n"
-        for line in command.details { text += "  \(line)\n" }
-        if !command.aliases.isEmpty {
-            text += "  Also written: \(command.aliases.joined(separator: ", ")).\n"
-        }
-        if !command.options.isEmpty {
-            text += "\noptions:\n"
-            for option in command.options {
-                let name = option.name + (option.value.map { " " + $0 } ?? "")
-                text += "  \(Units.padded(name, 14))\(option.help)\n"
-            }
-        }
-        text += "\nexamples:\n"
-        for example in command.examples { text += "  \(example)\n" }
-        return text
+        output.write(Help.text(for: try command(for: word), columns: columns))
     }
 }

@@ -20,9 +20,9 @@ struct StatsView {
     var text: String {
         let width = rows.map(\.0.count).max()! + 2
         return rows.map { label, text in
-            let lines = Self.wrapped(text, columns: max(10, columns - width - 1))
-            return dim(Units.padded(label, width))
-                + lines.joined(separator: "\n" + String(repeating: " ", count: width)) + "\n"
+            let padded = Units.padded(label, width)
+            let lines = Units.wrapped(text, behind: padded, columns: columns)
+            return dim(padded) + lines.dropFirst(width) + "\n"
         }.joined() + segmentTable
     }
 
@@ -102,7 +102,7 @@ struct StatsView {
     private var perKey: String {
         let s = statistics
         // The table's least size says nothing about keys.
-        return s.count >= 1000
+        return s.count >= 100_000
             ? " (\(Units.decimal(Double(s.keydirBytes) / Double(s.count))) B a key)" : ""
     }
 
@@ -113,19 +113,6 @@ struct StatsView {
     private func hundredths(_ value: Double) -> String {
         let number = Int((value * 100).rounded())
         return "\(number / 100).\(number % 100 / 10)\(number % 10)"
-    }
-
-    /// Cut at blanks into lines of at most so many columns, where its words allow.
-    static func wrapped(_ text: String, columns: Int) -> [String] {
-        var lines: [String] = []
-        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
-            if let last = lines.last, last.count + 1 + word.count <= columns {
-                lines[lines.count - 1] = last + " " + word
-            } else {
-                lines.append(String(word))
-            }
-        }
-        return lines
     }
 }
 
@@ -139,10 +126,11 @@ extension StatsView {
         let color: Int
     }
 
+    /// Red, green and magenta are readable on dark and on light; yellow is not.
     private static let parts = [
         Part(name: "live", mark: "█", plainMark: "#", color: 32),
         Part(name: "dead", mark: "░", plainMark: "-", color: 31),
-        Part(name: "tombstones", mark: "▒", plainMark: "+", color: 33),
+        Part(name: "tombstones", mark: "▒", plainMark: "+", color: 35),
     ]
 
     private var segmentTable: String {

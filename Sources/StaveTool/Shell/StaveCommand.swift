@@ -86,7 +86,7 @@ struct StaveCommand: ParsableCommand {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
                 "unknown command \(Quoting.text(Array(name.utf8)))"
-                    + (suggestion.map { "; did you mean \($0)?" } ?? ""))
+                    + (suggestion.map { "; did you mean \($0)?" } ?? "; stave help lists them"))
         }
     }
 
@@ -96,19 +96,6 @@ struct StaveCommand: ParsableCommand {
             ? (isatty(STDIN_FILENO) == 1 ? runPrompt() : runScript())
             : runOnce()
         Glibc.exit(status)
-    }
-
-    /// `stave help [COMMAND]`.
-    static func printHelp(for words: [String]) {
-        guard let name = words.first else {
-            print(helpMessage())
-            print("\n" + Help.overview, terminator: "")
-            return
-        }
-        guard let command = CommandTable.command(named: name) else {
-            exit(withError: ValidationError("unknown command '\(name)'"))
-        }
-        print(Help.text(for: command), terminator: "")
     }
 }
 

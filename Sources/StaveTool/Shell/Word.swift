@@ -41,6 +41,9 @@ internal import StaveDisk
 
     var canBeKey: Bool { unsafe (1...Format.maxKeyLength).contains(bytes.count) }
 
+    /// Whether it may be an option or stand for a file's place.
+    var mayBeSign: Bool { mayBeOption || isBare("<") || isBare(">") }
+
     /// True for a bare word that is exactly this.
     func isBare(_ text: StaticString) -> Bool { kind == .bare && equals(text) }
 

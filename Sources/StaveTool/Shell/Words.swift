@@ -81,7 +81,8 @@ struct SyntaxError: Error, Equatable {
 
     private func parseBare(_ line: UnsafeRawBufferPointer, _ start: Int) throws(SyntaxError) -> Int
     {
-        var index = start
+        // No blank and no quote is as great as this.
+        var index = unsafe ByteScan.firstByte(below: UInt8(ascii: "("), in: line, from: start)
         while unsafe !isBlank(line, index) {
             let byte = unsafe line[index]
             if byte == Byte.single || byte == Byte.double {
@@ -104,12 +105,9 @@ struct SyntaxError: Error, Equatable {
     private func parseSingle(_ line: UnsafeRawBufferPointer, _ start: Int, _ multiline: Bool)
         throws(SyntaxError) -> Int
     {
-        var index = start + 1
-        while index < line.count, unsafe line[index] != Byte.single,
-            unsafe multiline || line[index] != Byte.newline
-        {
-            index &+= 1
-        }
+        let end = multiline ? Byte.single : Byte.newline
+        let index = unsafe ByteScan.firstByte(
+            Byte.single, end, end, in: line, from: start + 1)
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: line[(start + 1)..<index])
         return unsafe try closeWord(line, start, index, Byte.single, bytes)
     }
@@ -117,14 +115,10 @@ struct SyntaxError: Error, Equatable {
     private func parseDouble(_ line: UnsafeRawBufferPointer, _ start: Int, _ multiline: Bool)
         throws(SyntaxError) -> Int
     {
-        var index = start + 1
         // Without an escape the word is used where it lies.
-        while index < line.count {
-            let byte = unsafe line[index]
-            if byte == Byte.double || byte == Byte.backslash { break }
-            if byte == Byte.newline, !multiline { break }
-            index &+= 1
-        }
+        var index = unsafe ByteScan.firstByte(
+            Byte.double, Byte.backslash, multiline ? Byte.double : Byte.newline, in: line,
+            from: start + 1)
         guard index < line.count, unsafe line[index] == Byte.backslash else {
             let bytes = unsafe UnsafeRawBufferPointer(rebasing: line[(start + 1)..<index])
             return unsafe try closeWord(line, start, index, Byte.double, bytes)

@@ -15,15 +15,17 @@ enum Quoting {
         }
     }
 
+    /// Whether the bytes, as they are, make the word.
+    static func isBare(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        // SAFETY: the bytes are only read, inside their bounds.
+        unsafe !bytes.isEmpty && bytes.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: "-") })
+            && bytes[0] != UInt8(ascii: "-")
+    }
+
     /// Calls `put` with each byte of the word.
     static func write(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
-        // SAFETY: the bytes are only read, inside their bounds.
-        if unsafe !bytes.isEmpty && bytes.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: "-") })
-            && bytes[0] != UInt8(ascii: "-")
-        {
-            unsafe bytes.forEach(put)
-            return
-        }
+        // SAFETY: the bytes are only read.
+        if unsafe isBare(bytes) { return unsafe bytes.forEach(put) }
         put(Byte.double)
         unsafe writeEscaped(bytes, put)
         put(Byte.double)
@@ -43,10 +45,18 @@ enum Quoting {
     }
 
     static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+        var shown: [UInt8] = []
+        // SAFETY: the bytes are only read.
+        unsafe writeText(bytes) { shown.append($0) }
+        return String(decoding: shown, as: UTF8.self)
+    }
+
+    /// `text` without a String: a script may ask for millions of keys that are not there.
+    static func writeText(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
         let limit = 60
         // SAFETY: the bytes are only read.
-        let shown = unsafe String(decoding: quoted([UInt8](bytes.prefix(limit))), as: UTF8.self)
-        return bytes.count > limit ? shown + "…" : shown
+        unsafe write(UnsafeRawBufferPointer(rebasing: bytes.prefix(limit)), put)
+        if bytes.count > limit { "…".utf8.forEach(put) }
     }
 
     /// A word for the POSIX shell that is to be pasted there.

@@ -70,6 +70,23 @@ enum Units {
         return number << shift
     }
 
+    /// A label and a text behind it, cut at blanks where a line would be longer than `columns`; the
+    /// lines that follow are indented like the text. A word that is longer than a line stays whole.
+    static func wrapped(_ text: String, behind label: String = "", columns: Int) -> String {
+        // The last column stays free.
+        let room = max(10, columns - label.count - 1)
+        var lines: [String] = []
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if let last = lines.last, last.count + 1 + word.count <= room {
+                lines[lines.count - 1] = last + " " + word
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return label
+            + lines.joined(separator: "\n" + String(repeating: " ", count: label.count))
+    }
+
     static func padded(_ text: String, _ width: Int, right: Bool = false) -> String {
         let space = String(repeating: " ", count: max(0, width - text.count))
         return right ? space + text : text + space
