@@ -110,22 +110,42 @@ package struct RecordList: Sendable {
         let common = unsafe commonPrefixLength(in: segment)
         var order: [RadixSort.Item] = []
         order.reserveCapacity(items.count)
-        for (index, item) in items.enumerated() {
-            let key = unsafe key(of: item, in: segment)
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: key[common...])
-            unsafe order.append(RadixSort.Item(word: keyPrefix(rest), index: UInt32(index)))
+        // From the end, because the sort is stable: records of one key mostly come out newest first.
+        for index in items.indices.reversed() {
+            let key = unsafe key(of: items[index], in: segment)
+            unsafe order.append(
+                RadixSort.Item(word: keyPrefix(key, from: common), index: UInt32(index)))
         }
         RadixSort.sort(&order)
         var start = 0
         while start < order.count {
             var end = start + 1
             while end < order.count, order[end].word == order[start].word { end += 1 }
-            if end - start > 1 {
-                order[start..<end].sort { a, b in unsafe isBefore(a.index, b.index, in: segment) }
-            }
+            if end - start > 1 { unsafe sortTies(&order, start..<end, in: segment) }
             start = end
         }
         return order
+    }
+
+    /// Sorts records whose keys agree in the number: a few, and mostly in order, by insertion.
+    private func sortTies(
+        _ order: inout [RadixSort.Item], _ range: Range<Int>, in segment: UnsafeRawBufferPointer
+    ) {
+        guard range.count <= 16 else {
+            order[range].sort { a, b in unsafe isBefore(a.index, b.index, in: segment) }
+            return
+        }
+        for position in range.dropFirst() {
+            let item = order[position]
+            var place = position
+            while place > range.lowerBound,
+                unsafe isBefore(item.index, order[place - 1].index, in: segment)
+            {
+                order[place] = order[place - 1]
+                place -= 1
+            }
+            order[place] = item
+        }
     }
 
     private func isBefore(_ a: UInt32, _ b: UInt32, in segment: UnsafeRawBufferPointer) -> Bool {
