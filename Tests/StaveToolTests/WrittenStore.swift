@@ -5,10 +5,12 @@ import TestSupport
 @testable import Stave
 
 /// A store of some hundred records as the engine writes it: sealed segments with hint files, what a
-/// compaction wrote, dead records, tombstones, values of all lengths of padding; the active segment has
+/// compaction wrote, dead records, tombstones, values of all lengths of padding; a keydir checkpoint; the active segment has
 /// records below and above its synced mark and reserved space, as a killed process leaves them.
 struct WrittenStore: Sendable {
-    static let shared = try! WrittenStore()
+    static let shared = try! WrittenStore(hasCheckpoint: false)
+    /// The same with a keydir checkpoint, which takes much longer to verify.
+    static let withCheckpoint = try! WrittenStore(hasCheckpoint: true)
 
     let files: [(name: String, bytes: [UInt8])]
     let manifest: Manifest
@@ -21,12 +23,13 @@ struct WrittenStore: Sendable {
     private(set) var logStarts: Set<Int> = []
     private var logPadding: Set<Int> = []
 
-    init(keys: Int = 84) throws {
+    init(keys: Int = 84, hasCheckpoint: Bool) throws {
         let folder = try TemporaryFolder(isInMemory: true)
         let path = folder.path("store")
         var options = StoreOptions.small()
         options.compaction.isAutomatic = false
-        let store = try Store(path: path, options: options)
+        if hasCheckpoint { options.checkpointEntries = 1 }
+        var store = try Store(path: path, options: options)
         var versions: [[UInt8]: [[UInt8]?]] = [:]
         func set(_ number: Int, _ round: Int) throws {
             let key = Array("k\(number)".utf8)
@@ -47,7 +50,10 @@ struct WrittenStore: Sendable {
         for number in stride(from: 1, to: keys, by: 2) { try set(number, 3) }
         try store.sync()
         try store.sealFull()
-        for number in 0..<5 { try set(number, 4) }
+        for number in 0..<3 { try set(number, 4) }
+        try store.close()
+        store = try Store(path: path, options: options)
+        for number in 0..<5 { try set(number, 5) }
         // A killed process: the files as they are now.
         let copy = folder.path("copy")
         try StoreFolder.copy(path, to: copy)
@@ -75,7 +81,7 @@ struct WrittenStore: Sendable {
 
     /// What a byte of a file is, and so what becomes of it when it is changed.
     enum Place {
-        case manifest, lock, hint
+        case manifest, lock, hint, checkpoint
         case header
         case sealedMark, logMark
         /// In a record of a sealed segment, or below the synced mark of the active one.
@@ -91,6 +97,7 @@ struct WrittenStore: Sendable {
         case .manifest: return .manifest
         case .lock: return .lock
         case .hint: return .hint
+        case .checkpoint: return .checkpoint
         default: break
         }
         let isSealed = manifest.segments.contains {

@@ -13,6 +13,8 @@ final class StoreSurvey {
     /// Files that are none of a store's.
     var foreign: [String] = []
     var findings = Findings()
+    /// The keydir's checkpoint where its head can be read; see `readCheckpoint`.
+    private(set) var checkpoint: CheckpointCheck?
 
     /// How much is read. Unsealed segments always are, and sealed ones that have no good hint file.
     enum Depth {
@@ -54,9 +56,13 @@ final class StoreSurvey {
     /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
     ///
-    /// - Parameter progress: called now and then with how many bytes are read, and of how many.
+    /// - Parameters:
+    ///   - chosen: the one segment that is read to `depth`; of the others only their entries are. nil: all.
+    ///   - opened: called when it is known which segments there are, before they are read.
+    ///   - progress: called now and then with how many bytes are read, and of how many.
     init(
-        _ directory: borrowing Directory, _ depth: Depth,
+        _ directory: borrowing Directory, _ depth: Depth, of chosen: UInt64? = nil,
+        opened: (StoreSurvey, borrowing Directory) -> Void = { _, _ in },
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws(FileError) {
         path = directory.path
@@ -76,9 +82,11 @@ final class StoreSurvey {
                 break
             }
         }
+        opened(self, directory)
         totalBytes = segments.reduce(0) { $0 + $1.recordLimit }
         for segment in segments {
-            examine(segment, in: directory)
+            let isChosen = chosen == nil || segment.number == chosen
+            examine(segment, isChosen ? depth : .entries, in: directory)
             doneBytes += segment.recordLimit
         }
         self.progress = nil
@@ -175,7 +183,9 @@ final class StoreSurvey {
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
-    private func examine(_ survey: SegmentSurvey, in directory: borrowing Directory) {
+    private func examine(
+        _ survey: SegmentSurvey, _ depth: Depth, in directory: borrowing Directory
+    ) {
         guard let number = survey.number else { return }
         if let progress, totalBytes > 0 {
             survey.progress = { [doneBytes, totalBytes] offset in
@@ -241,6 +251,11 @@ final class StoreSurvey {
             }
         }
         return nil
+    }
+
+    /// Reads the head of the keydir's checkpoint, if there is one.
+    func readCheckpoint(_ directory: borrowing Directory) {
+        checkpoint = CheckpointCheck(self, in: directory, findings: &findings)
     }
 
     /// Its contents decide nothing, but another kind of file in its place keeps writers out.
