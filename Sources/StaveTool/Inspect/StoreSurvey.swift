@@ -8,6 +8,8 @@ final class StoreSurvey {
     /// Bytes of MANIFEST.
     var manifestSize = 0
     var segments: [SegmentSurvey] = []
+    /// Segments that were found under another name than their own.
+    private(set) var moved: [(name: String, number: UInt64)] = []
     /// Files named like a store's that MANIFEST does not name, with their sizes.
     var leftovers: [(name: String, size: Int)] = []
     /// Files that are none of a store's.
@@ -57,11 +59,13 @@ final class StoreSurvey {
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
     ///
     /// - Parameters:
+    ///   - finder: finds segments that do not lie under their names; without it each name is believed.
     ///   - chosen: the one segment that is read to `depth`; of the others only their entries are. nil: all.
     ///   - opened: called when it is known which segments there are, before they are read.
     ///   - progress: called now and then with how many bytes are read, and of how many.
     init(
         _ directory: borrowing Directory, _ depth: Depth, of chosen: UInt64? = nil,
+        finder: SegmentFinder? = nil,
         opened: (StoreSurvey, borrowing Directory) -> Void = { _, _ in },
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws(FileError) {
@@ -73,7 +77,7 @@ final class StoreSurvey {
             attempt += 1
             findings = Findings()
             manifest = readManifest(directory)
-            let missing = openSegments(directory)
+            let missing = openSegments(directory, finder)
             if missing.isEmpty || attempt == 20 || !changed(directory) {
                 for name in missing {
                     findings.add(
@@ -128,8 +132,11 @@ final class StoreSurvey {
     /// hint file there.
     ///
     /// - Returns: the names of those that are missing.
-    private func openSegments(_ directory: borrowing Directory) -> [String] {
+    private func openSegments(
+        _ directory: borrowing Directory, _ finder: SegmentFinder?
+    ) -> [String] {
         segments = []
+        moved = []
         var missing: [String] = []
         let listed: [(UInt64, Manifest.Segment?)]
         if let manifest {
@@ -145,7 +152,9 @@ final class StoreSurvey {
             listed = Set(numbers).sorted().map { ($0, nil) }
         }
         for (number, entry) in listed {
-            let name = FileName.segment(number).name
+            let own = FileName.segment(number).name
+            let name = entry.flatMap { finder?.name(of: $0) } ?? own
+            if name != own { moved.append((name, number)) }
             do throws(FileError) {
                 segments.append(
                     SegmentSurvey(
