@@ -24,7 +24,7 @@ enum PageStyle {
         .verdict.torn{background:var(--tombstones)}.verdict.bad{background:var(--damaged)}
         .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem}
         .tile,.scroll{background:var(--card);border:1px solid var(--line);border-radius:.6rem}
-        .tile{padding:.7rem .9rem}.tile b{display:block;font-size:1.35rem;line-height:1.3}
+        .tile{padding:.7rem .9rem}.tile b{display:block;font-size:1.35rem;line-height:1.3;white-space:nowrap}
         .tile span{color:var(--soft);font-size:.85rem}
         .scroll{overflow-x:auto;padding:.35rem .25rem}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
