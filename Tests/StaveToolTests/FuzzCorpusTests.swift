@@ -100,6 +100,15 @@ struct FuzzCorpusTests {
         }
     }
 
+    /// `make fuzz` is built from a list of files of its own, which once did not follow the sources.
+    @Test("The fuzzer still compiles")
+    func compiles() throws {
+        let script = Self.corpus.appendingPathComponent("../build").standardizedFileURL.path
+        let child = try PipedChild(
+            [script, "--check"], environment: ProcessInfo.processInfo.environment)
+        #expect(child.finish() == 0, "\(child.errors)")
+    }
+
     private func mutate(
         _ input: inout [UInt8], _ inputs: [[UInt8]], _ random: inout SeededRandom
     ) {

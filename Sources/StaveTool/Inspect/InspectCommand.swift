@@ -14,7 +14,7 @@ struct InspectCommand: ParsableCommand {
             status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
             """)
 
-    @Argument(help: "A store's directory, or one of its files: a segment, a hint file, MANIFEST.")
+    @Argument(help: "A store's directory, or one of its files: segment, hint file, MANIFEST, checkpoint.")
     var path: String
     @Option(help: "Show the records of this segment of the directory.")
     var segment: UInt64?
@@ -46,7 +46,7 @@ struct InspectCommand: ParsableCommand {
     var json = false
     @Flag(help: "Print histograms of key and value sizes.")
     var stats = false
-    @Flag(help: "Check every record, value and hint entry: every byte is accounted for.")
+    @Flag(help: "Check records, values, hint entries, checkpoint: every byte is accounted for.")
     var verify = false
 
     mutating func validate() throws {
