@@ -57,6 +57,34 @@ struct InspectReadingTests {
         #expect(checked.allSatisfy { $0.number == 2 || !$0.isSealed } && !checked.isEmpty)
     }
 
+    /// Beside a busy writer most looks once ended in "torn tail", and some could in "damage":
+    ///
+    ///     inspector                         writer
+    ///     maps the file, 2.5 MiB
+    ///                                       extends it, writes and syncs behind 2.5 MiB
+    ///     reads the mark, scans, finds
+    ///     half a record at the end
+    @Test("A log that was extended since it was mapped is no torn tail, synced or not")
+    func extended() throws {
+        var maker = SegmentMaker(number: 7, identity: 5)
+        for number in 0..<20 { maker.set("key \(number)", "value") }
+        let (cut, before) = (maker.records[18].offset + 9, maker.bytes)
+        maker.sync()
+        let listed = Manifest.Segment(number: 7, identity: 5)
+        let directory = try Directory(path: folder.path)
+        for (bytes, grows) in [(before, true), (maker.bytes, true), (before, false)] {
+            let name = "0000000007.segment"
+            folder.write(Array(bytes[..<cut]), to: name)
+            let file = try directory.open(name, .readWrite)
+            let image = try FileImage(following: try directory.open(name, .read))
+            if grows { unsafe try file.write(bytes.span.bytes, at: 0) }
+            let survey = SegmentSurvey(name: name, listed: listed, image: image)
+            survey.scan(verifies: true)
+            #expect(survey.recordCount == 18)
+            #expect(survey.findings.worst == (grows ? .note : .torn))
+        }
+    }
+
     /// The kernel says in smaps how much of a mapping this process holds.
     private func residentKilobytes(_ name: String) throws -> Int {
         let file = try #require(FileHandle(forReadingAtPath: "/proc/self/smaps"))

@@ -14,7 +14,8 @@ struct InspectCommand: ParsableCommand {
             status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
             """)
 
-    @Argument(help: "A store's directory, or one of its files: segment, hint file, MANIFEST, checkpoint.")
+    @Argument(
+        help: "A store's directory, or one of its files: segment, hint file, MANIFEST, checkpoint.")
     var path: String
     @Option(help: "Show the records of this segment of the directory.")
     var segment: UInt64?

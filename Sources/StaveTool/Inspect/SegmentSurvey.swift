@@ -182,7 +182,7 @@ final class SegmentSurvey {
                     .note, seal.length..<image.fileSize,
                     "bytes behind the end of a sealed segment")
             }
-        } else if let mark, image.fileSize < mark {
+        } else if let mark, image.fileSize < mark, !image.hasGrown {
             add(
                 .damage, image.fileSize..<mark,
                 "cut: the file has \(image.fileSize) bytes, \(mark) were synced")
@@ -201,7 +201,7 @@ final class SegmentSurvey {
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
                 identity: identity, rule: rule, mark: mark, checksValues: checksValues,
-                mayGrow: image.isMapped)
+                mayGrow: image.isMapped, hasGrown: { image.hasGrown })
             var released = 0
             while let item = walk.next(in: bytes), visit(item, bytes) {
                 let end = item.range.lowerBound

@@ -188,7 +188,7 @@ final class StoreSurvey {
             throw FileError(
                 "read", file.path, reason: "\(size) bytes are more than \(Format.maxFileLength)")
         }
-        return try FileImage(mapping: file)
+        return try FileImage(following: file)
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
