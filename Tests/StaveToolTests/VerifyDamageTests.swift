@@ -187,26 +187,7 @@ struct VerifyDamageTests {
         }
     }
 
-    /// What may stand in a file's place.
-    private static let others = ["removed", "directory", "FIFO", "link", "zeros", "empty"]
-
-    private func put(_ other: String, _ name: String, in folder: TemporaryFolder) throws {
-        folder.remove(name)
-        switch other {
-        case "directory": folder.makeFolder(name)
-        case "FIFO": folder.makeFIFO(name)
-        case "link":
-            // To a file that is right in everything else.
-            folder.write(store(name).files.first { $0.name == name }!.bytes, to: "elsewhere")
-            folder.makeLink(name, to: folder.path("elsewhere"))
-        case "zeros":
-            folder.write([], to: name)
-            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: folder.path(name)))
-            try handle.truncate(atOffset: 4 << 30)
-        case "empty": folder.write([], to: name)
-        default: break
-        }
-    }
+    private static let others = WrittenStore.others
 
     @Test(
         "A file that is removed, another kind of file, or 4 GiB of zeros is noticed",
@@ -215,7 +196,7 @@ struct VerifyDamageTests {
         let store = store(name)
         let folder = try TemporaryFolder(isInMemory: true)
         store.write(to: folder)
-        try put(other, name, in: folder)
+        try store.put(other, name, in: folder)
         let findings = try findings(folder)
         let isHarmless: Bool =
             switch store.place(name, 0) {

@@ -72,6 +72,28 @@ struct WrittenStore: Sendable {
         for (name, bytes) in files { folder.write(bytes, to: name) }
     }
 
+    /// What may stand in a file's place.
+    static let others = ["removed", "directory", "FIFO", "link", "zeros", "empty"]
+
+    /// Puts one of `others` into the place of a file in `folder`, where the store was written.
+    func put(_ other: String, _ name: String, in folder: TemporaryFolder) throws {
+        folder.remove(name)
+        switch other {
+        case "directory": folder.makeFolder(name)
+        case "FIFO": folder.makeFIFO(name)
+        case "link":
+            // To a file that is right in everything else.
+            folder.write(files.first { $0.name == name }!.bytes, to: "elsewhere")
+            folder.makeLink(name, to: folder.path("elsewhere"))
+        case "zeros":
+            folder.write([], to: name)
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: folder.path(name)))
+            try handle.truncate(atOffset: 4 << 30)
+        case "empty": folder.write([], to: name)
+        default: break
+        }
+    }
+
     /// The newest value of each key that has one.
     var contents: [[UInt8]: [UInt8]] {
         versions.compactMapValues { $0.last ?? nil }
