@@ -9,6 +9,7 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Look at segments, records and hint files; never writes, never locks.",
+        usage: "stave inspect [<options>] DIR | FILE",
         discussion: """
             Works beside a running writer, on read-only media and on damage of any kind. Exit \
             status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
