@@ -19,23 +19,25 @@ struct DecoderTests {
             print("left out: python3 is not in PATH")
             return nil
         }
-        let inspected = try run(["inspect", path, "--from", "0", "--values", "full", "--json"])
+        let store = try run(["inspect", path, "--json"])
+        let records = try run(["inspect", path, "--from", "0", "--values", "full", "--json"])
         let child = try PipedChild(
             [python, "-B", Self.script, path, "--compare"],
             environment: ProcessInfo.processInfo.environment)
-        child.send(inspected.output)
+        child.send(store.output + records.output)
         let status = child.finish()
         return (status, String(decoding: child.output, as: UTF8.self) + child.errors)
     }
 
     /// Thousands of records of all lengths, keys and values of any bytes, in sealed segments, what a
-    /// compaction wrote, and a log that was not closed.
+    /// compaction wrote, a keydir checkpoint, and a log that was not closed.
     private func makeStore(_ folder: TemporaryFolder, _ random: inout SeededRandom) throws -> String
     {
         let path = folder.path("store")
         var options = StoreOptions.small(64 << 10)
         options.compaction.isAutomatic = false
-        let store = try Store(path: path, options: options)
+        options.checkpointEntries = 1
+        var store = try Store(path: path, options: options)
         for number in 0..<4000 {
             let key =
                 number % 5 == 0
@@ -51,6 +53,10 @@ struct DecoderTests {
                 try store.set(value, forKey: key)
             }
             if number == 1500 { _ = try store.compact() }
+            if number == 3800 {
+                try store.close()
+                store = try Store(path: path, options: options)
+            }
             if number == 3900 { try store.sync() }
         }
         try StoreFolder.copy(path, to: folder.path("copy"))
@@ -63,6 +69,7 @@ struct DecoderTests {
         var random = SeededRandom.forTest()
         let folder = try TemporaryFolder(isInMemory: true)
         let path = try makeStore(folder, &random)
+        #expect(try StoreFolder.names(path).contains(FileName.checkpoint.name))
         guard let (status, text) = try compare(path) else { return }
         #expect(status == 0 && text.hasSuffix(" 0 differ\n"), "\(text)")
         #expect(Int(text.prefix { $0.isNumber }) ?? 0 > 3000, "\(text)")
@@ -73,6 +80,8 @@ struct DecoderTests {
         var random = SeededRandom.forTest()
         let folder = try TemporaryFolder(isInMemory: true)
         let path = try makeStore(folder, &random)
+        // The decoder does not say more of a damaged one than that it is.
+        try FileManager.default.removeItem(atPath: path + "/" + FileName.checkpoint.name)
         let original = try StoreFolder.items(path)
         for _ in 0..<4 {
             for name in try StoreFolder.names(path) where name != "MANIFEST" {

@@ -5,13 +5,18 @@ internal import StaveDisk
     @testable import StaveTool
 #endif
 
-/// The inspector's look at a segment and its hint file, of bytes that nobody chose; used by the tests
-/// and by `make fuzz`, as `FuzzTarget`.
+/// The inspector's look at a segment or a checkpoint, of bytes that nobody chose; used by the tests and
+/// by `make fuzz`, as `FuzzTarget`.
 enum FuzzSurvey {
-    /// The first byte says what MANIFEST would say; its lowest bit, whether checksums are put right.
+    /// The first byte says what MANIFEST would say; its lowest bit, whether checksums are put right; its
+    /// highest, that this is a checkpoint.
     static func run(_ input: [UInt8]) {
         guard let mode = input.first else { return }
         var bytes = Array(input.dropFirst())
+        guard mode & 0x80 == 0 else {
+            if mode & 1 != 0 { FuzzTarget.repairCheckpoint(&bytes) }
+            return checkpoint(bytes, json: mode & 16 != 0)
+        }
         if mode & 1 != 0 { FuzzTarget.repairSegment(&bytes) }
         let alone = SegmentSurvey(name: "0000000001.segment", listed: nil, image: FileImage(bytes))
         guard let identity = alone.identity else { return }
@@ -46,6 +51,14 @@ enum FuzzSurvey {
             segment: survey, values: mode & 32 != 0 ? .none : .full, json: mode & 16 != 0,
             output: output)
         _ = view.print(at: min(bytes.count, 80 + Int(mode)))
+        precondition(output.text.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x0A }, "no control bytes")
+    }
+
+    private static func checkpoint(_ bytes: [UInt8], json: Bool) {
+        let output = Output(isKept: true)
+        var listing = CheckpointListing(
+            name: "keydir.checkpoint", image: FileImage(bytes), json: json, output: output)
+        listing.print()
         precondition(output.text.utf8.allSatisfy { $0 >= 0x20 || $0 == 0x0A }, "no control bytes")
     }
 }

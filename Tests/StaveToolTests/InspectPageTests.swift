@@ -26,6 +26,24 @@ struct InspectPageTests {
         try InspectRun(["store"] + arguments, in: folder)
     }
 
+    /// In a browser the bar of a store of ten gigabytes was four pixels wide.
+    @Test("A bar of any number of bytes is drawn in numbers that browsers can hold")
+    func bars() {
+        for parts in [
+            [10_744_135_680, 1_146_880, 3280, 0, 6], [1, 1, 1], [7], [0], [], [1 << 50],
+        ] {
+            let places = Drawing.places(of: parts)
+            var end = 0
+            for (place, part) in zip(places, parts) {
+                #expect(place.lowerBound == end)
+                #expect(place.isEmpty || part > 0)
+                end = place.upperBound
+            }
+            #expect(end == (parts.reduce(0, +) > 0 ? Drawing.units : 0))
+        }
+        #expect(Drawing.units < 1 << 25)
+    }
+
     private func page() -> String { String(decoding: folder.read("page.html"), as: UTF8.self) }
 
     /// Tags, attributes and texts; throws where it is not well-formed.

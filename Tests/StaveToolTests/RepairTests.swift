@@ -28,7 +28,8 @@ struct RepairTests {
     }
 
     private func repair(_ path: String, to target: String? = nil) throws -> Repair {
-        let survey = try StoreSurvey(try Directory(path: path), .overview)
+        let directory = try Directory(path: path)
+        let survey = try StoreSurvey(directory, .overview, finder: SegmentFinder(directory))
         var repair = Repair(of: survey)
         try repair.write(to: try StoreBuilder(path: target ?? new))
         return repair
@@ -145,6 +146,36 @@ struct RepairTests {
             let isKnown = repair.unknown.isEmpty && repair.notes.isEmpty
             for (key, value) in store.contents where isKnown && !told.contains(key) {
                 #expect(found[key] == value, "round \(round)")
+            }
+        }
+    }
+
+    /// Two segments that had changed places were all lost; without MANIFEST nothing was.
+    @Test("Files that changed places: segments are found by their headers, and the rest is told")
+    func swapped() throws {
+        for (index, first) in store.files.enumerated() {
+            for second in store.files[(index + 1)...] {
+                let source = try damaged()
+                source.write(first.bytes, to: second.name)
+                source.write(second.bytes, to: first.name)
+                let before = try StoreFolder.items(source.path)
+                let target = folder.path("\(first.name)-\(second.name)")
+                let repair = try repair(source.path, to: target)
+                let what = "\(first.name) and \(second.name)"
+                #expect(try StoreFolder.items(source.path) == before)
+                let found = try contents(target)
+                guard ![first.name, second.name].contains("MANIFEST") else {
+                    // Then nothing tells which segments there were.
+                    #expect(!repair.notes.isEmpty, "\(what)")
+                    for (key, value) in found {
+                        #expect(store.versions[key]?.contains(value) == true, "\(what)")
+                    }
+                    continue
+                }
+                #expect(repair.isLossless && found == store.contents, "\(what)")
+                for name in [first.name, second.name] where name.hasSuffix(".segment") {
+                    #expect(repair.notes.contains { [first.name, second.name].contains($0.file) })
+                }
             }
         }
     }

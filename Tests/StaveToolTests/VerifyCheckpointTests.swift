@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Stave
 import StaveDisk
 import TestSupport
@@ -70,10 +72,41 @@ struct VerifyCheckpointTests {
             try file.put(bytes[offset] ^ 0x20, at: offset)
             let findings = try findings()
             #expect(findings.worst == .damage, "\(offset)")
+            let (worst, text) = try inspect(verify: true)
+            #expect(worst == .damage && text.contains("damage   \(name)"), "\(offset)")
             #expect(findings.list.allSatisfy { $0.file == name })
             try file.put(bytes[offset], at: offset)
         }
         #expect(try findings().list.isEmpty)
+    }
+
+    private func inspect(
+        verify: Bool, json: Bool = false
+    ) throws -> (worst: Severity, text: String) {
+        let output = Output(isKept: true)
+        let inspection = Inspection(
+            path: path, segment: nil, filter: RecordFilter(), limit: .max, hex: false, json: json,
+            stats: false, verify: verify, output: output)
+        return (try inspection.run(), output.text)
+    }
+
+    @Test("inspect shows the checkpoint at a glance, whether it fits, and what is in its place")
+    func atAGlance() throws {
+        try makeStore()
+        var (worst, text) = try inspect(verify: false)
+        #expect(worst == .note && text.contains("\nkeydir.checkpoint: "))
+        #expect(text.contains("230 keys of the writes below 421\n"))
+        #expect(try inspect(verify: false, json: true).text.contains(#""keys":230,"#))
+        let bytes = try StoreFolder.bytes(path, name)
+        for wrong in [Array(bytes.dropLast()), [], bytes.map { $0 ^ 1 }] {
+            try StoreFolder.write(wrong, path, name)
+            (worst, text) = try inspect(verify: false)
+            #expect(worst == .damage && text.contains("damage   \(name)"), "\(text)")
+        }
+        try FileManager.default.removeItem(atPath: path + "/" + name)
+        #expect(unsafe mkfifo(path + "/" + name, 0o600) == 0)
+        #expect(try inspect(verify: false).worst == .damage)
+        #expect(try inspect(verify: true).worst == .damage)
     }
 
     @Test("One whose checksums are right and that names another record is noticed")

@@ -15,8 +15,14 @@ import Testing
 /// may do; but not of the padding of a record that is whole. All other bytes, padding and reserved space too, are noticed as damage.
 @Suite("Verifying damaged stores")
 struct VerifyDamageTests {
-    private static let store = WrittenStore.shared
-    private var store: WrittenStore { Self.store }
+    private static let store = isExhaustive ? WrittenStore.withCheckpoint : .shared
+    private static let checkpoint = FileName.checkpoint.name
+    private static let names = WrittenStore.withCheckpoint.names
+
+    /// With a checkpoint where that is what is damaged.
+    private func store(_ name: String) -> WrittenStore {
+        name == Self.checkpoint ? .withCheckpoint : Self.store
+    }
 
     /// All bits of each byte, instead of one that changes from byte to byte.
     private static let isExhaustive =
@@ -30,25 +36,58 @@ struct VerifyDamageTests {
         switch place {
         case .lock, .sealedMark: .note
         case .logMark, .unsynced, .reserved: .torn
-        case .manifest, .hint, .header, .synced, .unsyncedPadding: .damage
+        case .manifest, .hint, .checkpoint, .header, .synced, .unsyncedPadding: .damage
+        }
+    }
+
+    private func inspect(
+        _ folder: TemporaryFolder, segment: UInt64? = nil, json: Bool
+    ) throws -> (worst: Severity, text: String) {
+        let output = Output(isKept: true)
+        let inspection = Inspection(
+            path: folder.path, segment: segment, filter: RecordFilter(), limit: .max, hex: false,
+            json: json, stats: false, verify: true, output: output)
+        return (try inspection.run(), output.text)
+    }
+
+    /// `inspect --verify` comes to the same verdict as `verify`, names the same files and places, and
+    /// says so to people and to programs.
+    private func expectAgreement(_ folder: TemporaryFolder, _ findings: Findings) throws {
+        let (worst, text) = try inspect(folder, json: false)
+        let (worstForPrograms, lines) = try inspect(folder, json: true)
+        #expect(worst == findings.worst && worstForPrograms == findings.worst)
+        for finding in findings.list where finding.severity != .note {
+            let range = finding.range
+            let place = range.map { "offset \($0.lowerBound)" } ?? finding.file
+            let member =
+                "\"file\":\"\(finding.file)\""
+                + (range.map { ",\"offset\":\($0.lowerBound)," } ?? "")
+            let isSaid = text.split(separator: "\n").contains {
+                $0.contains(finding.file) && $0.contains(place)
+            }
+            #expect(isSaid && lines.contains(member), "\(finding)")
         }
     }
 
     @Test("The store is clean, or has nothing but a log that was not closed")
     func clean() throws {
         let folder = try TemporaryFolder(isInMemory: true)
+        let store = WrittenStore.withCheckpoint
         store.write(to: folder)
         let verification = try Verification(of: folder.path)
         #expect(verification.findings.list.map(\.text) == [])
         #expect(Verification.Check.allCases.allSatisfy { verification.passed($0) })
         #expect(verification.account.unknownBytes == 0)
+        #expect(verification.survey.checkpoint?.isUsed == true)
+        #expect(store.mark > SegmentHeader.byteCount && store.mark < store.logEnd)
         #expect(store.names.filter { $0.hasSuffix(".hint") }.count >= 2)
         #expect(store.names.filter { $0.hasSuffix(".segment") }.count >= 3)
         #expect(verification.survey.segments.reduce(0) { $0 + $1.recordCount } > 200)
     }
 
-    @Test("Every changed byte is noticed, with its file and place", arguments: store.names)
+    @Test("Every changed byte is noticed, with its file and place", arguments: names)
     func flipped(_ name: String) throws {
+        let store = store(name)
         let folder = try TemporaryFolder(isInMemory: true)
         store.write(to: folder)
         let file = try PatchedFile(folder.path(name))
@@ -57,6 +96,7 @@ struct VerifyDamageTests {
             let place = store.place(name, offset)
             // Thousands of zeros: five is prime to the length of a word.
             if place == .reserved, offset % 5 != 0, !Self.isExhaustive { continue }
+            if place == .checkpoint, offset % 331 != 0, !Self.isExhaustive { continue }
             for bit in Self.isExhaustive ? 0..<8 : (offset % 8)..<(offset % 8 + 1) {
                 try file.put(bytes[offset] ^ UInt8(1 << bit), at: offset)
                 let findings = try findings(folder)
@@ -69,8 +109,9 @@ struct VerifyDamageTests {
                 if place == .lock { continue }
                 let isNamed = findings.list.contains {
                     guard $0.file == name, $0.severity == expected else { return false }
-                    // Of MANIFEST and a segment's header only the checksum tells that it is damaged.
+                    // Of MANIFEST and the heads of other files only the checksum tells that it is damaged.
                     return place == .manifest || place == .header || $0.range!.contains(offset)
+                        || (place == .checkpoint && offset < $0.range!.lowerBound)
                 }
                 #expect(isNamed, "\(name) at \(offset), bit \(bit): \(findings.list.map(\.text))")
                 if place == .hint {
@@ -83,13 +124,14 @@ struct VerifyDamageTests {
     }
 
     @Test(
-        "inspect says the same of a changed byte as verify, in every form", arguments: store.names)
+        "inspect says the same of a changed byte as verify, in every form", arguments: names)
     func inspected(_ name: String) throws {
+        let store = store(name)
         let folder = try TemporaryFolder(isInMemory: true)
         store.write(to: folder)
         let file = try PatchedFile(folder.path(name))
         let bytes = folder.read(name)
-        let step = Self.isExhaustive ? 1 : 61
+        let step = Self.isExhaustive ? 1 : name == Self.checkpoint ? 3001 : 61
         for offset in stride(from: 0, to: bytes.count, by: step) {
             try file.put(bytes[offset] ^ 0x40, at: offset)
             let wanted = try findings(folder).worst
@@ -111,14 +153,16 @@ struct VerifyDamageTests {
         }
     }
 
-    @Test("Every cut of a file is noticed", arguments: store.names)
+    @Test("Every cut of a file is noticed", arguments: names)
     func cut(_ name: String) throws {
+        let store = store(name)
         let folder = try TemporaryFolder(isInMemory: true)
         store.write(to: folder)
         let bytes = store.files.first { $0.name == name }!.bytes
         for length in bytes.indices {
             // A third of the lengths of a sealed segment: InspectEveryByteTests has all of a smaller one.
-            let isLeftOut = name.hasSuffix(".segment") && length % 3 != 0 && !Self.isExhaustive
+            let step = name.hasSuffix(".segment") ? 3 : name == Self.checkpoint ? 997 : 1
+            let isLeftOut = length % step != 0 && !Self.isExhaustive
             if isLeftOut, !store.logStarts.contains(length) { continue }
             folder.write(Array(bytes[..<length]), to: name)
             let findings = try findings(folder)
@@ -135,71 +179,59 @@ struct VerifyDamageTests {
             if place == .unsyncedPadding { expected = .torn }
             #expect(findings.worst == expected, "\(name) cut to \(length)")
             if expected != .note { #expect(findings.list.contains { $0.file == name }) }
+            // The hint file of a segment that was cut is right.
+            if name.hasSuffix(".segment"), expected == .damage {
+                #expect(findings.list.allSatisfy { $0.file == name }, "\(name) cut to \(length)")
+            }
+            if length % 13 == 0 || Self.isExhaustive { try expectAgreement(folder, findings) }
         }
     }
 
-    /// What may stand in a file's place.
-    private static let others = ["removed", "directory", "FIFO", "link", "zeros", "empty"]
-
-    private func put(_ other: String, _ name: String, in folder: TemporaryFolder) throws {
-        folder.remove(name)
-        switch other {
-        case "directory": folder.makeFolder(name)
-        case "FIFO": folder.makeFIFO(name)
-        case "link":
-            // To a file that is right in everything else.
-            folder.write(store.files.first { $0.name == name }!.bytes, to: "elsewhere")
-            folder.makeLink(name, to: folder.path("elsewhere"))
-        case "zeros":
-            folder.write([], to: name)
-            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: folder.path(name)))
-            try handle.truncate(atOffset: 4 << 30)
-        case "empty": folder.write([], to: name)
-        default: break
-        }
-    }
+    private static let others = WrittenStore.others
 
     @Test(
         "A file that is removed, another kind of file, or 4 GiB of zeros is noticed",
-        arguments: store.names, others)
+        arguments: names, others)
     func replaced(_ name: String, _ other: String) throws {
+        let store = store(name)
         let folder = try TemporaryFolder(isInMemory: true)
         store.write(to: folder)
-        try put(other, name, in: folder)
+        try store.put(other, name, in: folder)
         let findings = try findings(folder)
         let isHarmless: Bool =
             switch store.place(name, 0) {
             case .lock: ["removed", "zeros", "empty"].contains(other)
-            case .hint: other == "removed"
+            case .hint, .checkpoint: other == "removed"
             default: false
             }
         #expect(findings.worst == (isHarmless ? .note : .damage), "\(findings.list)")
         #expect(isHarmless || findings.list.contains { $0.file == name })
-        for segment in [nil, 1] as [UInt64?] {
-            let inspection = Inspection(
-                path: folder.path, segment: segment, filter: RecordFilter(), limit: .max,
-                hex: false, json: false, stats: false, verify: true, output: Output(isKept: true))
-            _ = try? inspection.run()
-        }
+        try expectAgreement(folder, findings)
+        for json in [false, true] { _ = try? inspect(folder, segment: 1, json: json) }
         _ = try KeyHistory.show(
             Array("k7".utf8), in: folder.path, json: true, to: Output(isKept: true))
     }
 
     @Test("Two files that changed places are noticed, both of them")
     func swapped() throws {
+        let store = Self.store
         for (index, first) in store.files.enumerated() {
             for second in store.files[(index + 1)...] {
                 let folder = try TemporaryFolder(isInMemory: true)
                 store.write(to: folder)
                 folder.write(second.bytes, to: first.name)
                 folder.write(first.bytes, to: second.name)
+                let before = try StoreFolder.items(folder.path)
                 let findings = try findings(folder)
                 #expect(findings.worst == .damage)
+                try expectAgreement(folder, findings)
+                #expect(try StoreFolder.items(folder.path) == before)
                 for name in [first.name, second.name] where name != "LOCK" {
                     // Without MANIFEST nothing says what a file should be.
                     let isNamed = findings.list.contains { $0.file == name }
                     let isManifest = first.name == "MANIFEST" || second.name == "MANIFEST"
-                    #expect(isNamed || (isManifest && name.hasSuffix(".hint")), "\(name)")
+                    let needsManifest = name.hasSuffix(".hint") || name == Self.checkpoint
+                    #expect(isNamed || (isManifest && needsManifest), "\(name)")
                 }
             }
         }
@@ -208,6 +240,7 @@ struct VerifyDamageTests {
     @Test("What no MANIFEST names and what is none of a store's is named, and is no fault")
     func leftovers() throws {
         let folder = try TemporaryFolder(isInMemory: true)
+        let store = Self.store
         store.write(to: folder)
         folder.write(store.files[0].bytes, to: "0000009999.segment")
         folder.write([1, 2, 3], to: "notes.txt")
@@ -275,47 +308,6 @@ struct VerifyProgramTests {
             #expect(try run(["verify", folder.path]).status == 1)
             #expect(try run(["inspect", folder.path]).status == 1)
             folder.remove(name)
-        }
-    }
-
-    /// By strace(1), where it is installed: of calls that change files or lock them, none; and files of
-    /// the store are opened to be read, no other way.
-    @Test("Nothing is written, renamed, removed or locked", arguments: [false, true])
-    func systemCalls(_ isDamaged: Bool) throws {
-        let strace = "/usr/bin/strace"
-        guard FileManager.default.isExecutableFile(atPath: strace) else {
-            print("left out: strace is not installed")
-            return
-        }
-        store.write(to: folder)
-        if isDamaged {
-            folder.write(
-                Array(folder.read("0000000002.segment").dropLast(9)), to: "0000000002.segment")
-            folder.remove("MANIFEST")
-        }
-        let log = try TemporaryFolder()
-        let calls =
-            "open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,link,"
-            + "linkat,symlink,symlinkat,flock,truncate,ftruncate,fallocate,chmod,fchmod,fchmodat,"
-            + "utimensat,fsync,fdatasync,pwrite64,sync_file_range,msync"
-        let other = try TemporaryFolder()
-        store.write(to: other)
-        for words in [
-            ["verify", folder.path], ["verify", "--json", folder.path],
-            ["inspect", "--verify", folder.path], ["why", folder.path, "k7"],
-            ["diff", folder.path, other.path],
-        ] {
-            let child = try PipedChild(
-                [strace, "-f", "-qq", "-o", log.path("trace"), "-e", "trace=" + calls, stave]
-                    + words)
-            #expect([0, 1, 2].contains(child.finish()), "\(child.errors)")
-            let lines = String(decoding: log.read("trace"), as: UTF8.self).split(separator: "\n")
-            #expect(lines.contains { $0.contains("MANIFEST") })
-            for line in lines where !line.contains("+++") && !line.contains("---") {
-                #expect(line.contains("open"), "\(words): \(line)")
-                #expect(!line.contains("O_WRONLY") && !line.contains("O_CREAT"), "\(line)")
-                #expect(!line.contains("O_RDWR") || !line.contains(folder.path), "\(line)")
-            }
         }
     }
 }

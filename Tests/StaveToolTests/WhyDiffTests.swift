@@ -62,6 +62,24 @@ struct WhyDiffTests {
         #expect(try history("no such key").versions.isEmpty)
     }
 
+    /// A merge of two branches once left tombstones counted twice, so that `why` saw less dead space
+    /// than there was and said of a compaction that was due that it was not.
+    @Test("The forecast counts each byte of a segment once: live, tombstone or dead")
+    func countedOnce() throws {
+        store.write(to: folder)
+        let survey = try StoreSurvey(try Directory(path: folder.path), .overview)
+        var found: [String: Int] = [:]
+        for (key, versions) in store.versions where versions.last! == nil {
+            let newest = try history(String(decoding: key, as: UTF8.self)).versions[0]
+            found[newest.segment.name, default: 0] += Format.aligned(
+                RecordHeader.byteCount + key.count)
+        }
+        #expect(found.values.reduce(0, +) > 0)
+        for segment in survey.segments {
+            #expect(segment.tombstoneBytes == found[segment.name] ?? 0, "\(segment.name)")
+        }
+    }
+
     @Test("The newest record that is damaged still shows, by its own key or by the hint file's")
     func damaged() throws {
         store.write(to: folder)

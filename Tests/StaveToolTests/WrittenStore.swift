@@ -5,10 +5,12 @@ import TestSupport
 @testable import Stave
 
 /// A store of some hundred records as the engine writes it: sealed segments with hint files, what a
-/// compaction wrote, dead records, tombstones, values of all lengths of padding; the active segment has
+/// compaction wrote, dead records, tombstones, values of all lengths of padding; a keydir checkpoint; the active segment has
 /// records below and above its synced mark and reserved space, as a killed process leaves them.
 struct WrittenStore: Sendable {
-    static let shared = try! WrittenStore()
+    static let shared = try! WrittenStore(hasCheckpoint: false)
+    /// The same with a keydir checkpoint, which takes much longer to verify.
+    static let withCheckpoint = try! WrittenStore(hasCheckpoint: true)
 
     let files: [(name: String, bytes: [UInt8])]
     let manifest: Manifest
@@ -21,12 +23,13 @@ struct WrittenStore: Sendable {
     private(set) var logStarts: Set<Int> = []
     private var logPadding: Set<Int> = []
 
-    init(keys: Int = 84) throws {
+    init(keys: Int = 84, hasCheckpoint: Bool) throws {
         let folder = try TemporaryFolder(isInMemory: true)
         let path = folder.path("store")
         var options = StoreOptions.small()
         options.compaction.isAutomatic = false
-        let store = try Store(path: path, options: options)
+        if hasCheckpoint { options.checkpointEntries = 1 }
+        var store = try Store(path: path, options: options)
         var versions: [[UInt8]: [[UInt8]?]] = [:]
         func set(_ number: Int, _ round: Int) throws {
             let key = Array("k\(number)".utf8)
@@ -47,7 +50,10 @@ struct WrittenStore: Sendable {
         for number in stride(from: 1, to: keys, by: 2) { try set(number, 3) }
         try store.sync()
         try store.sealFull()
-        for number in 0..<5 { try set(number, 4) }
+        for number in 0..<3 { try set(number, 4) }
+        try store.close()
+        store = try Store(path: path, options: options)
+        for number in 0..<5 { try set(number, 5) }
         // A killed process: the files as they are now.
         let copy = folder.path("copy")
         try StoreFolder.copy(path, to: copy)
@@ -66,6 +72,28 @@ struct WrittenStore: Sendable {
         for (name, bytes) in files { folder.write(bytes, to: name) }
     }
 
+    /// What may stand in a file's place.
+    static let others = ["removed", "directory", "FIFO", "link", "zeros", "empty"]
+
+    /// Puts one of `others` into the place of a file in `folder`, where the store was written.
+    func put(_ other: String, _ name: String, in folder: TemporaryFolder) throws {
+        folder.remove(name)
+        switch other {
+        case "directory": folder.makeFolder(name)
+        case "FIFO": folder.makeFIFO(name)
+        case "link":
+            // To a file that is right in everything else.
+            folder.write(files.first { $0.name == name }!.bytes, to: "elsewhere")
+            folder.makeLink(name, to: folder.path("elsewhere"))
+        case "zeros":
+            folder.write([], to: name)
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: folder.path(name)))
+            try handle.truncate(atOffset: 4 << 30)
+        case "empty": folder.write([], to: name)
+        default: break
+        }
+    }
+
     /// The newest value of each key that has one.
     var contents: [[UInt8]: [UInt8]] {
         versions.compactMapValues { $0.last ?? nil }
@@ -75,7 +103,7 @@ struct WrittenStore: Sendable {
 
     /// What a byte of a file is, and so what becomes of it when it is changed.
     enum Place {
-        case manifest, lock, hint
+        case manifest, lock, hint, checkpoint
         case header
         case sealedMark, logMark
         /// In a record of a sealed segment, or below the synced mark of the active one.
@@ -91,6 +119,7 @@ struct WrittenStore: Sendable {
         case .manifest: return .manifest
         case .lock: return .lock
         case .hint: return .hint
+        case .checkpoint: return .checkpoint
         default: break
         }
         let isSealed = manifest.segments.contains {

@@ -6,7 +6,7 @@ internal import StaveDisk
 /// The first byte of an input says how the rest is prepared: where its lowest bit is set, checksums are
 /// put right first, because chance never finds one and everything behind it would stay untested.
 package enum FuzzTarget: String, CaseIterable, Sendable {
-    case record, segment, hint, manifest
+    case record, segment, hint, manifest, checkpoint
 
     package func run(_ input: [UInt8]) {
         guard let mode = input.first else { return }
@@ -19,6 +19,9 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             Self.segment(bytes)
         case .hint: Self.hint(&bytes, repairs)
         case .manifest: Self.manifest(&bytes, repairs)
+        case .checkpoint:
+            if repairs { Self.repairCheckpoint(&bytes) }
+            Self.checkpoint(bytes)
         }
     }
 
@@ -103,6 +106,31 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         precondition((try? Manifest(decoding: manifest.encoded())) == manifest, "written again")
     }
 
+    /// What a checkpoint's head says survives being written again, and its tables fill the file.
+    private static func checkpoint(_ bytes: [UInt8]) {
+        let span = unsafe bytes.span.bytes
+        guard let head = KeydirCheckpoint.headLength(in: span),
+            let checkpoint = try? KeydirCheckpoint(decoding: span, fileLength: bytes.count)
+        else { return }
+        precondition(checkpoint.tablesOffset == head, "the tables follow the head")
+        var end = head
+        for range in checkpoint.tableRanges {
+            precondition(range.lowerBound == end, "the tables stand one behind the other")
+            end = range.upperBound
+        }
+        precondition(end == bytes.count, "up to the end of the file")
+        let again = checkpoint.encoded()
+        precondition(again.count == head, "a head of the same length")
+        let decoded = try? unsafe KeydirCheckpoint(
+            decoding: again.span.bytes, fileLength: bytes.count)
+        precondition(decoded == checkpoint, "written again")
+        var manifest = Manifest(storeID: checkpoint.storeID)
+        manifest.segments = checkpoint.segments.map {
+            Manifest.Segment(number: $0.number, identity: $0.identity)
+        }
+        _ = checkpoint.fits(manifest)
+    }
+
     // MARK: Putting checksums right
 
     package static func repairSegment(_ bytes: inout [UInt8]) {
@@ -157,6 +185,26 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         bytes.removeLast(min(bytes.count, text.utf8.count))
         let checksum = unsafe hex(Checksum.hash(bytes.span.bytes))
         bytes += Array("checksum \(checksum)\n".utf8)
+    }
+
+    /// As many segments and shards as there is room for, and the length of the file as it is.
+    package static func repairCheckpoint(_ bytes: inout [UInt8]) {
+        while bytes.count < 128 { bytes.append(0) }
+        put(0x5945_4b45_5641_5453, into: &bytes, at: 0)
+        put(UInt64(Format.version), into: &bytes, at: 8)
+        let segments = Int(bytes[48]) % (bytes.count / 64)
+        let shards = Int(bytes[52]) % ((bytes.count - 64 - segments * 64) / 24 + 1)
+        put(UInt32(segments), into: &bytes, at: 48)
+        put(UInt32(shards), into: &bytes, at: 52)
+        let covered = 64 + segments * 64 + shards * 24
+        let head = (covered + 8 + 63) / 64 * 64
+        while bytes.count < head { bytes.append(0) }
+        bytes.removeLast(bytes.count % 64)
+        put(UInt64(bytes.count), into: &bytes, at: 40)
+        put(
+            unsafe Checksum.hash(bytes.span.bytes.extracting(0..<covered)), into: &bytes,
+            at: covered)
+        for index in (covered + 8)..<head { bytes[index] = 0 }
     }
 
     private static func word(_ bytes: [UInt8], at offset: Int) -> UInt64 {

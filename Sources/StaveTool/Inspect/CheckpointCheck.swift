@@ -4,6 +4,9 @@ internal import StaveDisk
 /// records that the replay comes to (docs/format.md, "Keydir checkpoint").
 struct CheckpointCheck {
     let keyCount: Int
+    let size: Int
+    /// It knows the writes with lower numbers.
+    let nextSequence: UInt64
     private(set) var findings: [Finding] = []
     private let image: FileImage
     private let checkpoint: KeydirCheckpoint
@@ -11,13 +14,13 @@ struct CheckpointCheck {
     /// The tables' names of segments, by the segments' numbers.
     private let slots: [UInt64: Int]
     /// It fits MANIFEST, so that opening uses it.
-    private let isUsed: Bool
+    let isUsed: Bool
     private var expected = 0
     /// Keys that were written since, of which nothing can be told.
     private var newer = 0
     private var liveBytes: [UInt64: Int] = [:]
 
-    /// nil where there is no checkpoint, or none that can be read: that is in `findings` then.
+    /// Reads the head. nil where there is no checkpoint, or none that can be read: that is in `findings` then.
     init?(_ survey: StoreSurvey, in directory: borrowing Directory, findings: inout Findings) {
         let name = FileName.checkpoint.name
         do throws(FileError) {
@@ -42,6 +45,7 @@ struct CheckpointCheck {
             checkpoint.segments.map { ($0.number, $0.slot) },
             uniquingKeysWith: { first, _ in first })
         keyCount = checkpoint.count
+        (size, nextSequence) = (image.fileSize, checkpoint.nextSequence)
         isUsed = survey.manifest.map(checkpoint.fits) ?? false
         if checkpoint.storeID != survey.manifest?.storeID, survey.manifest != nil {
             self.findings.append(Finding(.damage, name, 16..<32, "it belongs to another store"))
@@ -50,7 +54,6 @@ struct CheckpointCheck {
                 Finding(
                     .note, name, nil, "it does not fit MANIFEST any more; opening does without it"))
         }
-        checkTables(name)
     }
 
     private static func decode(_ image: FileImage) throws(FormatError) -> KeydirCheckpoint {
@@ -69,7 +72,8 @@ struct CheckpointCheck {
     }
 
     /// Checksums and counts of the tables.
-    private mutating func checkTables(_ name: String) {
+    mutating func checkTables() {
+        let name = FileName.checkpoint.name
         for (shard, range) in zip(checkpoint.shards, tables) {
             let problem = image.withBytes { bytes -> String? in
                 let table = bytes.extracting(range)

@@ -9,6 +9,22 @@ enum Drawing {
         ]
     }
 
+    /// The width of a drawing of bytes. Not the bytes themselves: browsers keep coordinates in few bits
+    /// (Blink up to 2^25), and draw the bar of ten gigabytes as a thin line.
+    static let units = 100_000
+
+    /// Where each of the parts lies in a drawing of `units`.
+    static func places(of parts: [Int]) -> [Range<Int>] {
+        let whole = Double(max(1, parts.reduce(0, +)))
+        var (sum, start) = (0, 0)
+        return parts.map { part in
+            sum += part
+            let end = Int((Double(sum) * Double(units) / whole).rounded())
+            defer { start = end }
+            return start..<end
+        }
+    }
+
     static func bar(
         _ markup: inout Markup, from start: Int, _ length: Int, _ style: String, _ title: String
     ) {

@@ -16,6 +16,8 @@ final class FileImage {
     }
 
     private let contents: Contents
+    /// The file, where more may come behind what was mapped.
+    private let followed: File?
     /// Bytes of the file, which may be more than were taken.
     let fileSize: Int
     /// Bytes that are here.
@@ -24,14 +26,29 @@ final class FileImage {
     /// Maps at most `limit` bytes of `file`.
     init(mapping file: borrowing File, limit: Int = .max) throws(FileError) {
         LostPages.survive()
+        followed = nil
         fileSize = try file.size()
         count = min(fileSize, limit)
         contents =
             count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
     }
 
+    /// Maps all of a log that a writer may extend, and keeps it open to see that.
+    init(following file: consuming File) throws(FileError) {
+        LostPages.survive()
+        fileSize = try file.size()
+        count = fileSize
+        contents =
+            count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
+        followed = consume file
+    }
+
+    /// Has a writer extended the file since it was mapped? Then the last record here may end behind it.
+    var hasGrown: Bool { (try? followed?.size()) ?? 0 > fileSize }
+
     /// Bytes that are in memory already.
     init(_ bytes: [UInt8]) {
+        followed = nil
         contents = .kept(bytes)
         fileSize = bytes.count
         count = bytes.count

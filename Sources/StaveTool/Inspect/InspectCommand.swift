@@ -9,12 +9,14 @@ struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
         abstract: "Look at segments, records and hint files; never writes, never locks.",
+        usage: "stave inspect [<options>] DIR | FILE",
         discussion: """
             Works beside a running writer, on read-only media and on damage of any kind. Exit \
             status: 0 clean, 1 damage, 2 torn tail only, 64 usage, 66 no such file.
             """)
 
-    @Argument(help: "A store's directory, or one of its files: a segment, a hint file, MANIFEST.")
+    @Argument(
+        help: "A store's directory, or one of its files: segment, hint file, MANIFEST, checkpoint.")
     var path: String
     @Option(help: "Show the records of this segment of the directory.")
     var segment: UInt64?
@@ -46,7 +48,7 @@ struct InspectCommand: ParsableCommand {
     var json = false
     @Flag(help: "Print histograms of key and value sizes.")
     var stats = false
-    @Flag(help: "Check every record, value and hint entry: every byte is accounted for.")
+    @Flag(help: "Check records, values, hint entries, checkpoint: every byte is accounted for.")
     var verify = false
 
     mutating func validate() throws {

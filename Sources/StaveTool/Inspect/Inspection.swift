@@ -65,15 +65,38 @@ struct Inspection {
         do throws(FileError) {
             let depth: StoreSurvey.Depth =
                 verify ? .everything : isListing || space || stats ? .entries : .overview
-            let survey = try StoreSurvey(directory, depth) { progress.show($0, $1) }
+            let survey = try StoreSurvey(
+                directory, depth, of: segment,
+                opened: { if $0.isStore($1) { printHead($0) } },
+                progress: { progress.show($0, $1) })
             guard survey.isStore(directory) else {
                 throw FileError(
                     "inspect", path, reason: "it is no store: neither MANIFEST nor segments")
+            }
+            survey.readCheckpoint(directory)
+            if verify, segment == nil {
+                let replay = Replay(survey)
+                for finding in replay.checkpointFindings + replay.contradictions {
+                    survey.findings.add(finding)
+                }
+            } else {
+                for finding in survey.checkpoint?.findings ?? [] { survey.findings.add(finding) }
             }
             return survey
         } catch {
             throw .noInput(error.description)
         }
+    }
+
+    /// What comes first is on the screen before a large store is read.
+    private func printHead(_ survey: StoreSurvey) {
+        if space {
+            if !json { output.line("store \(Quoting.message(survey.path))") }
+        } else if !isListing, !stats, html == nil {
+            StoreReport(survey: survey, isVerified: verify, json: json, output: output)
+                .printHead()
+        }
+        output.flushEarly()
     }
 
     /// Where the bytes are, on the terminal or as a page.
@@ -103,8 +126,7 @@ struct Inspection {
 
     private func report(_ survey: StoreSurvey) throws(InspectError) -> Severity {
         guard isListing || stats else {
-            let report = StoreReport(survey: survey, isVerified: verify, output: output)
-            json ? report.printJSON() : report.print()
+            StoreReport(survey: survey, isVerified: verify, json: json, output: output).print()
             return survey.allFindings.worst
         }
         var chosen = survey.segments

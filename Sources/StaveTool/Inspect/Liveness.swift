@@ -30,7 +30,6 @@ final class Liveness {
             } else {
                 segment.tombstoneCount += 1
                 segment.tombstoneBytes += entry.recordLength
-                segment.tombstoneBytes += entry.recordLength
             }
             visit(entry, segment)
         }

@@ -71,6 +71,12 @@ final class Output {
         buffer.removeAll(keepingCapacity: true)
     }
 
+    /// Writes what there is so far: more will take a while. A pager wants all of a short text to see
+    /// that it is one.
+    func flushEarly() {
+        if !isKept, !isPaged, !buffer.isEmpty { flush() }
+    }
+
     /// Waits, and says whether there is still somebody who could read: a pipe's reader may have gone.
     func hasReader(waiting milliseconds: Int32) -> Bool {
         var wait = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)

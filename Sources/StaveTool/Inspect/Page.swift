@@ -97,16 +97,20 @@ struct Page {
     private func tiles(_ markup: inout Markup) {
         let records = space.prefixes.total
         let dead = space.bytes(.dead)
+        func share(_ word: String, _ bytes: Int) -> String {
+            guard records.bytes > 0 else { return word }
+            return "\(word), \(SpaceReport.percent(bytes, of: records.bytes)) of records"
+        }
         let tiles = [
             (Units.bytes(space.totalBytes), "on disk"),
             (Units.count(space.liveKeys), space.liveKeys == 1 ? "key" : "keys"),
             (
                 Units.bytes(records.liveBytes),
-                "live, \(SpaceReport.percent(records.liveBytes, of: records.bytes)) of records"
+                share("live", records.liveBytes)
             ),
             (
                 Units.bytes(dead),
-                "dead, \(SpaceReport.percent(dead, of: records.bytes)) of records"
+                share("dead", dead)
             ),
             (
                 Units.count(store.segments.count),
@@ -128,11 +132,11 @@ struct Page {
         let kinds = space.kinds.filter { $0.bytes > 0 }
         let total = space.totalBytes
         title(&markup, "Where the bytes are", "Every byte of every file, counted once.")
-        markup.element("svg", Drawing.band(width: max(1, total)) + [("class", "band")]) { markup in
-            var start = 0
-            for (name, bytes) in kinds {
-                Drawing.bar(&markup, from: start, bytes, Drawing.style(ofKind: name), name)
-                start += bytes
+        let places = Drawing.places(of: kinds.map(\.bytes))
+        markup.element("svg", Drawing.band(width: Drawing.units) + [("class", "band")]) { markup in
+            for ((name, _), place) in zip(kinds, places) where !place.isEmpty {
+                Drawing.bar(
+                    &markup, from: place.lowerBound, place.count, Drawing.style(ofKind: name), name)
             }
         }
         markup.table(

@@ -24,7 +24,7 @@ enum PageStyle {
         .verdict.torn{background:var(--tombstones)}.verdict.bad{background:var(--damaged)}
         .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem}
         .tile,.scroll{background:var(--card);border:1px solid var(--line);border-radius:.6rem}
-        .tile{padding:.7rem .9rem}.tile b{display:block;font-size:1.35rem;line-height:1.3}
+        .tile{padding:.7rem .9rem}.tile b{display:block;font-size:1.35rem;line-height:1.3;white-space:nowrap}
         .tile span{color:var(--soft);font-size:.85rem}
         .scroll{overflow-x:auto;padding:.35rem .25rem}
         table{border-collapse:collapse;width:100%;font-size:.9rem}
@@ -36,6 +36,8 @@ enum PageStyle {
         table.map td:last-child{width:100%;min-width:9rem}
         table.map tbody tr{border:0}
         table.wide td{white-space:nowrap}
+        table.findings td:not(:last-child){white-space:nowrap}
+        table.findings td:last-child{min-width:14rem;overflow-wrap:anywhere}
         table.bars td:last-child{width:30%;min-width:6rem}
         svg{display:block;width:100%;height:1.15rem;border-radius:.2rem}
         svg.band{height:1.6rem;margin:.5rem 0}
@@ -51,7 +53,9 @@ enum PageStyle {
         footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.85rem;\
         color:var(--soft)}
         @media (max-width:36rem){main{padding:1.5rem .8rem 3rem}th,td{padding:.3rem .4rem}\
-        .optional{display:none}}
+        .optional,table.findings thead{display:none}\
+        table.findings td,table.findings td:not(:last-child){display:block;white-space:normal;\
+        padding:.1rem .4rem}}
         @media print{body{background:#fff}.scroll{overflow:visible}}
         """
 }

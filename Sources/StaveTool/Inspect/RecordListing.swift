@@ -34,15 +34,38 @@ struct RecordListing {
 
     /// - Parameter title: print what the columns are first.
     mutating func print(title printsTitle: Bool) {
-        if !json, printsTitle { output.line(format.title) }
+        if !json, printsTitle {
+            output.line(format.title)
+            output.flushEarly()
+        }
+        guard mayHaveKey else { return }
+        var flushed = 0
         let judgement: SegmentSurvey.Judgement? =
             segment.valuesAreChecked ? nil : segment.isScanned ? .values : .everything
         segment.walk(checksValues: true) { item, bytes in
             guard remaining > 0 else { return false }
             if let judgement { segment.judge(item, in: bytes, judgement) }
             show(item, in: bytes)
+            // A rare key is seen when it is found.
+            if item.range.upperBound - flushed >= Self.flushInterval {
+                flushed = item.range.upperBound
+                output.flushEarly()
+            }
             return true
         }
+    }
+
+    private static let flushInterval = 16 << 20
+
+    /// Can there be a record of the key? A good hint file names every key of its segment, also those
+    /// whose records are damaged; where it was held against the records there is nothing to save.
+    private var mayHaveKey: Bool {
+        guard let pattern = filter.key, let hint = segment.hint, segment.isSealed,
+            !segment.isScanned
+        else { return true }
+        // SAFETY: the array outlives the call.
+        let place = unsafe pattern.bytes.withUnsafeBytes { unsafe hint.lowerBound($0) }
+        return unsafe place < hint.count && pattern.matches(Array(hint[place].key))
     }
 
     mutating func show(_ item: SegmentWalk.Item, in bytes: RawSpan) {

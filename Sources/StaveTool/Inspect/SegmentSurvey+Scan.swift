@@ -87,7 +87,7 @@ extension SegmentSurvey {
                 }
             }
             // What is missing at the end is damage, too: the hint file still names its keys.
-            index = damage.isEmpty && missing == nil ? made : hint ?? made
+            index = isWhole ? made : hint ?? made
             if verifies { checkCounts(made) }
             if let hint, hint.hasSameBytes(as: made) {
                 // The mapped file rather than a copy in memory.
@@ -129,7 +129,7 @@ extension SegmentSurvey {
 
     /// MANIFEST says which sequence numbers a sealed segment has.
     private func checkCounts(_ made: HintImage) {
-        guard isSealed, damage.isEmpty, let said = listed?.seal?.sequences,
+        guard isSealed, isWhole, let said = listed?.seal?.sequences,
             let found = made.sequences, said != found
         else { return }
         findings.add(
@@ -146,7 +146,7 @@ extension SegmentSurvey {
         let name = FileName.hint(number ?? 1).name
         var range = error.offset..<max(error.offset, image.count)
         var text = error.reason
-        if let index, damage.isEmpty, identity != nil, self.image != nil {
+        if let index, isWhole, identity != nil, self.image != nil {
             let differing = image.withBytes { unsafe $0.differing(from: index.bytes.bytes) }
             if let differing {
                 range = differing
@@ -211,7 +211,7 @@ extension SegmentSurvey {
         }
         let before = findings.count
         defer {
-            if damage.isEmpty, findings.count == before {
+            if isWhole, findings.count == before {
                 let differing = unsafe hint.bytes.bytes.differing(from: made.bytes.bytes)
                 findings.add(
                     Finding(.damage, name, differing, "not the bytes that the segment makes"))
@@ -240,7 +240,7 @@ extension SegmentSurvey {
                 right += 1
             }
         }
-        if damage.isEmpty,
+        if isWhole,
             hint.recordCount != made.recordCount || hint.tombstoneCount != made.tombstoneCount
                 || hint.sequences != made.sequences
         {
@@ -250,8 +250,12 @@ extension SegmentSurvey {
 }
 
 extension SegmentSurvey {
-    /// Does `offset` lie in an unreadable stretch?
+    /// Nothing of it is unreadable, nothing cut off.
+    private var isWhole: Bool { damage.isEmpty && missing == nil }
+
+    /// Does `offset` lie in an unreadable stretch, or in what was cut off?
     func isDamaged(at offset: Int) -> Bool {
+        if let missing, missing.contains(offset) { return true }
         var (low, high) = (0, damage.count)
         while low < high {
             let middle = (low + high) / 2

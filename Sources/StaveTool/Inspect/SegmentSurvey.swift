@@ -121,15 +121,34 @@ final class SegmentSurvey {
                     mark = SegmentHeader.mark(in: bytes, identity: header.identity)
                 }
             } catch {
+                let field = error.isNewerVersion ? nil : damagedField(bytes)
                 add(
                     error.isNewerVersion ? .unreadable : .damage,
-                    error.offset..<max(error.offset, min(image.count, 64)), error.reason)
+                    field?.range ?? error.offset..<max(error.offset, min(image.count, 64)),
+                    error.reason + (field.map { "; \($0.text)" } ?? ""))
                 guard !error.isNewerVersion else { return }
                 identity = listed?.identity ?? Self.rawIdentity(bytes)
                 if let identity { mark = SegmentHeader.mark(in: bytes, identity: identity) }
             }
         }
         checkHeader(image)
+    }
+
+    /// The field of a header that does not check out which is not what MANIFEST says; by elimination
+    /// one of those of which it says nothing.
+    private func damagedField(_ bytes: RawSpan) -> (range: Range<Int>, text: String)? {
+        guard let listed, bytes.byteCount >= SegmentHeader.byteCount else { return nil }
+        let right = SegmentHeader(
+            identity: listed.identity, number: listed.number,
+            storeID: StoreID(low: 0, high: 0), capacity: 0
+        ).encoded()
+        for (name, range) in [
+            ("magic", 0..<8), ("version", 8..<12), ("flags", 12..<16), ("identity", 16..<24),
+            ("number", 24..<32),
+        ] where bytes.array(range) != Array(right[range]) {
+            return (range, "the wrong field is \(name)")
+        }
+        return (32..<64, "the wrong field is store id, capacity or checksum")
     }
 
     /// The identity field of a header whose checksum is wrong: good enough to try.
@@ -163,7 +182,7 @@ final class SegmentSurvey {
                     .note, seal.length..<image.fileSize,
                     "bytes behind the end of a sealed segment")
             }
-        } else if let mark, image.fileSize < mark {
+        } else if let mark, image.fileSize < mark, !image.hasGrown {
             add(
                 .damage, image.fileSize..<mark,
                 "cut: the file has \(image.fileSize) bytes, \(mark) were synced")
@@ -182,7 +201,7 @@ final class SegmentSurvey {
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
                 identity: identity, rule: rule, mark: mark, checksValues: checksValues,
-                mayGrow: image.isMapped)
+                mayGrow: image.isMapped, hasGrown: { image.hasGrown })
             var released = 0
             while let item = walk.next(in: bytes), visit(item, bytes) {
                 let end = item.range.lowerBound
@@ -191,6 +210,7 @@ final class SegmentSurvey {
                     released = end
                 }
             }
+            image.release(released..<image.count)
         }
     }
 

@@ -12,6 +12,8 @@ internal import StaveDisk
 /// 4. Zeros up to the end of a log are reserved space, unless they begin below the mark.
 /// 5. What looks torn may be a record that a running writer has not finished: a log is looked at again
 ///    a moment later, and goes on where it has grown.
+/// 6. Where its file is longer by now than what was mapped, the last record may end behind that: no
+///    whole record up to the end is no torn tail then, and no damage.
 struct SegmentWalk {
     enum Rule { case sealed, log, alone }
 
@@ -45,13 +47,17 @@ struct SegmentWalk {
     let checksValues: Bool
     /// The bytes may change while they are looked at.
     let mayGrow: Bool
+    /// There are more bytes by now than can be looked at.
+    let hasGrown: () -> Bool
     private(set) var offset = SegmentHeader.byteCount
     private var queue: [Item] = []
     private var effort = SearchEffort()
 
     init(
-        identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool, mayGrow: Bool = false
+        identity: UInt64, rule: Rule, mark: Int?, checksValues: Bool, mayGrow: Bool = false,
+        hasGrown: @escaping () -> Bool = { false }
     ) {
+        self.hasGrown = hasGrown
         self.mayGrow = mayGrow
         self.identity = identity
         self.rule = rule
@@ -100,6 +106,9 @@ struct SegmentWalk {
                 return .damage(start..<offset, "zeros in place of records")
             }
             return endOfLog(in: bytes, nextRecord: nil, "zeros below the synced mark")
+        case .unreadable(_, isLast: true) where rule == .log && hasGrown():
+            offset = bytes.byteCount
+            return .reserved(start..<offset)
         case .unreadable(let until, let isLast):
             let goesOn = rule == .sealed || until <= mark || (rule == .alone && !isLast)
             guard !goesOn else {

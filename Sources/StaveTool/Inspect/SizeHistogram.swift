@@ -30,7 +30,7 @@ struct SizeHistogram {
 
     /// `12, sum 1.2 KiB, smallest 1, mean 102, largest 1024 bytes`.
     var summary: String {
-        "\(count), sum \(Units.bytes(sum)), smallest \(smallest), mean \(sum / max(1, count)),"
+        "\(Units.count(count)), sum \(Units.bytes(sum)), smallest \(smallest), mean \(sum / max(1, count)),"
             + " largest \(largest) bytes"
     }
 

@@ -14,8 +14,8 @@ struct SpaceReport {
 
     // MARK: For people
 
+    /// Behind the store's name, which stands there since before it was read.
     func print() {
-        output.line("store \(Quoting.message(space.store.path))")
         output.line()
         SegmentMap(space.segments, on: screen).print(to: output)
         output.line()

@@ -4,11 +4,19 @@ internal import StaveDisk
 struct StoreReport {
     let survey: StoreSurvey
     let isVerified: Bool
+    let json: Bool
     let output: Output
 
-    func print() {
+    /// What is known before the segments are read.
+    func printHead() {
+        guard !json else { return printManifestJSON() }
         output.line("store \(Quoting.message(survey.path))")
         printManifest()
+    }
+
+    /// What comes behind the head.
+    func print() {
+        guard !json else { return printJSON() }
         output.line()
         printSegments()
         printFiles()
@@ -68,6 +76,13 @@ struct StoreReport {
     }
 
     private func printFiles() {
+        if let checkpoint = survey.checkpoint {
+            output.line(
+                "\(FileName.checkpoint.name): \(Units.bytes(checkpoint.size)),"
+                    + " \(Units.count(checkpoint.keyCount, "key")) of the"
+                    + " writes below \(checkpoint.nextSequence)\(checkpoint.isUsed ? "" : ", stale")"
+            )
+        }
         if !survey.leftovers.isEmpty {
             output.line()
             output.line("leftovers (MANIFEST does not name them; open for writing removes them):")
@@ -93,17 +108,19 @@ struct StoreReport {
         }
     }
 
-    func printJSON() {
-        if let manifest = survey.manifest {
-            output.json([
-                ("type", .string("manifest")),
-                ("store", .string(hex(manifest.storeID.high) + hex(manifest.storeID.low))),
-                ("revision", .unsigned(manifest.revision)),
-                ("nextSequence", .unsigned(manifest.nextSequence)),
-                ("nextSegment", .unsigned(manifest.nextSegment)),
-                ("segments", .number(manifest.segments.count)),
-            ])
-        }
+    private func printManifestJSON() {
+        guard let manifest = survey.manifest else { return }
+        output.json([
+            ("type", .string("manifest")),
+            ("store", .string(hex(manifest.storeID.high) + hex(manifest.storeID.low))),
+            ("revision", .unsigned(manifest.revision)),
+            ("nextSequence", .unsigned(manifest.nextSequence)),
+            ("nextSegment", .unsigned(manifest.nextSegment)),
+            ("segments", .number(manifest.segments.count)),
+        ])
+    }
+
+    private func printJSON() {
         for segment in survey.segments { output.json(Self.members(of: segment)) }
         let total = Total(survey.segments)
         output.json([
@@ -112,6 +129,14 @@ struct StoreReport {
             ("liveBytes", .number(total.liveBytes)), ("dead", .number(total.dead)),
             ("tombstones", .number(total.tombstones)),
         ])
+        if let checkpoint = survey.checkpoint {
+            output.json([
+                ("type", .string("checkpoint")), ("file", .string(FileName.checkpoint.name)),
+                ("size", .number(checkpoint.size)), ("keys", .number(checkpoint.keyCount)),
+                ("nextSequence", .unsigned(checkpoint.nextSequence)),
+                ("fits", .bool(checkpoint.isUsed)),
+            ])
+        }
         for (name, size) in survey.leftovers {
             output.json([
                 ("type", .string("leftover")), ("file", .string(name)), ("size", .number(size)),

@@ -8,11 +8,15 @@ final class StoreSurvey {
     /// Bytes of MANIFEST.
     var manifestSize = 0
     var segments: [SegmentSurvey] = []
+    /// Segments that were found under another name than their own.
+    private(set) var moved: [(name: String, number: UInt64)] = []
     /// Files named like a store's that MANIFEST does not name, with their sizes.
     var leftovers: [(name: String, size: Int)] = []
     /// Files that are none of a store's.
     var foreign: [String] = []
     var findings = Findings()
+    /// The keydir's checkpoint where its head can be read; see `readCheckpoint`.
+    private(set) var checkpoint: CheckpointCheck?
 
     /// How much is read. Unsealed segments always are, and sealed ones that have no good hint file.
     enum Depth {
@@ -54,9 +58,15 @@ final class StoreSurvey {
     /// Looks at the store in `directory`. A writer may replace MANIFEST and remove files meanwhile:
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
     ///
-    /// - Parameter progress: called now and then with how many bytes are read, and of how many.
+    /// - Parameters:
+    ///   - finder: finds segments that do not lie under their names; without it each name is believed.
+    ///   - chosen: the one segment that is read to `depth`; of the others only their entries are. nil: all.
+    ///   - opened: called when it is known which segments there are, before they are read.
+    ///   - progress: called now and then with how many bytes are read, and of how many.
     init(
-        _ directory: borrowing Directory, _ depth: Depth,
+        _ directory: borrowing Directory, _ depth: Depth, of chosen: UInt64? = nil,
+        finder: SegmentFinder? = nil,
+        opened: (StoreSurvey, borrowing Directory) -> Void = { _, _ in },
         progress: ((_ done: Int, _ total: Int) -> Void)? = nil
     ) throws(FileError) {
         path = directory.path
@@ -67,7 +77,7 @@ final class StoreSurvey {
             attempt += 1
             findings = Findings()
             manifest = readManifest(directory)
-            let missing = openSegments(directory)
+            let missing = openSegments(directory, finder)
             if missing.isEmpty || attempt == 20 || !changed(directory) {
                 for name in missing {
                     findings.add(
@@ -76,9 +86,11 @@ final class StoreSurvey {
                 break
             }
         }
+        opened(self, directory)
         totalBytes = segments.reduce(0) { $0 + $1.recordLimit }
         for segment in segments {
-            examine(segment, in: directory)
+            let isChosen = chosen == nil || segment.number == chosen
+            examine(segment, isChosen ? depth : .entries, in: directory)
             doneBytes += segment.recordLimit
         }
         self.progress = nil
@@ -120,8 +132,11 @@ final class StoreSurvey {
     /// hint file there.
     ///
     /// - Returns: the names of those that are missing.
-    private func openSegments(_ directory: borrowing Directory) -> [String] {
+    private func openSegments(
+        _ directory: borrowing Directory, _ finder: SegmentFinder?
+    ) -> [String] {
         segments = []
+        moved = []
         var missing: [String] = []
         let listed: [(UInt64, Manifest.Segment?)]
         if let manifest {
@@ -137,7 +152,9 @@ final class StoreSurvey {
             listed = Set(numbers).sorted().map { ($0, nil) }
         }
         for (number, entry) in listed {
-            let name = FileName.segment(number).name
+            let own = FileName.segment(number).name
+            let name = entry.flatMap { finder?.name(of: $0) } ?? own
+            if name != own { moved.append((name, number)) }
             do throws(FileError) {
                 segments.append(
                     SegmentSurvey(
@@ -171,11 +188,13 @@ final class StoreSurvey {
             throw FileError(
                 "read", file.path, reason: "\(size) bytes are more than \(Format.maxFileLength)")
         }
-        return try FileImage(mapping: file)
+        return try FileImage(following: file)
     }
 
     /// Counts a segment's records: from its hint file where that is good, else by scanning.
-    private func examine(_ survey: SegmentSurvey, in directory: borrowing Directory) {
+    private func examine(
+        _ survey: SegmentSurvey, _ depth: Depth, in directory: borrowing Directory
+    ) {
         guard let number = survey.number else { return }
         if let progress, totalBytes > 0 {
             survey.progress = { [doneBytes, totalBytes] offset in
@@ -241,6 +260,11 @@ final class StoreSurvey {
             }
         }
         return nil
+    }
+
+    /// Reads the head of the keydir's checkpoint, if there is one.
+    func readCheckpoint(_ directory: borrowing Directory) {
+        checkpoint = CheckpointCheck(self, in: directory, findings: &findings)
     }
 
     /// Its contents decide nothing, but another kind of file in its place keeps writers out.

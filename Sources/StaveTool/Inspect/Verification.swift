@@ -21,22 +21,26 @@ struct Verification {
     private(set) var keyCount = 0
     private(set) var tombstoneCount = 0
     private var failed: Set<Check> = []
-    private var checkpoint: CheckpointCheck?
 
-    /// - Parameter progress: called now and then with how many bytes are read, and of how many.
+    /// - Parameters:
+    ///   - opened: called before the segments are read.
+    ///   - progress: called now and then with how many bytes are read, and of how many.
     init(
-        of path: String, progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        of path: String, opened: () -> Void = {},
+        progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws(InspectError) {
         do throws(FileError) {
             let directory = try Directory(path: path)
-            survey = try StoreSurvey(directory, .everything, progress: progress)
+            survey = try StoreSurvey(
+                directory, .everything, opened: { if $0.isStore($1) { opened() } },
+                progress: progress)
             guard survey.isStore(directory) else {
                 throw FileError(
                     "verify", path, reason: "it is no store: neither MANIFEST nor segments")
             }
             account = try ByteAccount(survey, directory)
+            survey.readCheckpoint(directory)
             findings = survey.allFindings
-            checkpoint = CheckpointCheck(survey, in: directory, findings: &findings)
         } catch {
             if error.isNotADirectory {
                 throw .noInput(
@@ -49,7 +53,10 @@ struct Verification {
             let name = FileName.hint(number).name
             findings.add(Finding(.note, name, nil, "missing; open makes it again"))
         }
-        replay()
+        let replay = Replay(survey)
+        (keyCount, tombstoneCount) = (replay.keyCount, replay.tombstoneCount)
+        for finding in replay.checkpointFindings + replay.contradictions { findings.add(finding) }
+        if !replay.contradictions.isEmpty { failed.insert(.replay) }
         if account.unknownBytes != 0 {
             findings.add(
                 Finding(
@@ -66,39 +73,6 @@ struct Verification {
         if finding.file == FileName.checkpoint.name { return .keydir }
         // Of a segment: a finding about the file as a whole is about its being there.
         return finding.range == nil || finding.file == FileName.manifestName ? .files : .records
-    }
-
-    /// Merges the entries of all segments by key, as opening does.
-    private mutating func replay() {
-        let sources = survey.segments.filter { $0.index != nil }
-        var merge = SortedMerge(sources.compactMap(\.index))
-        var contradictions: [Finding] = []
-        var losers: [(source: Int, entry: HintEntry)] = []
-        // A damaged segment's entries are not those of the checkpoint.
-        let isWhole = survey.segments.allSatisfy { $0.damage.isEmpty && $0.image != nil }
-        while let (source, entry) = merge.next(loser: { losers.append(($0, $1)) }) {
-            if entry.kind == .value { keyCount += 1 } else { tombstoneCount += 1 }
-            if isWhole { checkpoint?.replay(entry, in: sources[source].number ?? 0) }
-            // The same number twice is the same write, copied by a compaction.
-            for loser in losers where loser.entry.sequence == entry.sequence {
-                if loser.entry.kind == entry.kind, loser.entry.valueLength == entry.valueLength {
-                    continue
-                }
-                let key = unsafe Printable.quoted(Array(entry.key), limit: 64)
-                let start = loser.entry.offset
-                contradictions.append(
-                    Finding(
-                        .damage, sources[loser.source].name,
-                        start..<(start + loser.entry.recordLength),
-                        "\(key) has sequence \(entry.sequence) twice, in \(sources[source].name) at"
-                            + " \(entry.offset), too, and they differ"))
-            }
-            losers.removeAll(keepingCapacity: true)
-        }
-        if isWhole { checkpoint?.finish() }
-        for finding in checkpoint?.findings ?? [] { findings.add(finding) }
-        for finding in contradictions { findings.add(finding) }
-        if !contradictions.isEmpty { failed.insert(.replay) }
     }
 
     // MARK: Printing
@@ -121,7 +95,7 @@ struct Verification {
             "\(Units.count(keyCount, "key")), \(Units.count(tombstoneCount, "tombstone")):"
                 + " one newest record each"
         case .keydir:
-            checkpoint.map {
+            survey.checkpoint.map {
                 "\(Units.count($0.keyCount, "key")) in the checkpoint: those of the replay"
             }
                 ?? "no checkpoint: opening reads the entries"
@@ -131,8 +105,8 @@ struct Verification {
         }
     }
 
+    /// Behind the store's name.
     func print(to output: Output) {
-        output.line("store \(survey.path)")
         for check in Check.allCases {
             let word = passed(check) ? "ok" : "BAD"
             output.line(Units.padded(check.rawValue, 9) + Units.padded(word, 5) + text(check))

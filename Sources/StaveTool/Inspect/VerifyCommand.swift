@@ -25,7 +25,11 @@ struct VerifyCommand: ParsableCommand {
         var bar = ProgressBar.isWanted ? ProgressBar("verifying", total: nil, on: errors) : nil
         let verification: Verification
         do throws(InspectError) {
-            verification = try Verification(of: directory) { done, total in
+            verification = try Verification(of: directory) {
+                // Before a large store is read.
+                if !json { output.line("store \(Quoting.message(directory))") }
+                output.flushEarly()
+            } progress: { done, total in
                 bar?.show(done: done, of: total)
             }
         } catch {

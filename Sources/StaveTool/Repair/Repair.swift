@@ -56,6 +56,12 @@ struct Repair {
         for finding in survey.findings.list where finding.file == FileName.manifestName {
             notes.append(finding)
         }
+        for (name, number) in survey.moved {
+            notes.append(
+                Finding(
+                    .damage, name, nil,
+                    "taken as segment \(number), as its header says; its name is another one's"))
+        }
         guard survey.manifest == nil else { return }
         notes.append(
             Finding(

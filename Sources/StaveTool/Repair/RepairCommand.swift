@@ -57,7 +57,7 @@ struct RepairCommand: ParsableCommand {
     private func survey() throws(InspectError) -> StoreSurvey {
         do throws(FileError) {
             let source = try Directory(path: directory)
-            let survey = try StoreSurvey(source, .overview)
+            let survey = try StoreSurvey(source, .overview, finder: SegmentFinder(source))
             guard !survey.segments.isEmpty || survey.manifest != nil else {
                 throw FileError("repair", directory, reason: "it is no store, or has no segments")
             }

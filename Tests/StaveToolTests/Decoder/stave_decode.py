@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """A second decoder of the format, written from docs/format.md alone.
 
-    stave_decode.py DIR              every record, stretch of damage and hint entry, a JSON object a line
-    stave_decode.py DIR --compare    the same, compared with `stave inspect DIR --from 0 --values full
-                                     --json` on stdin; prints what differs, exit status 1 if anything does
+    stave_decode.py DIR              MANIFEST, the keydir's checkpoint, every record and stretch of
+                                     damage, a JSON object a line
+    stave_decode.py DIR --compare    the same, compared with the lines of `stave inspect DIR --json` and
+                                     `stave inspect DIR --from 0 --values full --json` on stdin;
+                                     prints what differs, exit status 1 if anything does
 """
 import json
 import os
@@ -14,7 +16,7 @@ import time
 M64 = (1 << 64) - 1
 M32 = (1 << 32) - 1
 
-# XXH3-64 with seed 0: the xxHash specification, section "XXH3".
+# XXH3-64: the xxHash specification, section "XXH3".
 P32 = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 P64 = (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63,
        0x27D4EB2F165667C5)
@@ -55,20 +57,22 @@ def swap64(x):
     return int.from_bytes(x.to_bytes(8, "little"), "big")
 
 
-def mix16(b, i, s):
-    return fold(u64(b, i) ^ u64(SECRET, s), u64(b, i + 8) ^ u64(SECRET, s + 8))
+def mix16(b, i, s, seed):
+    return fold(u64(b, i) ^ (u64(SECRET, s) + seed & M64),
+                u64(b, i + 8) ^ (u64(SECRET, s + 8) - seed & M64))
 
 
-def xxh3(b):
+def xxh3(b, seed=0):
     n = len(b)
     if n == 0:
-        return avalanche64(u64(SECRET, 56) ^ u64(SECRET, 64))
+        return avalanche64(seed ^ u64(SECRET, 56) ^ u64(SECRET, 64))
     if n <= 3:
         word = b[0] << 16 | b[n >> 1] << 24 | b[n - 1] | n << 8
-        return avalanche64(word ^ u32(SECRET, 0) ^ u32(SECRET, 4))
+        return avalanche64(word ^ ((u32(SECRET, 0) ^ u32(SECRET, 4)) + seed & M64))
     if n <= 8:
         word = (u32(b, 0) << 32) + u32(b, n - 4)
-        h = word ^ u64(SECRET, 8) ^ u64(SECRET, 16)
+        seed ^= int.from_bytes((seed & M32).to_bytes(4, "little"), "big") << 32
+        h = word ^ ((u64(SECRET, 8) ^ u64(SECRET, 16)) - seed & M64)
         rotate = lambda x, k: (x << k | x >> (64 - k)) & M64
         h ^= rotate(h, 49) ^ rotate(h, 24)
         h = h * PRIME_MX2 & M64
@@ -76,26 +80,28 @@ def xxh3(b):
         h = h * PRIME_MX2 & M64
         return h ^ (h >> 28)
     if n <= 16:
-        low = u64(b, 0) ^ u64(SECRET, 24) ^ u64(SECRET, 32)
-        high = u64(b, n - 8) ^ u64(SECRET, 40) ^ u64(SECRET, 48)
+        low = u64(b, 0) ^ ((u64(SECRET, 24) ^ u64(SECRET, 32)) + seed & M64)
+        high = u64(b, n - 8) ^ ((u64(SECRET, 40) ^ u64(SECRET, 48)) - seed & M64)
         return avalanche((n + swap64(low) + high + fold(low, high)) & M64)
     if n <= 128:
         h = n * P64[0]
         for i in range((n - 1) // 32, -1, -1):
-            h += mix16(b, 16 * i, 32 * i) + mix16(b, n - 16 * (i + 1), 32 * i + 16)
+            h += mix16(b, 16 * i, 32 * i, seed) + mix16(b, n - 16 * (i + 1), 32 * i + 16, seed)
         return avalanche(h & M64)
     if n <= 240:
         h = n * P64[0]
         for i in range(8):
-            h += mix16(b, 16 * i, 16 * i)
+            h += mix16(b, 16 * i, 16 * i, seed)
         h = avalanche(h & M64)
         for i in range(8, n // 16):
-            h += mix16(b, 16 * i, 16 * (i - 8) + 3)
-        return avalanche((h + mix16(b, n - 16, 136 - 17)) & M64)
-    return xxh3_long(b)
+            h += mix16(b, 16 * i, 16 * (i - 8) + 3, seed)
+        return avalanche((h + mix16(b, n - 16, 136 - 17, seed)) & M64)
+    return xxh3_long(b, b"".join(
+        struct.pack("<QQ", u64(SECRET, i) + seed & M64, u64(SECRET, i + 8) - seed & M64)
+        for i in range(0, len(SECRET), 16)))
 
 
-def xxh3_long(b):
+def xxh3_long(b, SECRET):
     n = len(b)
     acc = [P32[2], P64[0], P64[1], P64[2], P64[3], P32[1], P64[4], P32[0]]
 
@@ -138,16 +144,72 @@ def manifest(folder):
     text, tail = data[:-26], data[-26:]
     if tail != b"checksum %016x\n" % xxh3(text):
         raise ValueError("MANIFEST checksum")
-    segments = []
+    segments, facts = [], {"type": "manifest"}
     for line in text.decode("ascii").split("\n"):
         words = line.split(" ")
+        if words[0] == "store":
+            facts["store"] = words[1]
+        elif words[0] in ("revision", "next-sequence", "next-segment"):
+            facts[words[0].replace("-s", "S")] = int(words[1])
         if words[0] != "segment":
             continue
         segment = {"number": int(words[1]), "identity": int(words[3], 16), "state": words[4]}
         if words[4] != "unsealed":
-            segment["length"] = int(words[6])
+            segment["length"], segment["first"] = int(words[6]), int(words[8])
         segments.append(segment)
-    return segments
+    return {**facts, "segments": len(segments)}, segments
+
+
+# "Keydir checkpoint"
+def checkpoint(folder, facts, segments, newest):
+    """Its facts, where it is there and checks out; and whether it names just the live records."""
+    try:
+        with open(os.path.join(folder, "keydir.checkpoint"), "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    magic, version, flags, low, high, after, size, count, shards, zero = struct.unpack_from(
+        "<8sIIQQQQIIQ", data)
+    end = 64 + 64 * count + 24 * shards
+    if (magic, version, flags, size) != (b"STAVEKEY", 1, 0, len(data)) or zero:
+        raise ValueError("checkpoint header")
+    if u64(data, end) != xxh3(data[:end]):
+        raise ValueError("checkpoint checksum")
+    known = [struct.unpack_from("<QQQQQQQII", data, 64 + 64 * i) for i in range(count)]
+    at, keys, tables = (end + 8 + 63) // 64 * 64, 0, []
+    for i in range(shards):
+        buckets, used, live, _, checksum = struct.unpack_from("<IIIIQ", data, end - 24 * (shards - i))
+        table = data[at:at + 64 * buckets]
+        if xxh3(table) ^ binding(low, at) != checksum:
+            raise ValueError("checkpoint table")
+        words = struct.unpack("<%dQ" % (8 * buckets), table)
+        if (sum(w > 0 for w in words), sum(w > 1 for w in words)) != (used, live):
+            raise ValueError("checkpoint counts")
+        tables.append(words)
+        at, keys = at + 64 * buckets, keys + live
+    listed = {s["number"]: s for s in segments}
+    fits = "%016x%016x" % (high, low) == facts["store"]
+    for number, identity, until, *_ in known:
+        entry = listed.pop(number, {"identity": None})
+        fits &= entry["identity"] == identity and until <= entry.get("length", until)
+    fits &= all("length" not in s or s["first"] >= after or not s["first"] for s in listed.values())
+    slots = {number: slot for number, *_, slot, _ in known}
+    expected = 0
+    for key, (sequence, file, offset, kind) in newest.items() if fits else ():
+        if sequence >= after or kind != 1:
+            continue
+        expected += 1
+        hashed = xxh3(key, low)
+        tag, words = hashed >> 30 & 0xFFFFFF, tables[hashed >> 54]
+        place = tag * (len(words) // 8) >> 24 << 3
+        while words[place] not in (0, tag << 40 | slots[int(file[:10])] << 25 | offset // 8):
+            place = (place + 1) % len(words)
+        if not words[place]:
+            raise ValueError("checkpoint does not name %r" % key)
+    if fits and not expected <= keys <= expected + sum(n[0] >= after for n in newest.values()):
+        raise ValueError("checkpoint has %d keys, not %d" % (keys, expected))
+    return {"type": "checkpoint", "file": "keydir.checkpoint", "size": size, "keys": keys,
+            "nextSequence": after, "fits": bool(fits)}
 
 
 # "Record"
@@ -225,7 +287,8 @@ def text(key, data):
 
 def decode(folder):
     lines, newest = [], {}
-    for segment in manifest(folder):
+    facts, segments = manifest(folder)
+    for segment in segments:
         file = name(segment["number"], "segment")
         with open(os.path.join(folder, file), "rb") as stream:
             data = stream.read()
@@ -241,7 +304,7 @@ def decode(folder):
                               "length": item[1] - item[0]})
                 continue
             lines.append({"type": "record", "file": file, **item})
-            place = (item["sequence"], file, item["offset"])
+            place = (item["sequence"], file, item["offset"], item["kind"])
             newest[item["key"]] = max(newest.get(item["key"], place), place)
         # Rule 1: what is missing of a sealed segment is damage.
         if segment["state"] == "sealed" and len(data) < segment["length"]:
@@ -249,12 +312,12 @@ def decode(folder):
         # The hint file tells which keys lost their newest record.
         for key, (sequence, offset) in hint.items():
             if any(low <= offset < high for low, high in damage):
-                newest[key] = max(newest.get(key, (0,)), (sequence, file, offset))
+                newest[key] = max(newest.get(key, (0,)), (sequence, file, offset, 0))
     for line in lines:
         if line["type"] != "record":
             continue
         key, value, kind = line.pop("key"), line.pop("value"), line["kind"]
-        sequence, file, offset = newest[key]
+        sequence, file, offset, _ = newest[key]
         if (file, offset) != (line["file"], line["offset"]):
             line["state"] = "dead"
             line["supersededBy"] = "%d:%d" % (int(file[:10]), offset)
@@ -268,7 +331,7 @@ def decode(folder):
         line.update(text("key", key))
         if kind == 1:
             line.update(text("value", value))
-    return lines
+    return [facts] + [c for c in [checkpoint(folder, facts, segments, newest)] if c] + lines
 
 
 # "Hint file"
@@ -302,7 +365,7 @@ def hints(path, segment):
 
 
 def compare(ours, stream):
-    kinds = {"record", "damage", "torn tail", "reserved"}
+    kinds = {"manifest", "checkpoint", "record", "damage", "torn tail", "reserved"}
     theirs = [line for line in map(json.loads, stream) if line["type"] in kinds]
     for line in theirs:
         line.pop("text", None)
