@@ -17,36 +17,16 @@
         /// another one in the next run.
         private static let isLong = ProcessInfo.processInfo.environment["STAVE_LONG"] != nil
 
-        /// What may go wrong with a call of this kind.
-        private static func failures(_ call: SystemCall) -> [Fault.Kind] {
-            switch call {
-            case .read: [.error(EIO), .error(EINTR), .short]
-            case .write: [.error(EIO), .error(ENOSPC), .error(EINTR), .short]
-            case .reserve: [.error(EIO), .error(ENOSPC), .error(EINTR), .error(EOPNOTSUPP)]
-            case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
-            case .map: [.error(ENOMEM)]
-            case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
-            case .rename: [.error(EIO), .error(ENOSPC)]
-            case .lock: [.error(ENOLCK), .error(EINTR)]
-            case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]
-            }
-        }
-
         /// Of calls that are repeated for one file, as when a saved keydir is read, some are enough.
         private func faults(of plan: FaultPlan, seed: UInt64) -> [Fault] {
             var random = SeededRandom(seed: seed)
             var faults: [Fault] = []
             for call in SystemCall.allCases {
-                let kinds = Self.failures(call)
                 let repeats = Set(
                     plan.repeats[call, default: []].shuffled(using: &random).dropFirst(20))
                 for number in stride(from: 1, through: plan.counts[call, default: 0], by: 1)
                 where !repeats.contains(number) {
-                    var chosen = kinds.flatMap { kind in
-                        [Fault(call, number, kind), Fault(call, number, kind, isLasting: true)]
-                    }
-                    // A signal that interrupts every call would be waited for without end.
-                    chosen.removeAll { $0.isLasting && $0.kind == .error(EINTR) }
+                    var chosen = call.faults(number: number)
                     if !Self.isLong { chosen = [chosen.randomElement(using: &random)!] }
                     faults += chosen
                 }
