@@ -110,12 +110,15 @@ struct ProcessTests {
         }
     }
 
-    @Test("A full disk is an error: what was acknowledged stays, and the store goes on with room")
-    func fullDisk() throws {
-        // A limit on the size of files stands in for a full disk: 256 blocks of 512 bytes.
+    /// A limit on the size of files stands in for a full disk; the signal that comes with it would end
+    /// the program.
+    @Test(
+        "A full disk is an error: what was acknowledged stays, and the store goes on with room",
+        arguments: [70_001, 90_007, 131_072])
+    func fullDisk(limit: Int) throws {
         let tool = builtProduct("stave")
         let child = try PipedChild([
-            "/bin/sh", "-c", "ulimit -f 256; exec '\(tool)' --create --keep-going '\(path)'",
+            "/usr/bin/prlimit", "--fsize=\(limit)", tool, "--create", "--keep-going", path,
         ])
         let value = String(repeating: "v", count: 1000)
         for number in 0..<300 { child.send("set key\(number) \(value)\n") }
