@@ -47,6 +47,23 @@ struct ProcessTests {
         withExtendedLifetime(damaged) {}
     }
 
+    @Test("A segment is not cut at its end while a reader may have it mapped")
+    func mappedByReader() throws {
+        let store = try Store(path: path, options: .small())
+        try store.set("1", forKey: "a")
+        let name = try StoreFolder.segments(path)[0]
+        let size = try StoreFolder.bytes(path, name).count
+        let reader = try Store(path: path, options: .reading)
+        try store.sealActive()
+        #expect(try StoreFolder.bytes(path, name).count == size)
+        #expect(try reader.value(forKey: "a") == [UInt8(ascii: "1")])
+        try store.set("2", forKey: "a")
+        try store.close()
+        let last = try #require(try StoreFolder.segments(path).last)
+        #expect(try StoreFolder.bytes(path, last).count < size)
+        try reader.close()
+    }
+
     @Test("The lock of another process names its pid, and is free once it is killed")
     func lockedThere() throws {
         let child = try shell()
