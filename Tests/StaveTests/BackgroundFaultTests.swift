@@ -15,7 +15,8 @@
 
         private static let isLong = ProcessInfo.processInfo.environment["STAVE_LONG"] != nil
 
-        /// In the long form every failure at every call; in the short one a few calls of each kind.
+        /// In the long form every call fails in one way, another one in the next run; in the short form a
+        /// few calls of each kind do.
         private func faults(
             of counts: [SystemCall: Int], _ random: inout SeededRandom
         ) -> [Fault] {
@@ -23,12 +24,10 @@
             for call in SystemCall.allCases {
                 let count = counts[call, default: 0]
                 guard count > 0 else { continue }
-                if Self.isLong {
-                    faults += (1...count).flatMap { call.faults(number: $0) }
-                    continue
+                let some = (0..<Self.faultsOfKind(call)).map { _ in
+                    Int.random(in: 1...count, using: &random)
                 }
-                for _ in 0..<Self.faultsOfKind(call) {
-                    let number = Int.random(in: 1...count, using: &random)
+                for number in Self.isLong ? Array(1...count) : some {
                     faults.append(call.faults(number: number).randomElement(using: &random)!)
                 }
             }

@@ -39,9 +39,13 @@
                     plan.repeats[call, default: []].shuffled(using: &random).dropFirst(20))
                 for number in stride(from: 1, through: plan.counts[call, default: 0], by: 1)
                 where !repeats.contains(number) {
-                    var chosen = call.faults(number: number)
-                    if !Self.isLong { chosen = [chosen.randomElement(using: &random)!] }
-                    faults += chosen
+                    let all = call.faults(number: number)
+                    // What a name's sync that fails once spoils, the next commit often mends.
+                    let groups =
+                        call == .syncDirectory
+                        ? [all.filter(\.isLasting), all.filter { !$0.isLasting }] : [all]
+                    let some = groups.map { $0.randomElement(using: &random)! }
+                    faults += Self.isLong ? all : some
                 }
             }
             return faults
