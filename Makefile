@@ -63,7 +63,7 @@ check: lint test budget
 # setting, KILLS kills in at most SECONDS. STAVE_SEED=n repeats one.
 torture: dependencies
 	STAVE_LONG=1 STAVE_POWER_ROUNDS=$(ROUNDS_OF_POWER) STAVE_KILLS=$(KILLS) STAVE_SECONDS=$(SECONDS) \
-		$(SWIFT) test --filter 'FaultTests|PowerLossTests|KillTests|LimitsTests'
+		$(SWIFT) test --filter 'FaultTests|PowerLossTests|KillTests|LimitsTests|ManySegmentsTests'
 
 # The program under a harness that knows nothing of it; Tests/Torture says what the two say to each other.
 torture-cli: build
