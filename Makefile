@@ -1,7 +1,7 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
-# The other targets: build lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs
-# bench-scripts picture budget install uninstall clean
+# The other targets: build lint format check fuzz torture torture-cli soak bench bench-peers bench-peers-large
+# bench-docs bench-scripts picture budget install uninstall clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -13,6 +13,11 @@ ROUNDS_OF_POWER ?= 20
 KILLS ?= 3000
 SECONDS ?= 1200
 MINUTES ?= 30
+# The folder of a torture harness for key-value stores, which speaks the protocol that
+# Tests/Torture/stave.py describes: its torture.py takes an adapter, --scale, --seed and --work.
+TORTURE ?=
+SCALE ?= 1
+SEED ?= 1
 SWIFT ?= swift
 # The executable without Foundation and with Swift's library inside: it starts in milliseconds.
 RELEASE = -c release --static-swift-stdlib --product stave
@@ -34,8 +39,9 @@ SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
 export SWIFT_BACKTRACE ?= interactive=no,color=no
 
-.PHONY: run build test lint format check fuzz torture soak bench bench-peers bench-peers-large bench-docs
-.PHONY: bench-scripts picture budget install uninstall clean dependencies peers script-peers
+.PHONY: run build test lint format check fuzz torture torture-cli soak
+.PHONY: bench bench-peers bench-peers-large bench-docs bench-scripts picture budget
+.PHONY: install uninstall clean dependencies peers script-peers
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -54,12 +60,23 @@ check: lint test budget
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
 		--filter 'StaveDiskTests|StaveTests'
+	$(MAKE) torture-cli SCALE=0.1
 
 # Faults at every call in every way, power cuts, and thousands of kills: ROUNDS_OF_POWER histories a
 # setting, KILLS kills in at most SECONDS. STAVE_SEED=n repeats one.
 torture: dependencies
 	STAVE_LONG=1 STAVE_POWER_ROUNDS=$(ROUNDS_OF_POWER) STAVE_KILLS=$(KILLS) STAVE_SECONDS=$(SECONDS) \
-		$(SWIFT) test --filter 'FaultTests|PowerLossTests|KillTests|LimitsTests'
+		$(SWIFT) test --filter 'FaultTests|PowerLossTests|KillTests|LimitsTests|ManySegmentsTests'
+
+# The program under a harness that knows nothing of it; Tests/Torture says what the two say to each other.
+torture-cli: build
+	@if [ -z "$(TORTURE)" ]; then \
+		echo "torture-cli is skipped: TORTURE=FOLDER names a harness (Tests/Torture/stave.py)"; \
+	else \
+		work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && STAVE="$(BINARY)" \
+		python3 "$(TORTURE)/torture.py" Tests/Torture/stave.toml --scale $(SCALE) --seed $(SEED) \
+			--work "$$work"; \
+	fi
 
 # MINUTES of mixed load; figures are printed as it goes.
 soak: dependencies

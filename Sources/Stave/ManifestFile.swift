@@ -55,9 +55,11 @@ final class ManifestFile: @unchecked Sendable {
         return error
     }
 
-    /// A segment number that was never used.
-    func takeSegmentNumber() -> UInt64 {
+    /// A segment number that was never used; nil where all were, as only a made-up file can say.
+    func takeSegmentNumber() -> UInt64? {
         lock.withLock {
+            // The next one is written to MANIFEST, too, and must be one that can be read there.
+            guard manifest.nextSegment < FileName.largestNumber else { return nil }
             defer { manifest.nextSegment += 1 }
             return manifest.nextSegment
         }
@@ -73,7 +75,8 @@ final class ManifestFile: @unchecked Sendable {
         if let failure { throw failure }
         var changed = manifest
         change(&changed)
-        changed.revision += 1
+        // Only whether it is another one counts; a made-up file may hold the largest.
+        changed.revision &+= 1
         changed.segments.sort { $0.number < $1.number }
         let highest = changed.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
         changed.nextSequence = max(changed.nextSequence, highest == .max ? .max : highest + 1)

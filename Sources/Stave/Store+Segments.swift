@@ -52,7 +52,9 @@ extension Store {
     func createSegment(
         capacity: Int, isBuffered: Bool = false
     ) throws(StoreError) -> Appender {
-        let number = manifest.takeSegmentNumber()
+        guard let number = manifest.takeSegmentNumber() else {
+            throw .readOnly(path: path, reason: "its segment numbers are used up")
+        }
         let identity = UInt64.random(in: .min ... .max)
         let header = SegmentHeader(
             identity: identity, number: number, storeID: manifest.current.storeID,

@@ -191,7 +191,8 @@ struct HostileTests {
                     let aside = folder.path("aside")
                     let swap = Swap(name, isBefore: isBefore) {
                         unsafe rename(file, aside)
-                        unsafe symlink("/etc/passwd", file)
+                        // To the very file, so that only the link can be wrong with it.
+                        unsafe symlink(aside, file)
                     }
                     DiskWatch.add(swap, at: path)
                     let error = storeError {

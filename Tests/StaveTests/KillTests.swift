@@ -68,6 +68,60 @@ struct KillTests {
         print("kills: \(text); \(acknowledgedCount) acknowledged, STAVE_SEED=\(seed)")
     }
 
+    /// So many keys that each close saves the keydir. The kill comes once the program has begun to write
+    /// the file.
+    @Test("Takes nothing while the keydir is saved either", arguments: Seeds.some(1))
+    func savingKeydir(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        var bulk: State = [:]
+        var base: State = [:]
+        let store = try Store(path: path, options: .small(1 << 20))
+        for number in 0..<17_000 {
+            let key = Array("bulk \(number)".utf8)
+            bulk[key] = Array("\(number)".utf8)
+            try store.set(bulk[key]!, forKey: key)
+        }
+        try store.close()
+        let rounds = max(10, Self.killCount / 10)
+        var halfSaved = 0
+        let began = ContinuousClock.now
+        for round in 0..<rounds
+        where ContinuousClock.now - began < .seconds(Self.secondsLimit) {
+            let history = History.random(60, keys: 25, seed: random.next())
+            let isSaved = { unsafe access(path + "/keydir.checkpoint", F_OK) == 0 }
+            if isSaved() { try StoreFolder.remove(path, "keydir.checkpoint") }
+            let child = try start(.closing, &random)
+            child.send(lines(of: history, 0..<60) + "compact\necho fence\n")
+            _ = child.waitForOutput("fence\n")
+            child.closeInput()
+            let isBegun = { unsafe access(path + "/keydir.checkpoint.tmp", F_OK) == 0 }
+            var looks = 0
+            while !isBegun(), !isSaved(), looks < 1_000_000 { looks += 1 }
+            if random.chance(50) { usleep(UInt32.random(in: 0...1000, using: &random)) }
+            child.signal(SIGKILL)
+            _ = child.finish()
+            if isBegun() { halfSaved += 1 }
+            let store = try Store(path: path, options: random.chance(50) ? .reading : .small())
+            let found = try store.dictionary()
+            let isBulk = { (key: [UInt8]) in key.starts(with: "bulk".utf8) }
+            #expect(found.filter { isBulk($0.key) } == bulk, "STAVE_SEED=\(seed), round \(round)")
+            base = states(from: base, history.writes[...]).last!
+            try #require(
+                found.filter { !isBulk($0.key) } == base, "STAVE_SEED=\(seed), round \(round)")
+            #expect(try store.gets(Array(base.keys)) == base)
+            #expect(!store.notices.contains { $0.contains("damaged") })
+            try store.close()
+        }
+        #expect(halfSaved > 0 || rounds < 100)
+        print("\(rounds) rounds, \(halfSaved) with half a keydir, STAVE_SEED=\(seed)")
+    }
+
+    private func lines(of history: History, _ range: Range<Int>) -> String {
+        history.writes[range].map { write in
+            (write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'") + "\n"
+        }.joined()
+    }
+
     private func start(_ moment: Moment, _ random: inout SeededRandom) throws -> PipedChild {
         let durability = ["always", "interval", "os"].randomElement(using: &random)!
         let size = moment == .sealing ? "4K" : "64K"
@@ -81,11 +135,7 @@ struct KillTests {
     private func drive(
         _ child: PipedChild, _ moment: Moment, _ history: History, _ random: inout SeededRandom
     ) -> Int {
-        func lines(_ range: Range<Int>) -> String {
-            history.writes[range].map { write in
-                (write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'") + "\n"
-            }.joined()
-        }
+        func lines(_ range: Range<Int>) -> String { self.lines(of: history, range) }
         func wait(_ microseconds: UInt32) {
             usleep(UInt32.random(in: 0...microseconds, using: &random))
         }

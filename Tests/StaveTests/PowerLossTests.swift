@@ -64,14 +64,23 @@
         @Test(
             "After a failed sync and a new start, what is acknowledged then is not lost either",
             arguments: Seeds.some(8 * rounds))
-        func failedSync(seed: UInt64) throws {
+        func failedSync(seed: UInt64) throws { try failSync(seed, .always) }
+
+        @Test(
+            "After a failed sync and a new start, a full segment is sealed only with what is on disk",
+            arguments: Seeds.some(3 * rounds))
+        func failedSyncOfFull(seed: UInt64) throws { try failSync(seed, .os) }
+
+        private func failSync(_ seed: UInt64, _ durability: Durability) throws {
             var random = SeededRandom(seed: seed)
             let call = [SystemCall.syncData, .syncData, .sync, .syncDirectory, .rename]
                 .randomElement(using: &random)!
             var setting = PowerLossRun.Setting(
-                durability: .always, names: .allCases.randomElement(using: &random)!, seed: seed)
+                durability: durability, names: .allCases.randomElement(using: &random)!, seed: seed)
             let number = Int.random(in: 2...25, using: &random)
-            setting.fault = Fault(call, number, .error(EIO))
+            // There are fewer syncs where not each write has one.
+            setting.fault = Fault(
+                call, durability == .always ? number : 1 + number / 3, .error(EIO))
             setting.isUnreserved = random.chance(30)
             let run = try run(setting)
             #expect(run.problems == [])

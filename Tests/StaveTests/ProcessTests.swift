@@ -47,6 +47,23 @@ struct ProcessTests {
         withExtendedLifetime(damaged) {}
     }
 
+    @Test("A segment is not cut at its end while a reader may have it mapped")
+    func mappedByReader() throws {
+        let store = try Store(path: path, options: .small())
+        try store.set("1", forKey: "a")
+        let name = try StoreFolder.segments(path)[0]
+        let size = try StoreFolder.bytes(path, name).count
+        let reader = try Store(path: path, options: .reading)
+        try store.sealActive()
+        #expect(try StoreFolder.bytes(path, name).count == size)
+        #expect(try reader.value(forKey: "a") == [UInt8(ascii: "1")])
+        try store.set("2", forKey: "a")
+        try store.close()
+        let last = try #require(try StoreFolder.segments(path).last)
+        #expect(try StoreFolder.bytes(path, last).count < size)
+        try reader.close()
+    }
+
     @Test("The lock of another process names its pid, and is free once it is killed")
     func lockedThere() throws {
         let child = try shell()
@@ -110,12 +127,15 @@ struct ProcessTests {
         }
     }
 
-    @Test("A full disk is an error: what was acknowledged stays, and the store goes on with room")
-    func fullDisk() throws {
-        // A limit on the size of files stands in for a full disk: 256 blocks of 512 bytes.
+    /// A limit on the size of files stands in for a full disk; the signal that comes with it would end
+    /// the program.
+    @Test(
+        "A full disk is an error: what was acknowledged stays, and the store goes on with room",
+        arguments: [70_001, 90_007, 131_072])
+    func fullDisk(limit: Int) throws {
         let tool = builtProduct("stave")
         let child = try PipedChild([
-            "/bin/sh", "-c", "ulimit -f 256; exec '\(tool)' --create --keep-going '\(path)'",
+            "/usr/bin/prlimit", "--fsize=\(limit)", tool, "--create", "--keep-going", path,
         ])
         let value = String(repeating: "v", count: 1000)
         for number in 0..<300 { child.send("set key\(number) \(value)\n") }

@@ -28,6 +28,17 @@ struct Scratch {
         }
     }
 
+    /// Does every segment end with its last record, as after a clean close, and not in reserved space?
+    var isTrimmed: Bool {
+        get throws {
+            let names = try FileManager.default.contentsOfDirectory(atPath: store)
+            return try names.filter { $0.hasSuffix(".segment") }.allSatisfy { name in
+                let bytes = try Data(contentsOf: URL(fileURLWithPath: store + "/" + name))
+                return !bytes.suffix(16).allSatisfy { $0 == 0 }
+            }
+        }
+    }
+
     /// What a terminal's shell would give its children, and nothing of this machine's.
     func environment(_ more: [String: String] = [:]) -> [String: String] {
         [

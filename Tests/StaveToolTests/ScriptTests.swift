@@ -181,6 +181,7 @@ struct ScriptTests {
             #expect(child.waitForOutput("never", timeout: 60) == false)
             #expect(child.finish() == 128 + signal)
             #expect(child.errors == "")
+            #expect(try scratch.isTrimmed)
         }
         #expect(try run([scratch.store, "get", "a"]).text == "1\n")
     }
@@ -194,6 +195,7 @@ struct ScriptTests {
             #expect(child.waitForOutput("vvv"))
             child.signal(signal)
             #expect(child.waitForExit(seconds: 20) == 128 + signal)
+            #expect(try scratch.isTrimmed)
         }
         #expect(try run([scratch.store, "count"]).text == "1\n")
     }
@@ -208,6 +210,7 @@ struct ScriptTests {
         repeat { child.send("set b 2\nget a\n") } while child.waitForExit(seconds: 0.1) == nil
         #expect(child.finish() == 128 + SIGPIPE)
         #expect(child.errors == "")
+        #expect(try scratch.isTrimmed)
     }
 
     @Test("A full disk behind stdout is said, with status 2")

@@ -38,6 +38,32 @@
         }
     }
 
+    extension SystemCall {
+        /// What may go wrong with a call of this kind.
+        package var failures: [Fault.Kind] {
+            switch self {
+            case .read: [.error(EIO), .error(EINTR), .short]
+            case .write: [.error(EIO), .error(ENOSPC), .error(EINTR), .short]
+            case .reserve: [.error(EIO), .error(ENOSPC), .error(EINTR), .error(EOPNOTSUPP)]
+            case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
+            case .map: [.error(ENOMEM)]
+            case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
+            case .rename: [.error(EIO), .error(ENOSPC)]
+            case .lock: [.error(ENOLCK), .error(EINTR)]
+            case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]
+            }
+        }
+
+        /// Each of them, once and for good.
+        package func faults(number: Int) -> [Fault] {
+            let once = failures.map { Fault(self, number, $0) }
+            // A signal that interrupts every call would be waited for without end.
+            let lasting = failures.filter { $0 != .error(EINTR) }
+                .map { Fault(self, number, $0, isLasting: true) }
+            return once + lasting
+        }
+    }
+
     /// Counts the calls below a directory and makes one of them fail.
     package final class FaultPlan: DiskWatcher {
         private struct State {
@@ -46,11 +72,12 @@
             var rows: [SystemCall: (path: String, length: Int)] = [:]
             var repeats: [SystemCall: [Int]] = [:]
             var injected = 0
+            var failedPaths: Set<String> = []
             /// The next transfer of this kind is short.
             var shortens: SystemCall?
         }
 
-        private let fault: Fault?
+        package let fault: Fault?
         private let state = Mutex(State())
 
         package init(_ fault: Fault? = nil) { self.fault = fault }
@@ -61,6 +88,8 @@
         package var repeats: [SystemCall: [Int]] { state.withLock { $0.repeats } }
         /// How many of them this plan made fail.
         package var injected: Int { state.withLock { $0.injected } }
+        /// The files whose calls it made fail.
+        package var failedPaths: Set<String> { state.withLock { $0.failedPaths } }
 
         package func willTransfer(_ range: Range<Int>, _ call: SystemCall, _ path: String) -> Int {
             guard let fault, fault.call == call, fault.kind == .short else { return range.count }
@@ -86,6 +115,7 @@
                     number == fault.number || (fault.isLasting && number > fault.number)
                 else { return nil }
                 state.injected += 1
+                state.failedPaths.insert(path)
                 return code
             }
         }

@@ -11,7 +11,7 @@ package enum FileName: Hashable, Sendable {
     package static let manifestName = "MANIFEST"
     package static let lockName = "LOCK"
     static let temporarySuffix = ".tmp"
-    static let largestNumber: UInt64 = 9_999_999_999
+    package static let largestNumber: UInt64 = 9_999_999_999
 
     /// The file that `name` names, or nil where it is not one of a store's.
     package init?(_ name: String) {
