@@ -54,6 +54,7 @@ final class Shell {
     func enter(_ command: String, _ replies: String..., at prompt: String? = nil) throws {
         let next = prompt ?? self.prompt
         let line = next + command
+        try empty(at: next)
         type(Key(command))
         // What is longer than a row is not looked for.
         if line.utf8.count < columns { try shows(line) }
@@ -96,8 +97,9 @@ final class Shell {
     }
 
     /// A fresh prompt, nothing typed.
-    func empty() throws {
-        try screen("an empty prompt") { [prompt] in
+    func empty(at prompt: String? = nil) throws {
+        let prompt = prompt ?? self.prompt
+        try screen("an empty prompt") {
             $0.beforeCursor == prompt && $0.cursorLine + " " == prompt
         }
     }
