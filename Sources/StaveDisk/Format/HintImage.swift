@@ -262,8 +262,7 @@
     private func buildFence() {
         guard count > Self.fenceStep else { return }
         let (first, last) = unsafe (self[0].key, self[count - 1].key)
-        let length = min(first.count, last.count)
-        common = (0..<length).first { unsafe first[$0] != last[$0] } ?? length
+        common = unsafe commonPrefixLength(first, last)
         fence = stride(from: 0, to: count, by: Self.fenceStep).map { index in
             unsafe keyPrefix(self[index].key, from: common)
         }
@@ -329,6 +328,15 @@ package func compareKeys(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointe
         if order != 0 { return Int(order) }
     }
     return a.count - b.count
+}
+
+/// How many bytes two keys begin with alike.
+@inline(__always)
+func commonPrefixLength(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
+    let limit = min(a.count, b.count)
+    var length = 0
+    while length < limit, unsafe a[length] == b[length] { length += 1 }
+    return length
 }
 
 /// `keyPrefix` of what follows the first `start` bytes; of nothing where there are not as many.

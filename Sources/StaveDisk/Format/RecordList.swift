@@ -161,10 +161,9 @@ package struct RecordList: Sendable {
         var common = model.count
         for item in items {
             let key = unsafe key(of: item, in: segment)
-            var length = 0
-            let limit = min(common, key.count)
-            while length < limit, unsafe key[length] == model[length] { length += 1 }
-            common = length
+            // No further than they are known to agree.
+            common = unsafe StaveDisk.commonPrefixLength(
+                key, UnsafeRawBufferPointer(rebasing: model.prefix(common)))
             if common == 0 { return 0 }
         }
         return common

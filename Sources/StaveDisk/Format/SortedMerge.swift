@@ -129,9 +129,8 @@ package struct SortedMerge {
         var common = unsafe model.entry.key.count
         for cursor in cursors {
             for entry in [cursor.entry, cursor.entries[cursor.end - step]] {
-                let length = unsafe min(common, entry.key.count)
-                let end = (0..<length).first { unsafe entry.key[$0] != model.entry.key[$0] }
-                common = end ?? length
+                common = unsafe min(
+                    common, StaveDisk.commonPrefixLength(entry.key, model.entry.key))
             }
         }
         return common

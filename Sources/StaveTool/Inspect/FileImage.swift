@@ -29,8 +29,13 @@ final class FileImage {
         followed = nil
         fileSize = try file.size()
         count = min(fileSize, limit)
-        contents =
-            count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
+        contents = try Self.map(file, count)
+    }
+
+    private static func map(
+        _ file: borrowing File, _ count: Int
+    ) throws(FileError) -> Contents {
+        count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
     }
 
     /// Maps all of a log that a writer may extend, and keeps it open to see that.
@@ -38,8 +43,7 @@ final class FileImage {
         LostPages.survive()
         fileSize = try file.size()
         count = fileSize
-        contents =
-            count > 0 ? .mapped(try Mapping(file, count: count, isWritable: false)) : .kept([])
+        contents = try Self.map(file, count)
         followed = consume file
     }
 
