@@ -29,7 +29,8 @@ func monotonicSeconds() -> Double {
 }
 
 /// Starts a process whose descriptors 0 to 2 are the given ones, in a session of its own. Signals are
-/// unblocked and at their defaults: threads of a test runner block some, and a mask survives exec.
+/// unblocked and at their defaults: threads of a test runner block some, and a mask survives exec. Other
+/// descriptors of the test runner, or of what started it, are closed: some tests leave a child with few.
 ///
 /// - Parameter terminal: a terminal's name, opened as descriptors 0 to 2 instead; the first terminal
 ///   that a session's leader opens becomes its controlling terminal.
@@ -69,6 +70,9 @@ func spawn(
     }
     for (target, descriptor) in descriptors.enumerated() {
         unsafe posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(target))
+    }
+    for descriptor in 3..<Int32(min(sysconf(Int32(_SC_OPEN_MAX)), 1024)) {
+        unsafe posix_spawn_file_actions_addclose(&actions, descriptor)
     }
     var id: pid_t = 0
     let code = unsafe posix_spawn(
