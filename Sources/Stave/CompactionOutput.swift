@@ -8,7 +8,7 @@ final class CompactionOutput {
     private let store: Store
     /// Until `finish`: a compaction may have more outputs than a process may have open files.
     private var appender: Appender?
-    private var builder: HintBuilder? = HintBuilder()
+    private var hint: HintFileWriter?
     private var finished: HintImage?
 
     init(_ store: Store, capacity: Int) throws(StoreError) {
@@ -16,13 +16,26 @@ final class CompactionOutput {
         let appender = try store.createSegment(capacity: capacity, isBuffered: true)
         self.appender = appender
         segment = appender.segment
+        // Room for all that the segment can hold; what is not used of it costs no memory.
+        origins.reserveCapacity(capacity / Format.aligned(RecordHeader.byteCount + 1))
         do throws(StoreError) {
+            hint = try Self.beginHint(of: segment, in: store)
             try store.writerLock.withLock { () throws(StoreError) in
                 try store.table.add(segment, limit: SegmentHeader.byteCount, isHidden: true)
             }
         } catch {
             discard()
             throw error
+        }
+    }
+
+    private static func beginHint(
+        of segment: Segment, in store: Store
+    ) throws(StoreError) -> HintFileWriter {
+        do throws(FileError) {
+            return try HintFileWriter(segment: segment.number, in: store.directory)
+        } catch {
+            throw StoreError(error)
         }
     }
 
@@ -59,34 +72,40 @@ final class CompactionOutput {
         appender.startWriteback()
         origins.append(Location(slot: input.slot, offset: entry.offset))
         segment.note(sequence: header.sequence)
-        builder?.count(sequence: header.sequence, kind: entry.kind)
-        unsafe builder?.append(HintEntry(header, kind: entry.kind, offset: offset, key: entry.key))
+        hint?.count(sequence: header.sequence, kind: entry.kind)
+        do throws(FileError) {
+            unsafe try hint?.append(
+                HintEntry(header, kind: entry.kind, offset: offset, key: entry.key))
+        } catch {
+            throw StoreError(error)
+        }
     }
 
     /// Makes the segment and its hint durable. May be called twice.
     func finish() throws(StoreError) {
-        guard finished == nil, let builder = builder.take(), let appender = appender.take() else {
+        guard finished == nil, let hint = hint.take(), let appender = appender.take() else {
             return
         }
-        let image = builder.finish(identity: segment.identity, segmentLength: segment.end)
         do throws(FileError) {
             try appender.sync(upTo: segment.end)
             try appender.trim()
+            let image = try hint.finish(
+                identity: segment.identity, segmentLength: segment.end, in: store.directory)
             segment.remember(image)
-            try store.writeHint(of: segment)
+            finished = image
         } catch {
             throw StoreError(error)
         }
         // Readers are switched here soon.
         segment.mapping.populateForReading(0..<segment.end)
         segment.isSealed = true
-        finished = segment.hint ?? image
     }
 
     /// Takes everything back: the compaction failed before its commit.
     func discard() {
         try? store.directory.remove(FileName.segment(segment.number).name)
         try? store.directory.remove(FileName.hint(segment.number).name)
+        store.directory.giveUpReplacing(.hint(segment.number))
         guard segment.slot >= 0 else { return }
         store.writerLock.withLock { store.table.remove(segment) }
     }

@@ -54,7 +54,7 @@ extension Recovery {
         add(image, of: segment)
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
-        if let first = log.records.firstSequence(from: log.mark) {
+        if let first = unsafe log.records.firstSequence(from: log.mark, in: bytes) {
             result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
         if log.mark != size {

@@ -30,6 +30,9 @@ extension Segment {
         runsLock.withLock { runs.first.flatMap { $0.unreadable.isEmpty ? $0.image : nil } }
     }
 
+    /// Were entries sorted already?
+    var hasRuns: Bool { runsLock.withLock { !runs.isEmpty } }
+
     /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest first.
     func sortedRuns(upTo end: Int) -> [SortedEntries] {
         var runs = runsLock.withLock { self.runs }
@@ -57,7 +60,8 @@ extension Segment {
     }
 
     private func merge(_ older: SortedEntries, _ newer: SortedEntries) -> SortedEntries {
-        var builder = HintBuilder(expectedCount: older.image.count + newer.image.count)
+        var builder = unsafe HintBuilder(
+            capacity: older.image.bytes.count + newer.image.bytes.count)
         var merge = SortedMerge([older.image, newer.image])
         while let (_, entry) = merge.next() { builder.append(entry) }
         builder.addCounts(of: older.image)
@@ -68,28 +72,20 @@ extension Segment {
     }
 
     private func readEntries(_ range: Range<Int>) -> SortedEntries {
-        var records = RecordList()
-        var unreadable: [StoreError] = []
-        // SAFETY: the mapping lives as long as this object, and the range lies inside the file.
-        let bytes = unsafe bytes(upTo: range.upperBound)
-        var offset = range.lowerBound
-        scan: while true {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
-            case .record(let header):
-                records.append(header, at: offset)
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                unreadable.append(unreadableRecords(offset..<until))
-                offset = until
-            case .zeros, .end: break scan
-            }
-        }
-        if offset < range.upperBound {
-            unreadable.append(unreadableRecords(offset..<range.upperBound))
-        }
+        let (records, unreadable) = readRecords(range)
         let image = unsafe records.image(
-            of: bytes, identity: identity, segmentLength: range.upperBound)
+            of: bytes(upTo: range.upperBound), identity: identity,
+            segmentLength: range.upperBound)
         return SortedEntries(image: image, unreadable: unreadable)
+    }
+
+    /// The records of a range, and what of it could not be read.
+    func readRecords(_ range: Range<Int>) -> (records: RecordList, unreadable: [StoreError]) {
+        var records = RecordList()
+        // SAFETY: the mapping lives as long as this object, and the range lies inside the file.
+        let unreadable = unsafe records.read(
+            range, of: bytes(upTo: range.upperBound), identity: identity)
+        return (records, unreadable.map(unreadableRecords))
     }
 
     private func unreadableRecords(_ range: Range<Int>) -> StoreError {

@@ -138,20 +138,22 @@ extension Store {
 
     /// Writes a sealed segment's hint file and reads through it from now on.
     func writeHint(of segment: Segment) throws(FileError) {
-        let entries = segment.sortedEntries(upTo: segment.end)
-        // A hint would hide what it cannot name; without one, the next open finds the damage.
-        guard entries.unreadable.isEmpty else { return }
-        let image = entries.image
-        let file = FileName.hint(segment.number)
-        unsafe try directory.replace(file, with: image.bytes.bytes)
-        let written = try directory.open(file.name, .read)
-        guard unsafe try written.size() == image.bytes.count else { return }
-        let mapping = unsafe try Mapping(written, count: image.bytes.count, isWritable: false)
-        // What is there now is checked as at every open; the image in memory serves until then.
-        let mapped = unsafe try? HintImage(
-            decoding: mapping.bytes, keeping: mapping, identity: segment.identity,
-            segmentLength: segment.end)
-        if let mapped { segment.remember(mapped) }
+        let hint: HintImage
+        if segment.hasRuns {
+            // A scan sorted most of the entries already.
+            let entries = segment.sortedEntries(upTo: segment.end)
+            // A hint would hide what it cannot name; without one, the next open finds the damage.
+            guard entries.unreadable.isEmpty else { return }
+            hint = try entries.image.write(ofSegment: segment.number, in: directory)
+        } else {
+            let (records, unreadable) = segment.readRecords(SegmentHeader.byteCount..<segment.end)
+            guard unreadable.isEmpty else { return }
+            // SAFETY: the segment stays mapped, and the records lie below its end.
+            hint = unsafe try records.writeHint(
+                ofSegment: segment.number, segment.bytes(upTo: segment.end),
+                identity: segment.identity, segmentLength: segment.end, in: directory)
+        }
+        segment.remember(hint)
     }
 }
 

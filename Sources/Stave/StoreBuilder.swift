@@ -4,7 +4,7 @@ package import StaveDisk
 /// a key. Numbers, times and value checksums of the records stay as they were, as in a compaction.
 ///
 /// MANIFEST comes last: until `finish` has returned the directory is no store, and opening it is
-/// refused. Memory: a buffer of a mebibyte or the longest record, and one segment's hint.
+/// refused. Memory: a buffer of a mebibyte or the longest record.
 package final class StoreBuilder {
     private final class Output {
         let number: UInt64
@@ -13,25 +13,29 @@ package final class StoreBuilder {
         /// Where the next record goes, and up to where the file is written.
         var offset = SegmentHeader.byteCount
         var written = SegmentHeader.byteCount
-        private var hint: HintBuilder? = HintBuilder()
+        private var hint: HintFileWriter?
         private(set) var sequences: ClosedRange<UInt64>?
 
-        init(number: UInt64, identity: UInt64, file: consuming File) {
+        init(
+            number: UInt64, identity: UInt64, file: consuming File, hint: consuming HintFileWriter
+        ) {
             self.number = number
             self.identity = identity
             self.file = file
+            self.hint = consume hint
         }
 
-        func note(_ header: RecordHeader, key: UnsafeRawBufferPointer) {
+        func note(_ header: RecordHeader, key: UnsafeRawBufferPointer) throws(FileError) {
             let kind = header.kind ?? .value
             hint?.count(sequence: header.sequence, kind: kind)
-            unsafe hint?.append(HintEntry(header, kind: kind, offset: offset, key: key))
+            unsafe try hint?.append(HintEntry(header, kind: kind, offset: offset, key: key))
             sequences.include(header.sequence)
             offset += header.recordLength
         }
 
-        func finishedHint() -> HintImage {
-            hint.take()!.finish(identity: identity, segmentLength: offset)
+        func finishHint(in directory: borrowing Directory) throws(FileError) {
+            _ = try hint.take()?.finish(
+                identity: identity, segmentLength: offset, in: directory)
         }
     }
 
@@ -90,7 +94,7 @@ package final class StoreBuilder {
                 valueChecksum: unboundValueChecksum ^ UInt32(truncatingIfNeeded: binding),
                 binding: binding, into: buffer.base + buffer.count)
             buffer.count += length
-            unsafe output.note(header, key: key)
+            unsafe try output.note(header, key: key)
             recordCount += 1
             byteCount += length
             if buffer.count >= Self.bufferLength { try flush() }
@@ -135,7 +139,9 @@ package final class StoreBuilder {
             capacity: UInt64(capacity))
         let file = try directory.open(FileName.segment(number).name, .create)
         unsafe try file.write(header.encoded().span.bytes, at: 0)
-        output = Output(number: number, identity: identity, file: file)
+        output = Output(
+            number: number, identity: identity, file: file,
+            hint: try HintFileWriter(segment: number, in: directory))
     }
 
     private func flush() throws(FileError) {
@@ -155,8 +161,7 @@ package final class StoreBuilder {
         unsafe try output.file.write(mark.span.bytes, at: SegmentHeader.markOffset)
         try output.file.sync()
         let sequences = output.sequences ?? 0...0
-        let image = output.finishedHint()
-        unsafe try directory.replace(.hint(number), with: image.bytes.bytes)
+        try output.finishHint(in: directory)
         manifest.segments.append(
             Manifest.Segment(
                 number: number, identity: identity,

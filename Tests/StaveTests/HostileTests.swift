@@ -150,16 +150,22 @@ struct HostileTests {
     }
 
     #if STAVE_FAULTS
-        /// Does something to the directory just before, or just after, a file of this name is opened.
+        /// Does something to the directory just before, or just after, the first call of a kind on a file of
+        /// this name.
         private final class Swap: DiskWatcher, @unchecked Sendable {
             // @unchecked: used by one thread.
             let name: String
+            let call: SystemCall
             let isBefore: Bool
             let swap: () -> Void
             var isDone = false
 
-            init(_ name: String, isBefore: Bool, _ swap: @escaping () -> Void) {
-                (self.name, self.isBefore, self.swap) = (name, isBefore, swap)
+            init(
+                _ name: String, _ call: SystemCall = .open, isBefore: Bool,
+                _ swap: @escaping () -> Void
+            ) {
+                (self.name, self.call, self.isBefore) = (name, call, isBefore)
+                self.swap = swap
             }
 
             func willTransfer(_ range: Range<Int>, _ call: SystemCall, _ path: String) -> Int {
@@ -176,7 +182,8 @@ struct HostileTests {
             }
 
             private func act(_ call: SystemCall, _ path: String, isBefore: Bool) {
-                guard call == .open, isBefore == self.isBefore, path.hasSuffix("/" + name), !isDone
+                guard call == self.call, isBefore == self.isBefore, path.hasSuffix("/" + name),
+                    !isDone
                 else { return }
                 isDone = true
                 swap()
@@ -219,11 +226,11 @@ struct HostileTests {
             try store.set("new", forKey: "new")
             let segment = try #require(store.writer.appender?.segment)
             let hint = FileName.hint(segment.number).name
-            // The first time it is opened by this name is to read it back.
-            let swap = Swap(hint, isBefore: true) { [path] in
-                guard var bytes = try? StoreFolder.bytes(path, hint) else { return }
+            // All of it is written when it is synced, and it is used from then on.
+            let swap = Swap(hint + ".tmp", .sync, isBefore: true) { [path] in
+                guard var bytes = try? StoreFolder.bytes(path, hint + ".tmp") else { return }
                 for index in stride(from: 64, to: bytes.count, by: 5) { bytes[index] ^= 0x55 }
-                try? StoreFolder.write(bytes, path, hint)
+                try? StoreFolder.write(bytes, path, hint + ".tmp")
             }
             DiskWatch.add(swap, at: path)
             defer { DiskWatch.remove(swap) }

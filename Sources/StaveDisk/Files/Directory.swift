@@ -204,17 +204,28 @@ package struct Directory: ~Copyable, Sendable {
     package func replace(
         _ file: FileName, _ write: (borrowing File) throws(FileError) -> Void
     ) throws(FileError) {
-        let temporary = file.temporaryName
-        if contains(temporary) { try remove(temporary) }
+        let output = try beginReplacing(file)
         do throws(FileError) {
-            let output = try open(temporary, .create)
             try write(output)
             try output.sync()
-            try rename(temporary, to: file.name)
+            try rename(file.temporaryName, to: file.name)
         } catch {
-            // The first error is the one to report; what is left is removed by the next open.
-            try? remove(temporary)
+            giveUpReplacing(file)
             throw error
         }
     }
+
+    /// The temporary file for new contents, to be synced and renamed.
+    func beginReplacing(_ file: FileName) throws(FileError) -> File {
+        if contains(file.temporaryName) { try remove(file.temporaryName) }
+        do throws(FileError) {
+            return try open(file.temporaryName, .create)
+        } catch {
+            giveUpReplacing(file)
+            throw error
+        }
+    }
+
+    /// Removes the temporary file. What cannot be removed, the next open removes.
+    package func giveUpReplacing(_ file: FileName) { try? remove(file.temporaryName) }
 }

@@ -1,45 +1,52 @@
 /// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted already,
 /// and the last step of `RecordList.image`.
-package struct HintBuilder: ~Copyable {
-    private var storage: GrowingBytes
-    private var offsets: [UInt32] = []
+@safe package struct HintBuilder: ~Copyable {
+    private let storage: GrowingBytes
+    /// Of `storage`, where no access is checked for exclusivity at run time.
+    private(set) var base: UnsafeMutableRawPointer
+    private var capacity: Int
+    /// Bytes made so far: the header's place and the entries.
+    private(set) var length = HintImage.headerLength
+    /// Keys so far.
+    package private(set) var count = 0
     private var sequences: ClosedRange<UInt64>?
     private var recordCount = 0
     private var tombstoneCount = 0
 
-    /// - Parameter expectedKeyBytes: of all keys together; room is made once where it is right.
-    package init(expectedCount: Int = 0, expectedKeyBytes: Int = 0) {
-        let entries = expectedCount * (HintImage.entryHeaderLength + 4) + expectedKeyBytes
-        storage = GrowingBytes(capacity: HintImage.emptyLength + entries)
-        storage.reserve(HintImage.headerLength)
-        storage.count = HintImage.headerLength
-        offsets.reserveCapacity(expectedCount)
+    /// - Parameter capacity: bytes to make room for; more is made where that is not enough.
+    package init(capacity: Int = HintImage.emptyLength) {
+        storage = GrowingBytes(capacity: capacity)
+        unsafe base = storage.base
+        self.capacity = storage.capacity
     }
-
-    /// Keys so far.
-    package var count: Int { offsets.count }
 
     /// Counts a record of the segment, whether or not its key's entry names it.
     package mutating func count(sequence: UInt64, kind: RecordKind) {
-        recordCount += 1
-        if kind == .tombstone { tombstoneCount += 1 }
-        sequences.include(sequence)
+        addCounts(
+            records: 1, tombstones: kind == .tombstone ? 1 : 0, sequences: sequence...sequence)
     }
 
     /// Counts the records that another image counts.
     package mutating func addCounts(of image: HintImage) {
-        recordCount += image.recordCount
-        tombstoneCount += image.tombstoneCount
-        sequences.include(image.sequences)
+        addCounts(
+            records: image.recordCount, tombstones: image.tombstoneCount,
+            sequences: image.sequences)
+    }
+
+    mutating func addCounts(records: Int, tombstones: Int, sequences: ClosedRange<UInt64>?) {
+        recordCount += records
+        tombstoneCount += tombstones
+        self.sequences.include(sequences)
     }
 
     /// Adds the entry of a key above all before it.
+    @inline(__always)
     package mutating func append(_ entry: HintEntry) {
         let keyLength = unsafe entry.key.count
-        let start = storage.count
-        storage.reserve(HintImage.entryHeaderLength + keyLength)
-        // SAFETY: `reserve` made room for the entry behind `start`.
-        let target = unsafe storage.base + start
+        let end = length &+ HintImage.entryHeaderLength &+ keyLength
+        if end > capacity { grow(to: end) }
+        // SAFETY: there is room for the entry behind `length`.
+        let target = unsafe base + length
         unsafe target.store(entry.sequence, at: 0)
         unsafe target.store(UInt32(entry.offset / Format.alignment), at: 8)
         unsafe target.store(UInt32(entry.valueLength), at: 12)
@@ -47,37 +54,76 @@ package struct HintBuilder: ~Copyable {
         unsafe target.store(entry.kind.rawValue, at: 18)
         unsafe target.store(entry.flags, at: 19)
         unsafe target.copy(entry.key.bytes, to: HintImage.entryHeaderLength)
-        storage.count = start + HintImage.entryHeaderLength + keyLength
-        offsets.append(UInt32(start))
+        length = end
+        count &+= 1
+    }
+
+    @inline(never)
+    private mutating func grow(to end: Int) {
+        storage.count = length
+        storage.reserve(end - length)
+        unsafe base = storage.base
+        capacity = storage.capacity
+    }
+
+    /// Hands over what was made since the last call.
+    mutating func drain() -> UnsafeRawBufferPointer {
+        defer { length = 0 }
+        return unsafe UnsafeRawBufferPointer(start: base, count: length)
     }
 
     /// The finished image of the segment with `identity`, which is `segmentLength` bytes long.
     package consuming func finish(identity: UInt64, segmentLength: Int) -> HintImage {
-        let indexStart = storage.count
-        let length = indexStart + offsets.count * 4 + HintImage.footerLength
-        storage.reserve(length - indexStart)
-        // SAFETY: `reserve` made room for the index and the footer.
-        let base = unsafe storage.base
-        unsafe base.store(HintImage.magic, at: 0)
-        unsafe base.store(Format.version, at: 8)
-        unsafe base.store(UInt32(0), at: 12)
-        unsafe base.store(identity, at: 16)
-        unsafe base.store(UInt64(segmentLength), at: 24)
-        unsafe base.store(sequences?.lowerBound ?? 0, at: 32)
-        unsafe base.store(sequences?.upperBound ?? 0, at: 40)
-        unsafe base.store(UInt32(offsets.count), at: 48)
-        unsafe base.store(UInt32(recordCount), at: 52)
-        unsafe base.store(UInt32(tombstoneCount), at: 56)
-        unsafe base.store(UInt32(0), at: 60)
-        for (index, offset) in offsets.enumerated() {
-            unsafe base.store(offset, at: indexStart + index * 4)
+        let indexStart = length
+        let covered = indexStart + count * 4
+        grow(to: covered + HintImage.footerLength)
+        unsafe writeHeader(to: base, identity: identity, segmentLength: segmentLength)
+        var entry = HintImage.headerLength
+        // SAFETY: there is room for the index and the checksum.
+        unsafe Self.writeIndex(
+            to: base + indexStart, count: count,
+            of: UnsafeRawBufferPointer(start: base, count: indexStart), &entry)
+        let checksum = unsafe HintImage.checksum(
+            UnsafeRawBufferPointer(start: base, count: covered), identity: identity,
+            segmentLength: segmentLength)
+        unsafe base.store(checksum, at: covered)
+        storage.count = covered + HintImage.footerLength
+        return unsafe HintImage(trusting: storage.bytes, keeping: storage)
+    }
+
+    /// - Parameter target: `HintImage.headerLength` writable bytes.
+    func writeHeader(to target: UnsafeMutableRawPointer, identity: UInt64, segmentLength: Int) {
+        unsafe target.store(HintImage.magic, at: 0)
+        unsafe target.store(Format.version, at: 8)
+        unsafe target.store(UInt32(0), at: 12)
+        unsafe target.store(identity, at: 16)
+        unsafe target.store(UInt64(segmentLength), at: 24)
+        unsafe target.store(sequences?.lowerBound ?? 0, at: 32)
+        unsafe target.store(sequences?.upperBound ?? 0, at: 40)
+        unsafe target.store(UInt32(count), at: 48)
+        unsafe target.store(UInt32(recordCount), at: 52)
+        unsafe target.store(UInt32(tombstoneCount), at: 56)
+        unsafe target.store(UInt32(0), at: 60)
+    }
+
+    /// Writes the offsets of the next `count` entries.
+    ///
+    /// - Parameters:
+    ///   - target: 4 writable bytes for each.
+    ///   - entries: the image up to where its entries end.
+    ///   - entry: where the first of them begins; afterwards, where the next one does.
+    static func writeIndex(
+        to target: UnsafeMutableRawPointer, count: Int, of entries: UnsafeRawBufferPointer,
+        _ entry: inout Int
+    ) {
+        let last = entries.count - HintImage.entryHeaderLength
+        for index in 0..<count {
+            unsafe target.store(UInt32(truncatingIfNeeded: entry), at: index * 4)
+            // SAFETY: no entry begins behind `last`; in a file that somebody changes, none is read there.
+            let keyLength = unsafe UInt16(
+                littleEndian: entries.loadUnaligned(
+                    fromByteOffset: min(entry, last) + 16, as: UInt16.self))
+            entry += HintImage.entryHeaderLength + Int(keyLength)
         }
-        let covered = length - HintImage.footerLength
-        let hash = unsafe Checksum.hash(UnsafeRawBufferPointer(start: base, count: covered).bytes)
-        let binding = Checksum.binding(identity: identity, offset: segmentLength)
-        unsafe base.store(hash ^ binding, at: covered)
-        storage.count = length
-        return unsafe HintImage(
-            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage)
     }
 }

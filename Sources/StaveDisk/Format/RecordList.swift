@@ -1,18 +1,26 @@
 internal import CLinux
 
-/// What a segment's hint needs of each of its records, in the order in which they were found.
+/// Where a segment's records lie, and what sorts them by key: all that its hint needs, for the rest stands
+/// in the records.
+///
+/// Eight bytes a record, because a full segment has millions of them. An item is a number that sorts as
+/// the keys do, as far as it reaches:
+///
+///     | 4 bytes of the key, from where the keys begin to differ | offset / 8 |
 package struct RecordList: Sendable {
-    private struct Item {
-        var sequence: UInt64
-        /// Offset / 8.
-        var place: UInt32
-        var valueLength: UInt32
-        var keyLength: UInt16
-        var kind: RecordKind
-        var flags: UInt8
-    }
+    private var items: [UInt64] = []
+    private var lowestSequence = UInt64.max
+    private var highestSequence: UInt64 = 0
+    private var tombstoneCount = 0
+    /// Of all records together.
+    private var keyBytes = 0
 
-    private var items: [Item] = []
+    /// Items whose four bytes of the key are there.
+    private var keyedCount = 0
+    /// Bytes that the keys of these begin with.
+    private var common = 0
+    /// Where `common` became shorter: items from `start` on were made with this one.
+    private var eras: [(start: Int, common: Int)] = []
 
     package init() {}
 
@@ -22,201 +30,129 @@ package struct RecordList: Sendable {
 
     package var count: Int { items.count }
 
-    package mutating func reserveCapacity(_ count: Int) { items.reserveCapacity(count) }
-
     /// Adds a record that starts at `offset` of the segment, checked already.
+    @inline(__always)
     package mutating func append(_ header: RecordHeader, at offset: Int) {
-        items.append(
-            Item(
-                sequence: header.sequence, place: UInt32(offset / Format.alignment),
-                valueLength: UInt32(header.valueLength), keyLength: UInt16(header.keyLength),
-                kind: header.kind ?? .value, flags: header.flags))
+        items.append(UInt64(offset / Format.alignment))
+        lowestSequence = min(lowestSequence, header.sequence)
+        highestSequence = max(highestSequence, header.sequence)
+        if header.rawKind == RecordKind.tombstone.rawValue { tombstoneCount += 1 }
+        keyBytes += header.keyLength
     }
 
-    /// The sequence number of the first record at or behind `offset`.
-    package func firstSequence(from offset: Int) -> UInt64? {
-        items.first { Int($0.place) * Format.alignment >= offset }?.sequence
+    /// Adds all records that begin in `range`.
+    ///
+    /// - Parameter segment: the segment's bytes from the start of its file; may end before the range.
+    /// - Returns: stretches of the range that could not be read.
+    package mutating func read(
+        _ range: Range<Int>, of segment: UnsafeRawBufferPointer, identity: UInt64
+    ) -> [Range<Int>] {
+        // Room for as many as there can be. What is not used of it stays untouched, and so costs no memory;
+        // growing would cost three times as much for a moment.
+        items.reserveCapacity(count + range.count / Format.aligned(RecordHeader.byteCount + 1))
+        let end = min(range.upperBound, segment.count)
+        let bytes = unsafe UnsafeRawBufferPointer(rebasing: segment[..<end]).bytes
+        var unreadable: [Range<Int>] = []
+        var offset = range.lowerBound
+        scan: while true {
+            switch SegmentScan.step(in: bytes, at: offset, identity: identity) {
+            case .record(let header):
+                // SAFETY: a prefetch of any address is harmless. The processor's own end at each page.
+                unsafe stave_prefetch(segment.baseAddress! + offset + 1024)
+                append(header, at: offset)
+                // While they are in the processor's cache.
+                if count & 1023 == 0 { unsafe readKeys(in: segment) }
+                offset += header.recordLength
+            case .unreadable(let until, _):
+                unreadable.append(offset..<until)
+                offset = until
+            case .zeros, .end: break scan
+            }
+        }
+        if offset < range.upperBound { unreadable.append(offset..<range.upperBound) }
+        return unreadable
+    }
+
+    /// The sequence number of the first record at or behind `offset`. `segment` as in `image`.
+    package func firstSequence(
+        from offset: Int, in segment: UnsafeRawBufferPointer
+    ) -> UInt64? {
+        let first = items.first { KeyOrder.offset($0) >= offset }
+        return first.map { unsafe KeyOrder.header($0, in: segment).sequence }
     }
 
     /// Lowest and highest sequence number; nil without records.
     package var sequences: ClosedRange<UInt64>? {
-        guard let first = items.first else { return nil }
-        var (low, high) = (first.sequence, first.sequence)
-        for item in items { (low, high) = (min(low, item.sequence), max(high, item.sequence)) }
-        return low...high
+        items.isEmpty ? nil : lowestSequence...highestSequence
     }
 
     /// The hint image of these records: sorted by key, the newest of each key.
     ///
-    /// - Parameter segment: the segment's bytes from the start of its file; read for the keys.
-    package func image(
+    /// - Parameter segment: the segment's bytes from the start of its file.
+    package consuming func image(
         of segment: UnsafeRawBufferPointer, identity: UInt64, segmentLength: Int
     ) -> HintImage {
-        var builder = HintBuilder(
-            expectedCount: items.count,
-            expectedKeyBytes: items.reduce(0) { $0 + Int($1.keyLength) })
-        for item in items { builder.count(sequence: item.sequence, kind: item.kind) }
-        let order = unsafe sortedOrder(in: segment)
-        var previous: UnsafeRawBufferPointer?
-        for position in order.indices {
-            unsafe prefetch(order, position, in: segment)
-            let item = items[Int(order[position].index)]
-            let key = unsafe key(of: item, in: segment)
-            let isTie = position > 0 && order[position].word == order[position - 1].word
-            if isTie, let previous = unsafe previous, unsafe compareKeys(previous, key) == 0 {
-                continue
-            }
-            unsafe previous = unsafe key
-            unsafe builder.append(
-                HintEntry(
-                    sequence: item.sequence, offset: Int(item.place) * Format.alignment,
-                    valueLength: Int(item.valueLength), kind: item.kind, flags: item.flags, key: key
-                ))
-        }
+        let entries = items.count * (HintImage.entryHeaderLength + 4) + keyBytes
+        var builder = HintBuilder(capacity: HintImage.emptyLength + entries)
+        addCounts(to: &builder)
+        unsafe forEachNewest(in: segment) { builder.append($0) }
         return builder.finish(identity: identity, segmentLength: segmentLength)
     }
 
-    /// Asks for what comes up, in two steps because the second needs the first: an item, its key.
-    @inline(__always)
-    private func prefetch(
-        _ order: [RadixSort.Item], _ position: Int, in segment: UnsafeRawBufferPointer
-    ) {
-        if position + 32 < order.count {
-            unsafe items.withUnsafeBufferPointer {
-                unsafe stave_prefetch($0.baseAddress! + Int(order[position + 32].index))
-            }
-        }
-        if position + 16 < order.count {
-            let coming = items[Int(order[position + 16].index)]
-            unsafe stave_prefetch(segment.baseAddress! + Int(coming.place) * Format.alignment)
+    func addCounts(to builder: inout HintBuilder) {
+        builder.addCounts(
+            records: items.count, tombstones: tombstoneCount, sequences: sequences)
+    }
+
+    /// Calls `body` with the newest record of each key, in key order. Once: it sorts the items.
+    mutating func forEachNewest<Failure: Error>(
+        in segment: UnsafeRawBufferPointer, _ body: (HintEntry) throws(Failure) -> Void
+    ) throws(Failure) {
+        unsafe readKeys(in: segment)
+        if items.isEmpty { return }
+        unsafe alignEras(KeyOrder.key(items[0], in: segment))
+        let common = common
+        // SAFETY: `KeyOrder` keeps to the buffer.
+        unsafe try items.withUnsafeMutableBufferPointer { (buffer) throws(Failure) in
+            unsafe try KeyOrder(items: buffer, segment: segment).forEachNewest(
+                behind: common, body)
         }
     }
 
-    // SAFETY: whoever appended the record checked that it lies inside the segment with its key.
-    @inline(__always)
-    private func key(of item: Item, in segment: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        let start = Int(item.place) * Format.alignment + RecordHeader.byteCount
-        return unsafe UnsafeRawBufferPointer(
-            start: segment.baseAddress! + start, count: Int(item.keyLength))
-    }
+    // MARK: Keys
 
-    // MARK: Sorting
-
-    /// Positions in `items`, by key, the newest first among records of one key.
-    ///
-    /// Sorts by the eight bytes behind what all keys have in common, as one number, and compares whole
-    /// keys only where these are equal.
-    private func sortedOrder(in segment: UnsafeRawBufferPointer) -> [RadixSort.Item] {
-        let common = unsafe commonPrefixLength(in: segment)
-        var order: [RadixSort.Item] = []
-        order.reserveCapacity(items.count)
-        // From the end, because the sort is stable: records of one key mostly come out newest first.
-        for index in items.indices.reversed() {
-            let key = unsafe key(of: items[index], in: segment)
-            unsafe order.append(
-                RadixSort.Item(word: keyPrefix(key, from: common), index: UInt32(index)))
-        }
-        RadixSort.sort(&order)
-        var start = 0
-        while start < order.count {
-            var end = start + 1
-            while end < order.count, order[end].word == order[start].word { end += 1 }
-            if end - start > 1 { unsafe sortTies(&order, start..<end, in: segment) }
-            start = end
-        }
-        return order
-    }
-
-    /// Sorts records whose keys agree in the number: a few, and mostly in order, by insertion.
-    private func sortTies(
-        _ order: inout [RadixSort.Item], _ range: Range<Int>, in segment: UnsafeRawBufferPointer
-    ) {
-        guard range.count <= 16 else {
-            order[range].sort { a, b in unsafe isBefore(a.index, b.index, in: segment) }
-            return
-        }
-        for position in range.dropFirst() {
-            let item = order[position]
-            var place = position
-            while place > range.lowerBound,
-                unsafe isBefore(item.index, order[place - 1].index, in: segment)
-            {
-                order[place] = order[place - 1]
-                place -= 1
-            }
-            order[place] = item
-        }
-    }
-
-    private func isBefore(_ a: UInt32, _ b: UInt32, in segment: UnsafeRawBufferPointer) -> Bool {
-        let (left, right) = (items[Int(a)], items[Int(b)])
-        let order = unsafe compareKeys(key(of: left, in: segment), key(of: right, in: segment))
-        if order != 0 { return order < 0 }
-        return left.sequence > right.sequence
-    }
-
-    private func commonPrefixLength(in segment: UnsafeRawBufferPointer) -> Int {
-        guard let first = items.first else { return 0 }
-        let model = unsafe key(of: first, in: segment)
-        var common = model.count
-        for item in items {
-            let key = unsafe key(of: item, in: segment)
-            // No further than they are known to agree.
-            common = unsafe StaveDisk.commonPrefixLength(
+    /// Takes out of the keys what sorts them, of the records that were added since the last call.
+    private mutating func readKeys(in segment: UnsafeRawBufferPointer) {
+        guard keyedCount < items.count else { return }
+        let model = unsafe KeyOrder.key(items[0], in: segment)
+        var common = eras.isEmpty ? model.count : self.common
+        for index in keyedCount..<items.count where common > 0 {
+            let key = unsafe KeyOrder.key(items[index], in: segment)
+            common = unsafe commonPrefixLength(
                 key, UnsafeRawBufferPointer(rebasing: model.prefix(common)))
-            if common == 0 { return 0 }
         }
-        return common
-    }
-}
-
-/// Sorting by a 64-bit number, least significant digit first (Knuth, The Art of Computer Programming
-/// 3, 5.2.5). Stable. Digits in which all numbers agree cost nothing but their counting.
-package enum RadixSort {
-    package struct Item: Sendable {
-        package var word: UInt64
-        package var index: UInt32
-
-        package init(word: UInt64, index: UInt32) {
-            self.word = word
-            self.index = index
+        if eras.last?.common != common { eras.append((keyedCount, common)) }
+        self.common = common
+        for index in keyedCount..<items.count {
+            let key = unsafe KeyOrder.key(items[index], in: segment)
+            items[index] |= unsafe UInt64(keyDigit(key, from: common)) << 32
         }
+        keyedCount = items.count
     }
 
-    private static let digitBits: UInt64 = 11
-
-    package static func sort(_ items: inout [Item]) {
-        // The tables of a radix sort cost more than sorting a few by comparison.
-        guard items.count > 512 else {
-            items.sort { ($0.word, $0.index) < ($1.word, $1.index) }
-            return
-        }
-        var differing: UInt64 = 0
-        for item in items { differing |= item.word ^ items[0].word }
-        var other = items
-        var shift: UInt64 = 0
-        while shift < 64 {
-            if differing >> shift & (1 << digitBits - 1) != 0 {
-                pass(shift, from: items, to: &other)
-                swap(&items, &other)
-            }
-            shift += digitBits
-        }
-    }
-
-    private static func pass(_ shift: UInt64, from items: [Item], to target: inout [Item]) {
-        let mask: UInt64 = 1 << digitBits - 1
-        var starts = [Int](repeating: 0, count: 1 << Int(digitBits))
-        for item in items { starts[Int(item.word >> shift & mask)] += 1 }
-        var sum = 0
-        for digit in starts.indices { (starts[digit], sum) = (sum, sum + starts[digit]) }
-        // SAFETY: both arrays have the same count, and each item's place is counted once.
-        unsafe target.withUnsafeMutableBufferPointer { target in
-            for item in items {
-                let digit = Int(item.word >> shift & mask)
-                unsafe target[starts[digit]] = item
-                starts[digit] += 1
+    /// Makes the items of earlier eras what they would be in the last one: the bytes that are missing in
+    /// front are those that all keys of an era have in common with `model`, the first of all.
+    private mutating func alignEras(_ model: UnsafeRawBufferPointer) {
+        let lead = unsafe UInt64(keyDigit(model, from: common)) << 32
+        for (era, next) in zip(eras, eras.dropFirst()) {
+            // Bits.
+            let missing = UInt64(min(era.common - common, 4)) * 8
+            let front = lead & ~(UInt64.max >> missing)
+            for index in era.start..<next.start {
+                let (digit, place) = (items[index] & ~0xffff_ffff, items[index] & 0xffff_ffff)
+                items[index] = front | digit >> missing & ~0xffff_ffff | place
             }
         }
+        eras = [(0, common)]
     }
 }

@@ -267,14 +267,14 @@ extension SegmentSurvey {
 
 /// A hint file's entries in the order of the places that they name.
 struct HintPlaces {
-    private let order: [RadixSort.Item]
+    /// | offset / 8 of the record 32 | index of the entry 32 |
+    private let order: [UInt64]
 
     init(_ hint: HintImage) {
-        var order: [RadixSort.Item] = []
+        var order: [UInt64] = []
         order.reserveCapacity(hint.count)
         for index in 0..<hint.count {
-            order.append(
-                RadixSort.Item(word: UInt64(hint[index].offset), index: UInt32(index)))
+            order.append(UInt64(hint[index].offset / Format.alignment) << 32 | UInt64(index))
         }
         RadixSort.sort(&order)
         self.order = order
@@ -282,17 +282,18 @@ struct HintPlaces {
 
     /// The first four entries whose records begin in `range`, by place.
     func entries(in range: Range<Int>) -> [Int] {
+        func offset(_ item: UInt64) -> Int { Int(item >> 32) * Format.alignment }
         var (low, high) = (0, order.count)
         while low < high {
             let middle = (low + high) / 2
-            if Int(order[middle].word) < range.lowerBound {
+            if offset(order[middle]) < range.lowerBound {
                 low = middle + 1
             } else {
                 high = middle
             }
         }
-        return order[low...].prefix { Int($0.word) < range.upperBound }.prefix(4)
-            .map { Int($0.index) }
+        return order[low...].prefix { offset($0) < range.upperBound }.prefix(4)
+            .map { Int($0 & 0xffff_ffff) }
     }
 }
 
