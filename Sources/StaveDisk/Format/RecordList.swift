@@ -77,8 +77,8 @@ package struct RecordList: Sendable {
     package func firstSequence(
         from offset: Int, in segment: UnsafeRawBufferPointer
     ) -> UInt64? {
-        let first = items.first { KeyOrder.offset($0) >= offset }
-        return first.map { unsafe KeyOrder.header($0, in: segment).sequence }
+        let first = items.first { RecordOrder.offset($0) >= offset }
+        return first.map { unsafe RecordOrder.header($0, in: segment).sequence }
     }
 
     /// Lowest and highest sequence number; nil without records.
@@ -110,11 +110,11 @@ package struct RecordList: Sendable {
     ) throws(Failure) {
         unsafe readKeys(in: segment)
         if items.isEmpty { return }
-        unsafe alignEras(KeyOrder.key(items[0], in: segment))
+        unsafe alignEras(RecordOrder.key(items[0], in: segment))
         let common = common
-        // SAFETY: `KeyOrder` keeps to the buffer.
+        // SAFETY: `RecordOrder` keeps to the buffer.
         unsafe try items.withUnsafeMutableBufferPointer { (buffer) throws(Failure) in
-            unsafe try KeyOrder(items: buffer, segment: segment).forEachNewest(
+            unsafe try RecordOrder(items: buffer, segment: segment).forEachNewest(
                 behind: common, body)
         }
     }
@@ -124,17 +124,17 @@ package struct RecordList: Sendable {
     /// Takes out of the keys what sorts them, of the records that were added since the last call.
     private mutating func readKeys(in segment: UnsafeRawBufferPointer) {
         guard keyedCount < items.count else { return }
-        let model = unsafe KeyOrder.key(items[0], in: segment)
+        let model = unsafe RecordOrder.key(items[0], in: segment)
         var common = eras.isEmpty ? model.count : self.common
         for index in keyedCount..<items.count where common > 0 {
-            let key = unsafe KeyOrder.key(items[index], in: segment)
+            let key = unsafe RecordOrder.key(items[index], in: segment)
             common = unsafe commonPrefixLength(
                 key, UnsafeRawBufferPointer(rebasing: model.prefix(common)))
         }
         if eras.last?.common != common { eras.append((keyedCount, common)) }
         self.common = common
         for index in keyedCount..<items.count {
-            let key = unsafe KeyOrder.key(items[index], in: segment)
+            let key = unsafe RecordOrder.key(items[index], in: segment)
             items[index] |= unsafe UInt64(keyDigit(key, from: common)) << 32
         }
         keyedCount = items.count

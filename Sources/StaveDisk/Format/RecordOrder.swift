@@ -7,7 +7,7 @@ internal import CLinux
 /// keeps the digit it works on at hand (W.-K. Ng, K. Kakehi, Cache Efficient Radix Sort for String Sorting,
 /// 2007). Each stretch is walked as soon as it is sorted, so that a record is fetched from memory once: its
 /// key for sorting, and then all of it, out of the processor's cache.
-@safe struct KeyOrder {
+@safe struct RecordOrder {
     /// A stretch of items that agree in the bytes before `depth` and are sorted by the four there.
     private struct Frame {
         var start: Int
