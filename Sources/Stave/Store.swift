@@ -41,6 +41,7 @@ public final class Store: @unchecked Sendable {
     let durableSequence: Atomic<UInt64>
     let worker = Worker()
     let compactor = Worker()
+    let populator = Worker(isPeriodic: false)
     let gate = CompactionGate()
     /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
     let revisionWithoutIdleTombstones = Atomic<UInt64>(0)
@@ -137,6 +138,7 @@ public final class Store: @unchecked Sendable {
         gate.close()
         compactor.stop()
         worker.stop()
+        populator.stop()
         defer { compactionLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
         var problem: StoreError?
