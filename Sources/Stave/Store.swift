@@ -165,9 +165,16 @@ public final class Store: @unchecked Sendable {
 }
 
 /// What the writer lock guards, besides the keydir and the segment table.
-struct WriterState {
+@safe struct WriterState {
     /// The active segment; nil until the first write needs one.
-    var appender: Appender?
+    var appender: Appender? {
+        didSet { unsafe active = appender.map { unsafe .passUnretained($0) } }
+    }
+    /// The same for each write, without the cost of a reference.
+    private(set) var active: Unmanaged<Appender>?
+
+    init(nextSequence: UInt64) { self.nextSequence = nextSequence }
+
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
     var nextSequence: UInt64

@@ -75,6 +75,51 @@ struct KeydirTests {
         }
     }
 
+    @Test("A key takes as much memory at one number of keys as at another", arguments: [false, true])
+    func bytesPerKey(isPresized: Bool) throws {
+        var random = SeededRandom(seed: 7)
+        var keydir = try Keydir()
+        for count in 1...400_000 {
+            let hash = random.next()
+            try keydir.makeRoom(hash)
+            keydir.insert(hash, Location(slot: 1, offset: count * 8))
+            guard count >= 100_000, count % 25_000 == 0 else { continue }
+            if isPresized { keydir = try Keydir(expectedCount: count) }
+            let bytes = Double(keydir.byteCount) / Double(count)
+            #expect(bytes > 10.9 && bytes < 11.5, "\(bytes) bytes a key at \(count) keys")
+        }
+    }
+
+    @Test("Keys that come and go in a full shard do not make it rebuild again and again")
+    func churn() throws {
+        let keydir = try Keydir()
+        var random = SeededRandom(seed: 11)
+        var hashes: [UInt64] = []
+        for count in 1...6000 {
+            let hash = random.next() >> Keydir.shardBits
+            try keydir.makeRoom(hash)
+            keydir.insert(hash, Location(slot: 1, offset: count * 8))
+            hashes.append(hash)
+        }
+        var rebuilds = 0
+        for count in 6001...30_000 {
+            let index = Int(random.next() % UInt64(hashes.count))
+            let old = try #require(
+                unsafe try keydir.slot(
+                    hashes[index], at: Location(slot: 1, offset: (index + 1) * 8)))
+            unsafe keydir.remove(old, hash: hashes[index])
+            let hash = random.next() >> Keydir.shardBits
+            let before = try keydir.descriptor(hash)
+            if try keydir.makeRoom(hash) != before { rebuilds += 1 }
+            keydir.insert(hash, Location(slot: 1, offset: (index + 1) * 8))
+            hashes[index] = hash
+            #expect(keydir.count == 6000, "after \(count)")
+        }
+        // At least a tenth of 6,000 slots is free after each.
+        #expect(rebuilds <= 24_000 / 600)
+        try keydir.checkInvariants()
+    }
+
     @Test("slot(at:) names a slot only for the very location")
     func slotAt() throws {
         let keydir = try Keydir()
