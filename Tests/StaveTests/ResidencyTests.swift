@@ -1,4 +1,5 @@
 import Glibc
+import StaveDisk
 import TestSupport
 import Testing
 
@@ -68,10 +69,9 @@ struct ResidencyTests {
             appender.segment.mapping.residentBytes(upTo: pages.upperBound)
                 - appender.segment.mapping.residentBytes(upTo: pages.lowerBound)
         }
-        let before = residentAhead()
         appender.populate(pages)
         #expect(appender.pagesAhead() == nil)
-        #expect(residentAhead() > before && residentAhead() >= pages.count / 4096 * 4096)
+        #expect(residentAhead() >= pages.count / 4096 * 4096)
         // What is written there next is what is read.
         for number in 60..<120 { try store.set(value, forKey: Array("k\(number)".utf8)) }
         #expect(try store.value(forKey: "k61") == value && store.count == 120)
