@@ -183,7 +183,9 @@ internal import Synchronization
         let used = Self.place(Self.word(hash, location), in: descriptor)
         unsafe usedSlots[shard] &+= used
         unsafe liveSlots[shard] &+= 1
-        liveCount.wrappingAdd(1, ordering: .relaxed)
+        // The writer alone changes it (rule 1): no need for an atomic addition, which would make all
+        // stores before it wait for each other.
+        liveCount.store(count &+ 1, ordering: .relaxed)
     }
 
     /// Removes the key in `slot`.
@@ -208,7 +210,7 @@ internal import Synchronization
             }
         }
         unsafe liveSlots[shard] &-= 1
-        liveCount.wrappingSubtract(1, ordering: .relaxed)
+        liveCount.store(count &- 1, ordering: .relaxed)
     }
 
     /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
@@ -247,6 +249,17 @@ internal import Synchronization
         unsafe descriptors[shard].store(new, ordering: .releasing)
         unsafe memory.free(source, buckets: sourceBuckets)
         return new
+    }
+
+    /// Gives back what room for keys was made and not needed: more than the 12 bytes a key of rule 4.
+    func trim() throws(StoreError) {
+        guard isRestored, byteCount > 12 * count + (64 << 10) * 2 else { return }
+        for shard in 0..<Self.shardCount {
+            let buckets = unsafe Self.buckets(descriptors[shard].load(ordering: .relaxed))
+            if unsafe buckets > Self.buckets(forLive: Int(liveSlots[shard]) + 1) {
+                _ = try rebuild(shard)
+            }
+        }
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
@@ -289,6 +302,9 @@ internal import Synchronization
     static func shard(_ hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> (64 - shardBits))
     }
+
+    /// The bits of a hash that say which shard, bucket and tag.
+    static let hashMask: UInt64 = ~(1 << 30 - 1)
 
     @inline(__always)
     private static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }
