@@ -1,3 +1,5 @@
+internal import CLinux
+
 #if canImport(Glibc)
     internal import Glibc
 #endif
@@ -236,6 +238,20 @@
         func offset(_ position: Int) -> Int {
             // SAFETY: as above.
             unsafe Int(load(base + start(position), 8, as: UInt32.self)) &* Format.alignment
+        }
+
+        /// The key of an entry that one of its neighbours leads to; asks for what comes up, because the
+        /// processor guesses no further than a page.
+        @inline(__always)
+        func keyOfNext(_ position: Int) -> UnsafeRawBufferPointer {
+            // SAFETY: as above; a prefetch never faults, wherever it points.
+            let start = start(position)
+            let entry = unsafe base + start
+            unsafe stave_prefetch(entry + 384)
+            unsafe stave_prefetch(base + index + position &* 4 + 256)
+            let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
+            return unsafe UnsafeRawBufferPointer(
+                start: entry + HintImage.entryHeaderLength, count: keyLength)
         }
 
         @inline(__always)
