@@ -38,6 +38,8 @@ internal import CLinux
         unsafe self.key = unsafe key
     }
 
+    package var isValue: Bool { if case .value = kind { true } else { false } }
+
     /// Bytes of the record on disk.
     package var recordLength: Int {
         unsafe RecordHeader.recordLength(key: key.count, value: valueLength)

@@ -36,6 +36,8 @@ package struct SortedMerge {
     /// Bytes that all keys begin with.
     private var common = 0
     private var cursors: [Cursor] = []
+    /// Of the entry that `next` returned, in its image.
+    package private(set) var index = 0
     private var tree: [Node] = []
 
     /// Merges all entries with `from` <= key < `to`, where nil is unbounded.
@@ -70,6 +72,7 @@ package struct SortedMerge {
     ) -> (source: Int, entry: HintEntry)? {
         guard let winner = tree.first, !isAtEnd(winner.cursor) else { return nil }
         let (source, entry) = (cursors[winner.cursor].source, cursors[winner.cursor].entry)
+        index = cursors[winner.cursor].index
         advance(winner.cursor)
         while true {
             let other = tree[0]
