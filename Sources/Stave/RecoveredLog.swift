@@ -130,6 +130,7 @@ extension Recovery {
                     log.hasTornTail = true
                     break scan
                 }
+                segment.record(at: offset + 1024, upTo: limit).prefetch()
                 unsafe note(header, at: offset, in: bytes, &log)
                 offset += header.recordLength
             case .unreadable(let until, _):
