@@ -23,15 +23,21 @@ struct Replay: ~Copyable {
         var index: Int { Int(hash & ~Keydir.hashMask) }
     }
 
-    /// Items between asking for a slot's cache line and looking at it: their places in the keydir are
-    /// random, and each would be a wait.
-    private static let window = 32
-
     private let store: Store
     private let keydir: Keydir
     private let table: SegmentTable
     /// By slot: records from this offset on were put in as such.
     private var starts: [Int]
+    /// By slot: the entries of segments that are not read record by record.
+    private var images: [HintImage?]
+    /// By slot: bytes of values among these entries. Told to the segments at the end: an object an entry
+    /// would cost more.
+    private var liveBytes: [Int]
+    /// Items go to random places of the keydir: each is put in some items after its cache line was
+    /// asked for.
+    private var waiting = InlineArray<32, Item>(
+        repeating: Item(hash: 0, location: Location(bits: 0)))
+    private var addedCount = 0
     /// Items whose hash the keydir has already, until the records that it names are at hand.
     private var meeting: [Item] = []
     private var tombstones: [(item: Item, length: Int)] = []
@@ -40,69 +46,49 @@ struct Replay: ~Copyable {
         self.store = store
         keydir = store.keydir
         table = store.table
-        starts = [Int](repeating: .max, count: store.table.segments.count)
-        meeting.reserveCapacity(Self.window)
+        let count = store.table.segments.count
+        starts = [Int](repeating: .max, count: count)
+        images = [HintImage?](repeating: nil, count: count)
+        liveBytes = [Int](repeating: 0, count: count)
+        meeting.reserveCapacity(waiting.count)
     }
 
     consuming func run(_ recovered: RecoveredStore) throws(StoreError) {
         for (segment, records) in recovered.logs { starts[segment.slot] = records.start }
-        for (segment, records) in recovered.logs { try putRecords(records, of: segment) }
-        try putEntries(of: recovered)
+        for (segment, records) in recovered.logs { try addRecords(records, of: segment) }
+        try putWaiting()
+        try addEntries(recovered)
+        try putWaiting()
+        for (segment, _) in recovered.entries { segment.liveBytes += liveBytes[segment.slot] }
         try dropTombstones()
     }
 
-    // MARK: Records
-
-    private mutating func putRecords(
+    private mutating func addRecords(
         _ records: LogRecords, of segment: Segment
     ) throws(StoreError) {
         let slot = segment.slot
         segment.liveBytes += records.valueBytes
-        for index in 0..<min(Self.window, records.count) { keydir.prefetch(records.hash(index)) }
         for index in 0..<records.count {
-            if index + Self.window < records.count {
-                keydir.prefetch(records.hash(index + Self.window))
-            }
             let item = Item(
                 hash: records.hash(index),
                 location: Location(slot: slot, offset: records.offset(index)))
             if records.isTombstone(index) {
                 tombstones.append((item, table.record(at: item.location).header?.recordLength ?? 0))
             }
-            if try insertIfFirst(item) { continue }
-            table.record(at: item.location).prefetch()
-            meeting.append(item)
-            if meeting.count == Self.window { try meetRecords() }
+            try add(item)
         }
-        try meetRecords()
     }
 
-    private mutating func meetRecords() throws(StoreError) {
-        for item in meeting {
-            let record = table.record(at: item.location)
-            let sequence = record.header?.sequence ?? 0
-            if unsafe try !meet(item, key: record.key, sequence: sequence) { forget(item.location) }
-        }
-        meeting.removeAll(keepingCapacity: true)
-    }
-
-    // MARK: Entries
-
-    private mutating func putEntries(of recovered: RecoveredStore) throws(StoreError) {
+    private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
         let firstSequence = recovered.saved?.checkpoint.nextSequence ?? 0
         let hashSeed = store.hashSeed
-        let images = recovered.entries.map(\.image)
         let slots = recovered.entries.map(\.segment.slot)
-        // Told to the segments at the end: an object an entry would cost more.
-        var liveBytes = [Int](repeating: 0, count: table.segments.count)
-        var waiting = InlineArray<32, Item>(repeating: Item(hash: 0, location: Location(bits: 0)))
-        var count = 0
-        var merge = SortedMerge(images)
+        for (slot, source) in zip(slots, recovered.entries) { images[slot] = source.image }
+        var merge = SortedMerge(recovered.entries.map(\.image))
         while let (source, entry) = merge.next() {
             guard entry.sequence >= firstSequence else { continue }
             // SAFETY: `images` keeps the entry's bytes.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
-            keydir.prefetch(hash)
             let item = Item(
                 hash: hash & Keydir.hashMask | UInt64(truncatingIfNeeded: merge.index),
                 location: Location(slot: slots[source], offset: entry.offset))
@@ -111,34 +97,53 @@ struct Replay: ~Copyable {
             } else {
                 tombstones.append((item, entry.recordLength))
             }
-            let place = count % waiting.count
-            if count >= waiting.count, try !insertIfFirst(waiting[place]) {
-                meeting.append(waiting[place])
-                if meeting.count == Self.window { try meetEntries(of: recovered, &liveBytes) }
-            }
-            waiting[place] = item
-            count += 1
+            try add(item)
         }
-        for place in 0..<min(count, waiting.count) where try !insertIfFirst(waiting[place]) {
-            meeting.append(waiting[place])
-        }
-        try meetEntries(of: recovered, &liveBytes)
-        for (segment, _) in recovered.entries { segment.liveBytes += liveBytes[segment.slot] }
     }
 
-    private mutating func meetEntries(
-        of recovered: RecoveredStore, _ liveBytes: inout [Int]
-    ) throws(StoreError) {
+    // MARK: Putting in
+
+    @inline(__always)
+    private mutating func add(_ item: Item) throws(StoreError) {
+        keydir.prefetch(item.hash)
+        let place = addedCount % waiting.count
+        if addedCount >= waiting.count { try put(waiting[place]) }
+        waiting[place] = item
+        addedCount += 1
+    }
+
+    private mutating func putWaiting() throws(StoreError) {
+        for place in 0..<min(addedCount, waiting.count) { try put(waiting[place]) }
+        addedCount = 0
+        try meetAll()
+    }
+
+    @inline(__always)
+    private mutating func put(_ item: Item) throws(StoreError) {
+        if try insertIfFirst(item) { return }
+        meeting.append(item)
+        if meeting.count == waiting.count { try meetAll() }
+    }
+
+    private mutating func meetAll() throws(StoreError) {
         for item in meeting {
-            let slot = item.location.slot
-            guard let source = recovered.entries.first(where: { $0.segment.slot == slot }) else {
-                continue
+            let (slot, record) = (item.location.slot, table.record(at: item.location))
+            if isRecord(item.location) {
+                let sequence = record.header?.sequence ?? 0
+                if unsafe try !meet(item, key: record.key, sequence: sequence) {
+                    forget(item.location)
+                }
+            } else if let entry = images[slot]?[item.index] {
+                let isNewest = unsafe try meet(item, key: entry.key, sequence: entry.sequence)
+                if !isNewest, entry.isValue { liveBytes[slot] -= entry.recordLength }
             }
-            let entry = source.image[item.index]
-            let isNewest = unsafe try meet(item, key: entry.key, sequence: entry.sequence)
-            if !isNewest, entry.isValue { liveBytes[slot] -= entry.recordLength }
         }
         meeting.removeAll(keepingCapacity: true)
+    }
+
+    /// Is this of a log, and not an entry's or the checkpoint's?
+    private func isRecord(_ location: Location) -> Bool {
+        location.offset >= starts[location.slot]
     }
 
     // MARK: Slots
@@ -149,6 +154,7 @@ struct Replay: ~Copyable {
         var search = keydir.search(item.hash, descriptor: try keydir.descriptor(item.hash))
         if let candidate = unsafe search.next() {
             unsafe table.record(at: candidate.location).prefetch()
+            if isRecord(item.location) { table.record(at: item.location).prefetch() }
             return false
         }
         try insert(item)
@@ -168,7 +174,7 @@ struct Replay: ~Copyable {
         var search = keydir.search(item.hash, descriptor: try keydir.descriptor(item.hash))
         while let candidate = unsafe search.next() {
             let old = unsafe candidate.location
-            let isRecord = old.offset >= starts[old.slot]
+            let isRecord = isRecord(old)
             // Another entry is another key's, because the merge hands each over once.
             guard isRecord || keydir.saved != nil, unsafe hasKey(key, at: old) else { continue }
             if isRecord, let header = table.record(at: old).header, header.sequence > sequence {

@@ -171,6 +171,7 @@ internal import CLinux
         else { throw FormatError("hint file header is impossible", at: 48) }
         var next = Self.headerLength
         var previous = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        var previousPrefix: UInt64 = 0
         for index in 0..<count {
             let offset = Int(span.load(offsets + index * 4, as: UInt32.self))
             guard offset == next, offsets - offset >= Self.entryHeaderLength else {
@@ -183,9 +184,9 @@ internal import CLinux
             let entry = self[index]
             // SAFETY: the key lies inside the image, as was just checked.
             let key = unsafe entry.key
-            guard unsafe index == 0 || compareKeys(previous, key) < 0 else {
-                throw FormatError("entry \(index) is out of order", at: offset)
-            }
+            let prefix = unsafe keyPrefix(key)
+            guard unsafe previousPrefix < prefix || index == 0 || compareKeys(previous, key) < 0
+            else { throw FormatError("entry \(index) is out of order", at: offset) }
             guard entry.offset >= SegmentHeader.byteCount,
                 entry.offset < Format.maxSegmentLength,
                 entry.valueLength <= Format.maxValueLength,
@@ -195,6 +196,7 @@ internal import CLinux
                 entry.kind == .value || entry.valueLength == 0
             else { throw FormatError("entry \(index) is no record's", at: offset) }
             unsafe previous = unsafe key
+            previousPrefix = prefix
             next = offset + Self.entryHeaderLength + keyLength
         }
         guard next == offsets else { throw FormatError("bytes after the last entry", at: next) }
