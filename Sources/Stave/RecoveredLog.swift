@@ -130,6 +130,7 @@ extension Recovery {
                     log.hasTornTail = true
                     break scan
                 }
+                // The processor guesses no further than a page.
                 segment.record(at: offset + 1024, upTo: limit).prefetch()
                 unsafe note(header, at: offset, in: bytes, &log)
                 offset += header.recordLength
@@ -165,8 +166,7 @@ extension Recovery {
         log.highestSequence = max(log.highestSequence, header.sequence)
         log.sequences.include(header.sequence)
         if offset >= log.mark, log.firstUnsynced == nil { log.firstUnsynced = header.sequence }
-        // The checkpoint's tables know it.
-        guard header.sequence >= firstSequence else { return }
+        guard header.sequence >= result.firstSequence else { return }
         let start = offset + RecordHeader.byteCount
         let key = unsafe bytes.bytes.extracting(start..<(start + header.keyLength))
         log.records.append(

@@ -45,9 +45,6 @@ extension Recovery {
         return isCut || newer > saved.checkpoint.count / 4 + (64 << 10)
     }
 
-    /// The tables of the checkpoint, if there is one, know all writes with lower numbers.
-    var firstSequence: UInt64 { result.saved?.checkpoint.nextSequence ?? 0 }
-
     /// Up to where the checkpoint knows a segment; nil where it does not.
     func knownEnd(of entry: Manifest.Segment) -> Int? { known(entry)?.end }
 

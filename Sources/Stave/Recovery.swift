@@ -6,6 +6,8 @@ struct RecoveredStore {
     var segments: [Segment] = []
     /// The keydir as it was saved, if that can be used.
     var saved: SavedTables?
+    /// The saved keydir knows all writes with lower numbers.
+    var firstSequence: UInt64 { saved?.checkpoint.nextSequence ?? 0 }
     /// Entries of sealed segments; with `saved`, of those that are newer.
     var entries: [(segment: Segment, image: HintImage)] = []
     /// Records of unsealed segments; with `saved`, those that are newer.

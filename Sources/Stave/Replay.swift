@@ -80,7 +80,7 @@ struct Replay: ~Copyable {
     }
 
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
-        let firstSequence = recovered.saved?.checkpoint.nextSequence ?? 0
+        let firstSequence = recovered.firstSequence
         let hashSeed = store.hashSeed
         let slots = recovered.entries.map(\.segment.slot)
         for (slot, source) in zip(slots, recovered.entries) { images[slot] = source.image }

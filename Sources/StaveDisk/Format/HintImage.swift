@@ -244,8 +244,8 @@ internal import CLinux
             unsafe Int(load(base + start(position), 8, as: UInt32.self)) &* Format.alignment
         }
 
-        /// The key of an entry that one of its neighbours leads to; asks for what comes up, because the
-        /// processor guesses no further than a page.
+        /// The key of the entry that a merge moves on to. Asks for those behind it, because the processor
+        /// guesses no further than a page.
         @inline(__always)
         func keyOfNext(_ position: Int) -> UnsafeRawBufferPointer {
             // SAFETY: as above; a prefetch never faults, wherever it points.
