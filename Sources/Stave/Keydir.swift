@@ -242,15 +242,18 @@ internal import Synchronization
     private func rebuild(_ shard: Int) throws(StoreError) -> UInt64 {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
-        let live = unsafe Int(liveSlots[shard])
-        // A tenth at least, so that keys which come and go do not make it rebuild again and again.
-        let buckets = Self.buckets(forUsed: Double(live + 1) * 1.1, shard: shard)
+        let buckets = bucketsToRebuild(shard)
         let table = unsafe try memory.allocate(buckets: buckets)
         let new = unsafe Self.descriptor(table, buckets)
         unsafe usedSlots[shard] = Self.move(old, to: new)
         unsafe descriptors[shard].store(new, ordering: .releasing)
         unsafe memory.free(Self.table(old), buckets: Self.buckets(old))
         return new
+    }
+
+    /// A tenth at least is free then, so that keys which come and go do not make it rebuild again and again.
+    private func bucketsToRebuild(_ shard: Int) -> Int {
+        Self.buckets(forUsed: unsafe Double(liveSlots[shard] + 1) * 1.1, shard: shard)
     }
 
     /// Fills an empty table with what lives in another one. Returns how many slots that are.
@@ -275,6 +278,15 @@ internal import Synchronization
             }
         }
         return moved
+    }
+
+    /// Gives back what room for keys was made and not needed: more than 12 bytes a key.
+    func trim() throws(StoreError) {
+        guard isRestored, byteCount > 12 * count + (64 << 10) * 2 else { return }
+        for shard in 0..<Self.shardCount {
+            let buckets = unsafe Self.buckets(descriptors[shard].load(ordering: .relaxed))
+            if buckets > bucketsToRebuild(shard) { _ = try rebuild(shard) }
+        }
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
@@ -322,6 +334,9 @@ internal import Synchronization
     static func shard(_ hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> (64 - shardBits))
     }
+
+    /// The bits of a hash that say which shard, bucket and tag.
+    static let hashMask: UInt64 = ~(1 << 30 - 1)
 
     @inline(__always)
     private static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }

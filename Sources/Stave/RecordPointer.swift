@@ -45,6 +45,18 @@ internal import StaveDisk
         return unsafe key.withUnsafeBytes { unsafe isEqual($0, record + start) }
     }
 
+    /// The key's bytes, unchecked; none where the record does not fit into its segment.
+    @inline(__always)
+    var key: UnsafeRawBufferPointer {
+        let start = RecordHeader.byteCount
+        guard let header, limit &- offset >= start &+ header.keyLength else {
+            return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        // SAFETY: the key lies inside the segment.
+        return unsafe UnsafeRawBufferPointer(
+            start: segment + offset + start, count: header.keyLength)
+    }
+
     /// The header's fields, unchecked; nil where there is no room for them.
     @inline(__always)
     var header: RecordHeader? {

@@ -180,7 +180,7 @@ extension Store {
     }
 
     @inline(never)
-    private func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
+    func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
         if table.record(at: location).headerChecksOut() { return false }
         return hintNames(key, at: location) == true
     }

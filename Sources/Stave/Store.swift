@@ -89,7 +89,9 @@ public final class Store: @unchecked Sendable {
         if let saved = recovered.saved {
             keydir = try Keydir(restoring: saved)
         } else {
-            keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+            keydir = try Keydir(
+                expectedCount: recovered.entries.reduce(0) { $0 + $1.image.count }
+                    + recovered.logs.reduce(0) { $0 + $1.records.count })
         }
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
@@ -103,11 +105,7 @@ public final class Store: @unchecked Sendable {
             readOnlyReason = nil
         }
         notices = recovered.notices
-        if let saved = recovered.saved {
-            try restore(saved, recovered)
-        } else {
-            try fillKeydir(recovered)
-        }
+        try fillKeydir(recovered)
         if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         if readOnlyReason == nil { try settle(recovered) }
     }

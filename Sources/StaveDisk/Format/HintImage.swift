@@ -1,3 +1,5 @@
+internal import CLinux
+
 #if canImport(Glibc)
     internal import Glibc
 #endif
@@ -35,6 +37,8 @@
         self.flags = flags
         unsafe self.key = unsafe key
     }
+
+    package var isValue: Bool { if case .value = kind { true } else { false } }
 
     /// Bytes of the record on disk.
     package var recordLength: Int {
@@ -167,6 +171,7 @@
         else { throw FormatError("hint file header is impossible", at: 48) }
         var next = Self.headerLength
         var previous = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        var previousPrefix: UInt64 = 0
         for index in 0..<count {
             let offset = Int(span.load(offsets + index * 4, as: UInt32.self))
             guard offset == next, offsets - offset >= Self.entryHeaderLength else {
@@ -179,9 +184,9 @@
             let entry = self[index]
             // SAFETY: the key lies inside the image, as was just checked.
             let key = unsafe entry.key
-            guard unsafe index == 0 || compareKeys(previous, key) < 0 else {
-                throw FormatError("entry \(index) is out of order", at: offset)
-            }
+            let prefix = unsafe keyPrefix(key)
+            guard unsafe previousPrefix < prefix || index == 0 || compareKeys(previous, key) < 0
+            else { throw FormatError("entry \(index) is out of order", at: offset) }
             guard entry.offset >= SegmentHeader.byteCount,
                 entry.offset < Format.maxSegmentLength,
                 entry.valueLength <= Format.maxValueLength,
@@ -191,6 +196,7 @@
                 entry.kind == .value || entry.valueLength == 0
             else { throw FormatError("entry \(index) is no record's", at: offset) }
             unsafe previous = unsafe key
+            previousPrefix = prefix
             next = offset + Self.entryHeaderLength + keyLength
         }
         guard next == offsets else { throw FormatError("bytes after the last entry", at: next) }
@@ -236,6 +242,20 @@
         func offset(_ position: Int) -> Int {
             // SAFETY: as above.
             unsafe Int(load(base + start(position), 8, as: UInt32.self)) &* Format.alignment
+        }
+
+        /// The key of the entry that a merge moves on to. Asks for those behind it, because the processor
+        /// guesses no further than a page.
+        @inline(__always)
+        func keyOfNext(_ position: Int) -> UnsafeRawBufferPointer {
+            // SAFETY: as above; a prefetch never faults, wherever it points.
+            let start = start(position)
+            let entry = unsafe base + start
+            unsafe stave_prefetch(entry + 384)
+            unsafe stave_prefetch(base + index + position &* 4 + 256)
+            let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
+            return unsafe UnsafeRawBufferPointer(
+                start: entry + HintImage.entryHeaderLength, count: keyLength)
         }
 
         @inline(__always)

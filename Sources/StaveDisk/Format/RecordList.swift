@@ -33,11 +33,6 @@ package struct RecordList: Sendable {
                 kind: header.kind ?? .value, flags: header.flags))
     }
 
-    /// The sequence number of the first record at or behind `offset`.
-    package func firstSequence(from offset: Int) -> UInt64? {
-        items.first { Int($0.place) * Format.alignment >= offset }?.sequence
-    }
-
     /// Lowest and highest sequence number; nil without records.
     package var sequences: ClosedRange<UInt64>? {
         guard let first = items.first else { return nil }

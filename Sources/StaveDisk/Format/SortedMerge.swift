@@ -7,7 +7,8 @@
 ///
 /// A tournament of cursors: who lost a match stays at its node, so that a step plays one match a level
 /// (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys are compared by the eight bytes
-/// behind what all of them have in common, as one number, and whole only where these are equal.
+/// behind what all of them have in common, as one number, and whole only where these are equal. Who wins
+/// cannot be predicted, so that a match of numbers is played without a branch.
 ///
 ///     tree[0]  the winner: the cursor with the next key
 ///     tree[n]  the loser of the match between the winners of 2n and 2n + 1; a leaf is cursor n - count
@@ -15,12 +16,18 @@ package struct SortedMerge {
     package enum Direction: Sendable { case ascending, descending }
 
     private struct Cursor {
-        var prefix: UInt64 = 0
-        var entry: HintEntry
         var index: Int
         let end: Int
         let source: Int
         let entries: HintImage.Entries
+
+        var entry: HintEntry { entries[index] }
+    }
+
+    private struct Node {
+        /// What the cursor's key is compared by: the lower one is the next.
+        var rank: UInt64
+        var cursor: Int
     }
 
     /// Kept alive while cursors read them.
@@ -29,7 +36,9 @@ package struct SortedMerge {
     /// Bytes that all keys begin with.
     private var common = 0
     private var cursors: [Cursor] = []
-    private var tree: [Int] = []
+    /// Of the entry that `next` returned, in its image.
+    package private(set) var index = 0
+    private var tree: [Node] = []
 
     /// Merges all entries with `from` <= key < `to`, where nil is unbounded.
     package init(
@@ -48,15 +57,10 @@ package struct SortedMerge {
             guard low < high else { continue }
             let (first, end) = direction == .ascending ? (low, high) : (high - 1, low - 1)
             cursors.append(
-                Cursor(
-                    entry: image[first], index: first, end: end, source: source,
-                    entries: image.entries))
+                Cursor(index: first, end: end, source: source, entries: image.entries))
         }
         common = commonPrefixLength()
-        for index in cursors.indices {
-            cursors[index].prefix = prefix(cursors[index].entry)
-        }
-        tree = [Int](repeating: 0, count: cursors.count)
+        tree = [Node](repeating: Node(rank: 0, cursor: 0), count: cursors.count)
         if !cursors.isEmpty { tree[0] = playAll(1) }
     }
 
@@ -66,18 +70,17 @@ package struct SortedMerge {
     package mutating func next(
         loser: (_ source: Int, _ entry: HintEntry) -> Void = { _, _ in }
     ) -> (source: Int, entry: HintEntry)? {
-        guard let winner = tree.first, !isAtEnd(winner) else { return nil }
-        let (source, entry, prefix) = (
-            cursors[winner].source, cursors[winner].entry, cursors[winner].prefix
-        )
-        advance(winner)
+        guard let winner = tree.first, !isAtEnd(winner.cursor) else { return nil }
+        let (source, entry) = (cursors[winner.cursor].source, cursors[winner.cursor].entry)
+        index = cursors[winner.cursor].index
+        advance(winner.cursor)
         while true {
             let other = tree[0]
-            guard cursors[other].prefix == prefix, !isAtEnd(other),
-                unsafe compareKeys(cursors[other].entry.key, entry.key) == 0
+            guard other.rank == winner.rank, !isAtEnd(other.cursor),
+                unsafe compareKeys(cursors[other.cursor].entry.key, entry.key) == 0
             else { return (source, entry) }
-            loser(cursors[other].source, cursors[other].entry)
-            advance(other)
+            loser(cursors[other.cursor].source, cursors[other.cursor].entry)
+            advance(other.cursor)
         }
     }
 
@@ -85,7 +88,7 @@ package struct SortedMerge {
     /// far: to be asked for in time.
     @inline(__always)
     package func upcoming() -> (source: Int, offset: Int)? {
-        guard let winner = tree.first else { return nil }
+        guard let winner = tree.first?.cursor else { return nil }
         let index = cursors[winner].index + 8 * step
         let end = cursors[winner].end
         guard (step > 0 && index < end) || (step < 0 && index > end) else { return nil }
@@ -98,29 +101,34 @@ package struct SortedMerge {
 
     /// Moves the winner on, and finds the next one.
     private mutating func advance(_ winner: Int) {
-        let next = cursors[winner].index + step
-        cursors[winner].index = next
-        if next == cursors[winner].end {
-            // Behind every key there may be.
-            cursors[winner].prefix = step > 0 ? .max : 0
-        } else {
-            // SAFETY: `images` keeps the entry's bytes alive as long as this merge lives.
-            let entry = cursors[winner].entries[next]
-            cursors[winner].entry = entry
-            cursors[winner].prefix = prefix(entry)
-        }
-        var best = winner
+        cursors[winner].index += step
+        var best = Node(rank: rank(winner), cursor: winner)
         var node = (winner + cursors.count) / 2
         while node > 0 {
-            if isBefore(tree[node], best) { swap(&tree[node], &best) }
-            node /= 2
+            let other = tree[node]
+            if other.rank == best.rank {
+                if isTieBefore(other.cursor, best.cursor) { swap(&tree[node], &best) }
+            } else {
+                let isBefore = other.rank < best.rank
+                tree[node] = Node(
+                    rank: max(other.rank, best.rank), cursor: isBefore ? best.cursor : other.cursor)
+                best = Node(
+                    rank: min(other.rank, best.rank), cursor: isBefore ? other.cursor : best.cursor)
+            }
+            node >>= 1
         }
         tree[0] = best
     }
 
-    private func prefix(_ entry: HintEntry) -> UInt64 {
-        // A mapped file that somebody changes may hold a shorter key by now.
-        unsafe keyPrefix(entry.key, from: common)
+    @inline(__always)
+    private func rank(_ cursor: Int) -> UInt64 {
+        // Behind every key there may be.
+        if isAtEnd(cursor) { return .max }
+        // SAFETY: `images` keeps the entry's bytes alive as long as this merge lives. A mapped file that
+        // somebody changes may hold a shorter key by now.
+        let prefix = unsafe keyPrefix(
+            cursors[cursor].entries.keyOfNext(cursors[cursor].index), from: common)
+        return step > 0 ? prefix : ~prefix
     }
 
     /// The keys are sorted: what the first and last of all have in common, all have.
@@ -139,20 +147,17 @@ package struct SortedMerge {
     // MARK: The tournament
 
     /// Plays all matches below `node` for the first time; returns who won.
-    private mutating func playAll(_ node: Int) -> Int {
-        if node >= cursors.count { return node - cursors.count }
+    private mutating func playAll(_ node: Int) -> Node {
+        if node >= cursors.count {
+            let cursor = node - cursors.count
+            return Node(rank: rank(cursor), cursor: cursor)
+        }
         let (left, right) = (playAll(2 * node), playAll(2 * node + 1))
-        let isLeft = isBefore(left, right)
+        let isLeft =
+            left.rank == right.rank
+            ? isTieBefore(left.cursor, right.cursor) : left.rank < right.rank
         tree[node] = isLeft ? right : left
         return isLeft ? left : right
-    }
-
-    @inline(__always)
-    private func isBefore(_ a: Int, _ b: Int) -> Bool {
-        if cursors[a].prefix != cursors[b].prefix {
-            return (cursors[a].prefix < cursors[b].prefix) == (step > 0)
-        }
-        return isTieBefore(a, b)
     }
 
     private func isTieBefore(_ a: Int, _ b: Int) -> Bool {
