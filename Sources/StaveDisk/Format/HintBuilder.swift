@@ -6,6 +6,9 @@ package struct HintBuilder: ~Copyable {
     private var sequences: ClosedRange<UInt64>?
     private var recordCount = 0
     private var tombstoneCount = 0
+    private var isInKeyOrder = true
+    /// Where the record of the last entry lies.
+    private var place = 0
 
     /// - Parameter expectedKeyBytes: of all keys together; room is made once where it is right.
     package init(expectedCount: Int = 0, expectedKeyBytes: Int = 0) {
@@ -49,6 +52,8 @@ package struct HintBuilder: ~Copyable {
         unsafe target.copy(entry.key.bytes, to: HintImage.entryHeaderLength)
         storage.count = start + HintImage.entryHeaderLength + keyLength
         offsets.append(UInt32(start))
+        if entry.offset < place { isInKeyOrder = false }
+        place = entry.offset
     }
 
     /// The finished image of the segment with `identity`, which is `segmentLength` bytes long.
@@ -78,6 +83,7 @@ package struct HintBuilder: ~Copyable {
         unsafe base.store(hash ^ binding, at: covered)
         storage.count = length
         return unsafe HintImage(
-            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage)
+            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage,
+            isInKeyOrder: isInKeyOrder)
     }
 }

@@ -82,6 +82,8 @@
     package let recordCount: Int
     /// Tombstones among them.
     package let tombstoneCount: Int
+    /// Do the records lie in the segment in the order of their keys? A compaction writes them so.
+    package private(set) var isInKeyOrder = true
     private let offsets: Int
     /// Bytes that all keys begin with.
     private var common = 0
@@ -141,8 +143,11 @@
     }
 
     /// Takes over bytes that this process has just made: their fields are believed.
-    package convenience init(trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
+    convenience init(
+        trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject, isInKeyOrder: Bool
+    ) {
         unsafe self.init(unchecked: bytes, keeping: owner)
+        self.isInKeyOrder = isInKeyOrder
         buildFence()
     }
 
@@ -167,6 +172,7 @@
         else { throw FormatError("hint file header is impossible", at: 48) }
         var next = Self.headerLength
         var previous = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        var place = 0
         for index in 0..<count {
             let offset = Int(span.load(offsets + index * 4, as: UInt32.self))
             guard offset == next, offsets - offset >= Self.entryHeaderLength else {
@@ -191,6 +197,8 @@
                 entry.kind == .value || entry.valueLength == 0
             else { throw FormatError("entry \(index) is no record's", at: offset) }
             unsafe previous = unsafe key
+            if entry.offset < place { isInKeyOrder = false }
+            place = entry.offset
             next = offset + Self.entryHeaderLength + keyLength
         }
         guard next == offsets else { throw FormatError("bytes after the last entry", at: next) }
