@@ -1,18 +1,26 @@
 /// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted already,
 /// and the last step of `RecordList.image`.
-package struct HintBuilder: ~Copyable {
-    private var storage: GrowingBytes
+@safe package struct HintBuilder: ~Copyable {
+    private let storage: GrowingBytes
+    // What `storage` has, without the run-time checks of a class's properties:
+    private var base: UnsafeMutableRawPointer
+    private var room: Int
+    private var length = HintImage.headerLength
     private var offsets: [UInt32] = []
     private var sequences: ClosedRange<UInt64>?
     private var recordCount = 0
     private var tombstoneCount = 0
+    private var isInKeyOrder = true
+    /// Where the record of the last entry lies.
+    private var place = 0
 
     /// - Parameter expectedKeyBytes: of all keys together; room is made once where it is right.
     package init(expectedCount: Int = 0, expectedKeyBytes: Int = 0) {
         let entries = expectedCount * (HintImage.entryHeaderLength + 4) + expectedKeyBytes
         storage = GrowingBytes(capacity: HintImage.emptyLength + entries)
         storage.reserve(HintImage.headerLength)
-        storage.count = HintImage.headerLength
+        unsafe base = storage.base
+        room = storage.capacity
         offsets.reserveCapacity(expectedCount)
     }
 
@@ -36,10 +44,11 @@ package struct HintBuilder: ~Copyable {
     /// Adds the entry of a key above all before it.
     package mutating func append(_ entry: HintEntry) {
         let keyLength = unsafe entry.key.count
-        let start = storage.count
-        storage.reserve(HintImage.entryHeaderLength + keyLength)
-        // SAFETY: `reserve` made room for the entry behind `start`.
-        let target = unsafe storage.base + start
+        let start = length
+        length += HintImage.entryHeaderLength + keyLength
+        if length > room { makeRoom(start) }
+        // SAFETY: there is room for the entry behind `start`.
+        let target = unsafe base + start
         unsafe target.store(entry.sequence, at: 0)
         unsafe target.store(UInt32(entry.offset / Format.alignment), at: 8)
         unsafe target.store(UInt32(entry.valueLength), at: 12)
@@ -47,13 +56,22 @@ package struct HintBuilder: ~Copyable {
         unsafe target.store(entry.kind.rawValue, at: 18)
         unsafe target.store(entry.flags, at: 19)
         unsafe target.copy(entry.key.bytes, to: HintImage.entryHeaderLength)
-        storage.count = start + HintImage.entryHeaderLength + keyLength
         offsets.append(UInt32(start))
+        if entry.offset < place { isInKeyOrder = false }
+        place = entry.offset
+    }
+
+    private mutating func makeRoom(_ filled: Int) {
+        storage.count = filled
+        storage.reserve(length - filled)
+        unsafe base = storage.base
+        room = storage.capacity
     }
 
     /// The finished image of the segment with `identity`, which is `segmentLength` bytes long.
     package consuming func finish(identity: UInt64, segmentLength: Int) -> HintImage {
-        let indexStart = storage.count
+        let indexStart = self.length
+        storage.count = indexStart
         let length = indexStart + offsets.count * 4 + HintImage.footerLength
         storage.reserve(length - indexStart)
         // SAFETY: `reserve` made room for the index and the footer.
@@ -78,6 +96,7 @@ package struct HintBuilder: ~Copyable {
         unsafe base.store(hash ^ binding, at: covered)
         storage.count = length
         return unsafe HintImage(
-            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage)
+            trusting: UnsafeRawBufferPointer(start: base, count: length), keeping: storage,
+            isInKeyOrder: isInKeyOrder)
     }
 }

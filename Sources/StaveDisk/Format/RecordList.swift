@@ -53,8 +53,12 @@ package struct RecordList: Sendable {
         for item in items { builder.count(sequence: item.sequence, kind: item.kind) }
         let order = unsafe sortedOrder(in: segment)
         var previous: UnsafeRawBufferPointer?
+        unsafe ask(for: order, 0..<Self.blockSize, in: segment)
         for position in order.indices {
-            unsafe prefetch(order, position, in: segment)
+            if position % Self.blockSize == 0 {
+                let next = position + Self.blockSize
+                unsafe ask(for: order, next..<next + Self.blockSize, in: segment)
+            }
             let item = items[Int(order[position].index)]
             let key = unsafe key(of: item, in: segment)
             let isTie = position > 0 && order[position].word == order[position - 1].word
@@ -71,19 +75,22 @@ package struct RecordList: Sendable {
         return builder.finish(identity: identity, segmentLength: segmentLength)
     }
 
-    /// Asks for what comes up, in two steps because the second needs the first: an item, its key.
-    @inline(__always)
-    private func prefetch(
-        _ order: [RadixSort.Item], _ position: Int, in segment: UnsafeRawBufferPointer
+    /// Items and records that are asked for together.
+    private static let blockSize = 32
+
+    /// Asks for what comes up, all of it at once: the processor then looks for the pages of many at the
+    /// same time, and that takes longest.
+    private func ask(
+        for order: [RadixSort.Item], _ range: Range<Int>, in segment: UnsafeRawBufferPointer
     ) {
-        if position + 32 < order.count {
-            unsafe items.withUnsafeBufferPointer {
-                unsafe stave_prefetch($0.baseAddress! + Int(order[position + 32].index))
+        guard let start = segment.baseAddress else { return }
+        unsafe items.withUnsafeBufferPointer { items in
+            for item in order[range.clamped(to: order.indices)] {
+                unsafe stave_prefetch(items.baseAddress! + Int(item.index))
+                let record = unsafe start + Int(item.place) * Format.alignment
+                unsafe stave_prefetch(record)
+                unsafe stave_prefetch(record + RecordHeader.byteCount + 15)
             }
-        }
-        if position + 16 < order.count {
-            let coming = items[Int(order[position + 16].index)]
-            unsafe stave_prefetch(segment.baseAddress! + Int(coming.place) * Format.alignment)
         }
     }
 
@@ -109,7 +116,9 @@ package struct RecordList: Sendable {
         for index in items.indices.reversed() {
             let key = unsafe key(of: items[index], in: segment)
             unsafe order.append(
-                RadixSort.Item(word: keyPrefix(key, from: common), index: UInt32(index)))
+                RadixSort.Item(
+                    word: keyPrefix(key, from: common), index: UInt32(index),
+                    place: items[index].place))
         }
         RadixSort.sort(&order)
         var start = 0
@@ -171,10 +180,13 @@ package enum RadixSort {
     package struct Item: Sendable {
         package var word: UInt64
         package var index: UInt32
+        /// Whatever else is to be known of it.
+        package var place: UInt32
 
-        package init(word: UInt64, index: UInt32) {
+        package init(word: UInt64, index: UInt32, place: UInt32 = 0) {
             self.word = word
             self.index = index
+            self.place = place
         }
     }
 
