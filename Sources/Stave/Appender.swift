@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 /// The writing end of the active segment: appends records to its mapped file.
 ///
@@ -11,6 +12,8 @@ final class Appender: @unchecked Sendable {
     private static let firstStep = 64 << 10
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
+    /// How far ahead of the records the background makes pages ready.
+    private static let populateAhead = 2 << 20
     private static let writebackStep = 4 << 20
     /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping of it
     /// as well: half the cost of a read at random.
@@ -21,6 +24,8 @@ final class Appender: @unchecked Sendable {
     /// Bytes that records may fill.
     let capacity: Int
     private let tail: GuardedState<Tail>
+    /// Pages up to here are ready by the background's doing.
+    private let populatedAhead = Atomic<Int>(0)
     private var writtenBack = 0
     /// Records on their way to pwrite(2), and where the first of them belongs.
     private let pending = GrowingBytes()
@@ -128,9 +133,32 @@ final class Appender: @unchecked Sendable {
             populated = reserved
             return
         }
+        let ahead = min(reserved, populatedAhead.load(ordering: .acquiring))
+        if ahead >= end {
+            populated = ahead
+            return
+        }
         let wanted = min(reserved, max(end, populated + Self.populateStep))
         segment.mapping.populateForWriting(populated..<wanted)
         populated = wanted
+    }
+
+    /// What the background should make ready now: a first touch of a page costs more than a record. Under
+    /// the writer lock.
+    func pagesAhead() -> Range<Int>? {
+        guard canReserve else { return nil }
+        let start = max(populated, populatedAhead.load(ordering: .acquiring))
+        let end = min(reserved, segment.end + Self.populateAhead)
+        return start < end ? start..<end : nil
+    }
+
+    /// Makes them ready, beside appends. Where the file is cut meanwhile, nothing happens.
+    func populate(_ pages: Range<Int>) {
+        for start in stride(from: pages.lowerBound, to: pages.upperBound, by: Self.populateStep) {
+            let end = min(start + Self.populateStep, pages.upperBound)
+            segment.mapping.populateForWriting(start..<end)
+            populatedAhead.store(end, ordering: .releasing)
+        }
     }
 
     private func reserve(_ end: Int) throws(StoreError) {

@@ -62,6 +62,10 @@ final class Compaction {
     /// Entries that come next, whose slots and records are on their way to the processor.
     private var window: [Coming] = []
     private var windowStart = 0
+    /// The outputs and the other segments are to make up one sorted sequence.
+    private let makesSequence: Bool
+    /// First keys of others, descending: no output has keys on both sides of one.
+    private var cuts: [[UInt8]] = []
     private var outputs: [CompactionOutput] = []
     private(set) var phase: Phase
     private(set) var report = CompactionReport()
@@ -70,9 +74,11 @@ final class Compaction {
     private let inputBytes: Int
 
     init(
-        of inputs: [Segment], others: [Segment], in store: Store, stepSize: StepSize = StepSize()
+        of inputs: [Segment], others: [Segment], in store: Store, makesSequence: Bool = false,
+        stepSize: StepSize = StepSize()
     ) {
         self.store = store
+        self.makesSequence = makesSequence
         self.stepSize = stepSize
         self.inputs = inputs
         self.others = others
@@ -176,6 +182,29 @@ final class Compaction {
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
         merge = SortedMerge(inputImages)
+        if makesSequence { takeCuts() }
+    }
+
+    private func takeCuts() {
+        let isWhole = store.writerLock.withLock {
+            others.map { !$0.isDamaged && !$0.keepsCutBytes }
+        }
+        let first = zip(otherImages, isWhole).compactMap { image, isWhole in
+            unsafe isWhole && image.count > 0 ? Array(image[0].key) : nil
+        }
+        cuts = first.sorted { $1.lexicographicallyPrecedes($0) }
+    }
+
+    /// Does an output have to end before `key`, which comes next?
+    private func isCut(before key: UnsafeRawBufferPointer) -> Bool {
+        var isCut = false
+        while let cut = cuts.last,
+            unsafe cut.withUnsafeBytes({ unsafe compareKeys($0, key) }) < 0
+        {
+            cuts.removeLast()
+            isCut = true
+        }
+        return isCut
     }
 
     // MARK: Copying (2)
@@ -221,7 +250,8 @@ final class Compaction {
     }
 
     private func copy(_ entry: HintEntry, from input: Segment) throws(StoreError) {
-        if outputs.last?.hasRoom(entry.recordLength) != true {
+        let isCut = unsafe isCut(before: entry.key)
+        if isCut || outputs.last?.hasRoom(entry.recordLength) != true {
             if let full = outputs.last { try full.finish() }
             let capacity = store.capacity(forRecord: entry.recordLength)
             outputs.append(try CompactionOutput(store, capacity: capacity))
@@ -268,7 +298,8 @@ final class Compaction {
         while let next = nextEntry() {
             guard try isKept(next) else { continue }
             let length = next.entry.recordLength
-            if room < length {
+            let isCut = unsafe isCut(before: next.entry.key)
+            if isCut || room < length {
                 room = max(store.options.segmentSize - SegmentHeader.byteCount, length)
                 report.segmentsAfter += 1
                 bytesAfter += SegmentHeader.byteCount + HintImage.emptyLength

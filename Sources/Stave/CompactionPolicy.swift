@@ -1,4 +1,4 @@
-internal import StaveDisk
+package import StaveDisk
 
 /// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes and
 /// the key for each key.
@@ -78,17 +78,64 @@ extension CompactionCandidate {
     }
 }
 
+/// Between which keys those of a segment lie.
+@safe private struct KeyPlace {
+    let index: Int
+    let image: HintImage
+
+    var isInKeyOrder: Bool { image.isInKeyOrder }
+    /// Valid while this lives, as `last`.
+    var first: UnsafeRawBufferPointer { unsafe image[0].key }
+    var last: UnsafeRawBufferPointer { unsafe image[image.count - 1].key }
+}
+
 extension Array where Element: CompactionCandidate {
-    /// What `compact` rewrites: segments that hold dead records or tombstones, and small ones if there
-    /// is more than one to rewrite.
-    package func worthRewriting(segmentSize: Int) -> [Element] {
-        func isSmall(_ segment: Element) -> Bool { segment.end < segmentSize / 2 }
-        func isWorthIt(_ segment: Element) -> Bool {
-            segment.deadBytes > 0 || segment.tombstoneBytes > 0
-        }
+    /// What `compact` rewrites: segments that hold dead records or tombstones, and those that keep the
+    /// store from being one sorted sequence, because their records are not in key order or their keys
+    /// overlap another's. Small ones, too, beside another one to rewrite: the two become one.
+    ///
+    /// - Parameter image: a segment's sorted entries; nil where they are not known.
+    package func worthRewriting(
+        segmentSize: Int, image: (Element) -> HintImage?
+    ) -> [Element] {
         let whole = filter { !$0.keepsCutBytes }
-        let isMerging = whole.count { isSmall($0) || isWorthIt($0) } > 1
-        return whole.filter { isWorthIt($0) || (isMerging && isSmall($0)) }
+        let isSmall = whole.map { $0.end < segmentSize / 2 }
+        var isChosen = whole.map { $0.deadBytes > 0 || $0.tombstoneBytes > 0 }
+        let places = whole.placesInKeyOrder(image)
+        var furthest: KeyPlace?
+        for place in places {
+            if !place.isInKeyOrder { isChosen[place.index] = true }
+            if let before = furthest, unsafe compareKeys(place.first, before.last) <= 0 {
+                isChosen[before.index] = true
+                isChosen[place.index] = true
+                if unsafe compareKeys(place.last, before.last) <= 0 { continue }
+            }
+            furthest = place
+        }
+        func isMergeable(_ index: Int) -> Bool {
+            (isSmall[index] && !whole[index].isDamaged) || isChosen[index]
+        }
+        var joining = Set(whole.indices.filter { isMergeable($0) && isSmall[$0] })
+        if whole.indices.count(where: isMergeable) < 2 { joining = [] }
+        for (position, place) in places.enumerated() {
+            let neighbours = places[
+                Swift.max(0, position - 1)..<Swift.min(position + 2, places.count)]
+            if neighbours.count(where: { isMergeable($0.index) }) < 2 {
+                joining.remove(place.index)
+            }
+        }
+        return whole.indices.filter { isChosen[$0] || joining.contains($0) }.map { whole[$0] }
+    }
+
+    /// Where the keys of segments lie, by their first key; without segments whose keys are not known, or
+    /// that are to stay as they are.
+    private func placesInKeyOrder(_ image: (Element) -> HintImage?) -> [KeyPlace] {
+        indices.compactMap { index -> KeyPlace? in
+            guard !self[index].isDamaged, let image = image(self[index]), image.count > 0 else {
+                return nil
+            }
+            return KeyPlace(index: index, image: image)
+        }.sorted { unsafe compareKeys($0.first, $1.first) < 0 }
     }
 
     /// The segments to rewrite next: most gain for the cost first, with no more live bytes than half a

@@ -34,31 +34,35 @@ public enum KeyDirection: Sendable {
 /// not change what it sees. It keeps the segments it reads mapped while it lives.
 public struct EntryCursor {
     private var merge: SortedMerge
-    /// Kept alive while `places` point into them.
-    private let segments: [Segment]
-    /// Where the records of each source lie: a record at offset 0 of each.
-    private let places: [RecordPointer]
+    private let sources: SortedSources.Sorted
     private let isVerified: Bool
     private let certainFrom: UInt64
     /// Damage to report before the first entry.
-    private var pending: [StoreError]
+    private var pending: [StoreError] = []
+    /// Entries that come next, whose records are on their way to the processor.
+    private var window: [SortedMerge.Winner] = []
+    private var windowStart = 0
+    /// How many come next: few at first, for whoever wants but a few.
+    private var windowSize = 4
+
+    private static let largestWindow = 32
 
     init(
-        _ sources: [SortedSource], in store: Store, range: KeyRange, direction: KeyDirection
+        _ sources: SortedSources.Sorted, in store: Store, range: KeyRange, direction: KeyDirection
     ) {
-        segments = sources.map(\.segment)
-        places = sources.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
+        self.sources = sources
         merge = SortedMerge(
-            sources.map(\.entries.image), from: range.from, to: range.to,
+            sources.chains, from: range.from, to: range.to,
             direction: direction == .ascending ? .ascending : .descending)
         isVerified = store.options.verifiesReads
         certainFrom = store.certainFrom
+        guard !store.uncertainties.isEmpty || !sources.unreadable.isEmpty else { return }
         pending = store.uncertainties.map {
             .damaged(
                 file: $0.file, offset: $0.offset, length: $0.length,
                 reason: "nothing tells which key was there; keys it may have changed are left out")
         }
-        pending += sources.flatMap(\.entries.unreadable)
+        pending += sources.unreadable
     }
 
     /// Goes on to the next key and lends it with its value where they lie, without a copy.
@@ -69,15 +73,13 @@ public struct EntryCursor {
     public mutating func withNext<Result>(
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Result
     ) throws(StoreError) -> Result? {
-        guard let (source, entry) = try nextLive() else { return nil }
-        if let (coming, offset) = merge.upcoming() {
-            places[coming].moved(to: offset).prefetch()
-        }
-        let record = places[source].moved(to: entry.offset)
+        if !pending.isEmpty { throw pending.removeFirst() }
+        guard let (source, entry) = nextLive() else { return nil }
+        let record = sources.places[source].moved(to: entry.offset)
         // SAFETY: the segment and the image behind the entry live as long as this cursor.
         guard unsafe record.hasKey(entry.key.bytes),
             let value = unsafe record.value(isVerified: isVerified)
-        else { throw segments[source].damagedRecord(of: entry) }
+        else { throw sources.segments[source].damagedRecord(of: entry) }
         return unsafe body(entry.key.bytes, value.bytes)
     }
 
@@ -92,21 +94,47 @@ public struct EntryCursor {
 
     /// The next key alone; nil at the end. Reads no value, and so finds no damage in one.
     public mutating func nextKey() throws(StoreError) -> [UInt8]? {
-        guard let (_, entry) = try nextLive() else { return nil }
+        guard let entry = try nextEntry() else { return nil }
         return unsafe Array(entry.key)
     }
 
     /// Goes on to the next key and returns whether there was one: counting without copies.
-    mutating func skip() throws(StoreError) -> Bool { try nextLive() != nil }
+    mutating func skip() throws(StoreError) -> Bool { try nextEntry() != nil }
 
-    @inline(__always)
-    private mutating func nextLive() throws(StoreError) -> (source: Int, entry: HintEntry)? {
+    /// The next entry whose record is not needed.
+    private mutating func nextEntry() throws(StoreError) -> HintEntry? {
         if !pending.isEmpty { throw pending.removeFirst() }
-        while let (source, entry) = merge.next() {
-            if entry.kind == .value && entry.sequence >= certainFrom {
-                return (source, entry)
+        return nextLive(asks: false)?.entry
+    }
+
+    /// The next entry of a value.
+    ///
+    /// - Parameter asks: the records of entries are asked for ahead of their turn.
+    @inline(__always)
+    private mutating func nextLive(asks: Bool = true) -> SortedMerge.Winner? {
+        while true {
+            if windowStart == window.count {
+                refillWindow(asks: asks)
+                if window.isEmpty { return nil }
+            }
+            let (source, entry) = window[windowStart]
+            windowStart &+= 1
+            if case .value = entry.kind, entry.sequence >= certainFrom { return (source, entry) }
+        }
+    }
+
+    @inline(never)
+    private mutating func refillWindow(asks: Bool) {
+        window.removeAll(keepingCapacity: true)
+        windowStart = 0
+        merge.take(windowSize, into: &window)
+        windowSize = min(windowSize * 2, Self.largestWindow)
+        guard asks else { return }
+        // At once, so that the processor looks for all of them at the same time.
+        unsafe sources.places.withUnsafeBufferPointer { places in
+            for (source, entry) in window {
+                unsafe places[source].moved(to: entry.offset).prefetch()
             }
         }
-        return nil
     }
 }

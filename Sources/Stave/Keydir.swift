@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 internal import StaveDisk
 internal import Synchronization
 
@@ -17,7 +18,9 @@ internal import Synchronization
 /// 3. Slots of a bucket fill from the front; a search ends at the first empty slot. A bucket that was
 ///    once full never has an empty slot again until the shard is rebuilt, so a search that must pass it
 ///    does (`remove` keeps this).
-/// 4. A shard grows by a quarter when it is 85 % full: 9.4 to 11.8 bytes a key at any size, and no set
+/// 4. A shard grows when it is 85 % full, to the next size of a series of its own. Each size is two
+///    fifths above the one before, and the shards' series lie evenly between each other: at any number
+///    of keys some are nearly full and some were just rebuilt, which makes 11.2 bytes a key. No set
 ///    ever moves more than a thousandth of the keys.
 /// 5. A rebuilt shard is published with one store of its descriptor. A reader that misses in the old
 ///    table looks again if the descriptor has changed; one that hits read what was true after it began.
@@ -48,9 +51,10 @@ internal import Synchronization
         unsafe liveSlots = .allocate(capacity: Self.shardCount)
         unsafe usedSlots.initialize(repeating: 0, count: Self.shardCount)
         unsafe liveSlots.initialize(repeating: 0, count: Self.shardCount)
-        let buckets = Self.buckets(forLive: expectedCount / Self.shardCount)
-        memory.expect(bytes: buckets * Self.shardCount * 64)
-        for shard in 0..<Self.shardCount {
+        let expected = Double(expectedCount / Self.shardCount)
+        let sizes = (0..<Self.shardCount).map { Self.buckets(forUsed: expected, shard: $0) }
+        memory.expect(bytes: sizes.reduce(0) { $0 + $1 * 64 })
+        for (shard, buckets) in sizes.enumerated() {
             let table = unsafe try memory.allocate(buckets: buckets)
             unsafe (descriptors + shard).initialize(to: Atomic(Self.descriptor(table, buckets)))
         }
@@ -183,7 +187,7 @@ internal import Synchronization
         let used = Self.place(Self.word(hash, location), in: descriptor)
         unsafe usedSlots[shard] &+= used
         unsafe liveSlots[shard] &+= 1
-        liveCount.wrappingAdd(1, ordering: .relaxed)
+        countLive(1)
     }
 
     /// Removes the key in `slot`.
@@ -208,7 +212,13 @@ internal import Synchronization
             }
         }
         unsafe liveSlots[shard] &-= 1
-        liveCount.wrappingSubtract(1, ordering: .relaxed)
+        countLive(-1)
+    }
+
+    /// Only the writer changes it: a locked instruction would cost as much as half the search.
+    @inline(__always)
+    private func countLive(_ change: Int) {
+        liveCount.store(liveCount.load(ordering: .relaxed) &+ change, ordering: .relaxed)
     }
 
     /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
@@ -227,26 +237,56 @@ internal import Synchronization
 
     // MARK: Tables
 
-    /// Rebuilds a shard without its deleted slots, with room for a quarter more keys (rule 4).
+    /// Rebuilds a shard without its deleted slots, with room for more keys (rule 4).
     @inline(never)
     private func rebuild(_ shard: Int) throws(StoreError) -> UInt64 {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
-        let live = unsafe Int(liveSlots[shard]) + 1
-        let buckets = Self.buckets(forLive: live)
+        let buckets = bucketsToRebuild(shard)
         let table = unsafe try memory.allocate(buckets: buckets)
         let new = unsafe Self.descriptor(table, buckets)
-        var used: Int32 = 0
-        let source = unsafe Self.table(old)
-        let sourceBuckets = Self.buckets(old)
-        for index in 0..<(sourceBuckets * Self.slotsPerBucket) {
-            let word = unsafe source[index].load(ordering: .relaxed)
-            if word > Self.deleted { used &+= Self.place(word, in: new) }
-        }
-        unsafe usedSlots[shard] = used
+        unsafe usedSlots[shard] = Self.move(old, to: new)
         unsafe descriptors[shard].store(new, ordering: .releasing)
-        unsafe memory.free(source, buckets: sourceBuckets)
+        unsafe memory.free(Self.table(old), buckets: Self.buckets(old))
         return new
+    }
+
+    /// A tenth at least is free then, so that keys which come and go do not make it rebuild again and again.
+    private func bucketsToRebuild(_ shard: Int) -> Int {
+        Self.buckets(forUsed: unsafe Double(liveSlots[shard] + 1) * 1.1, shard: shard)
+    }
+
+    /// Fills an empty table with what lives in another one. Returns how many slots that are.
+    private static func move(_ old: UInt64, to new: UInt64) -> Int32 {
+        let (source, target) = unsafe (table(old), table(new))
+        let count = buckets(new)
+        var moved: Int32 = 0
+        // Slots in use of each new bucket: they are not read, only written.
+        unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { used in
+            unsafe used.initialize(repeating: 0)
+            for index in 0..<(buckets(old) &* slotsPerBucket) {
+                let word = unsafe source[index].load(ordering: .relaxed)
+                if word <= deleted { continue }
+                var bucket = bucket(tag: word >> Location.bits, of: count)
+                while unsafe used[bucket] == slotsPerBucket {
+                    bucket = bucket &+ 1 == count ? 0 : bucket &+ 1
+                }
+                let slot = unsafe bucket &* slotsPerBucket &+ Int(used[bucket])
+                unsafe target[slot].store(word, ordering: .relaxed)
+                unsafe used[bucket] &+= 1
+                moved &+= 1
+            }
+        }
+        return moved
+    }
+
+    /// Gives back what room for keys was made and not needed: more than 12 bytes a key.
+    func trim() throws(StoreError) {
+        guard isRestored, byteCount > 12 * count + (64 << 10) * 2 else { return }
+        for shard in 0..<Self.shardCount {
+            let buckets = unsafe Self.buckets(descriptors[shard].load(ordering: .relaxed))
+            if buckets > bucketsToRebuild(shard) { _ = try rebuild(shard) }
+        }
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
@@ -266,8 +306,13 @@ internal import Synchronization
         }
     }
 
-    private static func buckets(forLive live: Int) -> Int {
-        max(1, (live * 100 + 68 * slotsPerBucket - 1) / (68 * slotsPerBucket))
+    /// Buckets of the smallest table in a shard's series that `used` slots do not fill (rule 4).
+    private static func buckets(forUsed used: Double, shard: Int) -> Int {
+        let least = max(1, used / (0.85 * Double(slotsPerBucket)))
+        let step = log2(1.4)
+        let phase = Double(shard) / Double(shardCount)
+        let exponent = (log2(least) / step - phase).rounded(.up) + phase
+        return Int(exp2(exponent * step).rounded(.up))
     }
 
     static func descriptor(_ table: UnsafeMutableRawPointer, _ buckets: Int) -> UInt64 {
@@ -289,6 +334,9 @@ internal import Synchronization
     static func shard(_ hash: UInt64) -> Int {
         Int(truncatingIfNeeded: hash >> (64 - shardBits))
     }
+
+    /// The bits of a hash that say which shard, bucket and tag.
+    static let hashMask: UInt64 = ~(1 << 30 - 1)
 
     @inline(__always)
     private static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }

@@ -11,9 +11,12 @@ internal import Glibc
         let size: Int
         var used = 0
         var freed = 0
+        /// Pages up to here are in memory.
+        var populated = 0
     }
 
     private static let hugePage = 2 << 20
+    private static let populateStep = 64 << 10
     private var stretches: [Stretch] = []
     private var limbo = Limbo()
     private var nextSize = 128 << 10
@@ -40,7 +43,19 @@ internal import Glibc
         let table = unsafe stretches[last].base + stretches[last].used
         stretches[last].used += size
         liveBytes += size
+        if stretches[last].used > stretches[last].populated { populate(last) }
         return unsafe table
+    }
+
+    /// Has the kernel make pages ready, some at a time: a fault for each would cost several times as much.
+    private mutating func populate(_ index: Int) {
+        let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14; not in Glibc's module
+        let stretch = stretches[index]
+        let end = min(stretch.size, max(stretch.used, stretch.populated + Self.populateStep))
+        let aligned = (end + 4095) & ~4095
+        unsafe madvise(
+            stretch.base + stretch.populated, aligned - stretch.populated, populateWrite)
+        stretches[index].populated = aligned
     }
 
     /// Takes a table back that no descriptor names any more.

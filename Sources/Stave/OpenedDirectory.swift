@@ -115,44 +115,14 @@ final class OpenedDirectory {
 // MARK: - The second half: the keydir, and settling what a crash left
 
 extension Store {
-    /// Fills keydir and segment table from the sorted merge over all segments' entries.
+    /// Fills keydir and segment table from what recovery found.
     func fillKeydir(_ recovered: RecoveredStore) throws(StoreError) {
-        for segment in recovered.segments {
+        if let saved = recovered.saved { restoreSegments(recovered, saved) }
+        for segment in recovered.segments where segment.slot < 0 {
             try table.add(segment, limit: min(segment.end, segment.fileSize))
         }
-        var merge = SortedMerge(recovered.images)
-        // Counted here and told to the segments at the end: an object a record would cost more.
-        var bytes = [(live: Int, tombstones: Int)](
-            repeating: (0, 0), count: recovered.segments.count)
-        let slots = recovered.segments.map(\.slot)
-        // Sorted by key, entries go to random places of the keydir: each is put in sixteen entries
-        // after its cache line was asked for.
-        var waiting = InlineArray<16, (hash: UInt64, location: UInt64)>(repeating: (0, 0))
-        var inserted = 0
-        while let (source, entry) = merge.next() {
-            guard entry.kind == .value else {
-                bytes[source].tombstones += entry.recordLength
-                continue
-            }
-            bytes[source].live += entry.recordLength
-            // SAFETY: the image behind the entry lives in `recovered`.
-            let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
-            keydir.prefetch(hash)
-            let place = inserted % waiting.count
-            if inserted >= waiting.count { try fill(waiting[place]) }
-            waiting[place] = (hash, Location(slot: slots[source], offset: entry.offset).bits)
-            inserted += 1
-        }
-        for place in 0..<min(inserted, waiting.count) { try fill(waiting[place]) }
-        for (segment, bytes) in zip(recovered.segments, bytes) {
-            segment.liveBytes += bytes.live
-            segment.tombstoneBytes += bytes.tombstones
-        }
-    }
-
-    private func fill(_ entry: (hash: UInt64, location: UInt64)) throws(StoreError) {
-        try keydir.makeRoom(entry.hash)
-        keydir.insert(entry.hash, Location(bits: entry.location))
+        try Replay(into: self).run(recovered)
+        try keydir.trim()
     }
 
     /// Brings the disk to what recovery decided: cuts the torn tail, commits segments that end early,

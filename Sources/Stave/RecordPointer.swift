@@ -1,5 +1,4 @@
 internal import CLinux
-internal import Glibc
 internal import StaveDisk
 
 /// A record where it lies in a mapped segment. Nothing of it is believed before it is checked: the
@@ -43,9 +42,19 @@ internal import StaveDisk
         let record = unsafe segment + offset
         let length = unsafe record.loadUnaligned(fromByteOffset: 24, as: UInt16.self)
         guard Int(UInt16(littleEndian: length)) == key.byteCount else { return false }
-        return unsafe key.withUnsafeBytes {
-            unsafe memcmp($0.baseAddress!, record + start, $0.count) == 0
+        return unsafe key.withUnsafeBytes { unsafe isEqual($0, record + start) }
+    }
+
+    /// The key's bytes, unchecked; none where the record does not fit into its segment.
+    @inline(__always)
+    var key: UnsafeRawBufferPointer {
+        let start = RecordHeader.byteCount
+        guard let header, limit &- offset >= start &+ header.keyLength else {
+            return unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         }
+        // SAFETY: the key lies inside the segment.
+        return unsafe UnsafeRawBufferPointer(
+            start: segment + offset + start, count: header.keyLength)
     }
 
     /// The header's fields, unchecked; nil where there is no room for them.
@@ -83,4 +92,30 @@ internal import StaveDisk
         }
         return unsafe value
     }
+}
+
+/// Do as many bytes stand at `other`? By words: keys are short, and a call of memcmp(3) would be felt.
+@inline(__always)
+private func isEqual(_ key: UnsafeRawBufferPointer, _ other: UnsafeRawPointer) -> Bool {
+    var offset = 0
+    // SAFETY: both have `key.count` bytes, and each load ends there at the latest.
+    while offset &+ 8 <= key.count {
+        if unsafe word(key.baseAddress!, offset) != word(other, offset) { return false }
+        offset &+= 8
+    }
+    if offset == key.count { return true }
+    if key.count >= 8 {
+        let last = key.count &- 8
+        return unsafe word(key.baseAddress!, last) == word(other, last)
+    }
+    while offset < key.count {
+        if unsafe key[offset] != other.load(fromByteOffset: offset, as: UInt8.self) { return false }
+        offset &+= 1
+    }
+    return true
+}
+
+@inline(__always)
+private func word(_ bytes: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
 }

@@ -4,7 +4,11 @@ internal import StaveDisk
 struct RecoveredLog {
     /// Where the log ends.
     var end = SegmentHeader.byteCount
-    var records = RecordList()
+    var records: LogRecords
+    /// Lowest and highest number of the log's records; nil without records.
+    var sequences: ClosedRange<UInt64>?
+    /// The number of the first record at or above the mark.
+    var firstUnsynced: UInt64?
     /// Synced, in bytes; 0 where the mark does not check out.
     var mark = 0
     /// Bytes behind `end` that are not just reserved space.
@@ -45,16 +49,12 @@ extension Recovery {
         }
         segment.end = log.end
         segment.sequences = knownSequences(of: entry)
-        segment.sequences.include(log.records.sequences)
-        // SAFETY: all of `log.records` lie inside the mapped file.
-        let bytes = unsafe segment.bytes(upTo: log.end)
-        let image = unsafe log.records.image(
-            of: bytes, identity: segment.identity, segmentLength: log.end)
+        segment.sequences.include(log.sequences)
         result.segments.append(segment)
-        add(image, of: segment)
+        result.logs.append((segment, log.records))
         let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
         see(log.highestSequence)
-        if let first = unsafe log.records.firstSequence(from: log.mark, in: bytes) {
+        if let first = log.firstUnsynced {
             result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
         if log.mark != size {
@@ -81,7 +81,7 @@ extension Recovery {
     ) throws(StoreError) {
         let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
         try report(problem, in: segment)
-        var log = RecoveredLog()
+        var log = RecoveredLog(records: LogRecords(from: segment.end))
         // SAFETY: `size` bytes of the file are mapped.
         unsafe countCutRecords(of: segment, segment.bytes(upTo: size), &log)
         see(log.highestSequence)
@@ -97,15 +97,13 @@ extension Recovery {
         segment.end = SegmentHeader.byteCount
         segment.keepsCutBytes = true
         result.segments.append(segment)
-        let empty = HintBuilder().finish(identity: segment.identity, segmentLength: segment.end)
-        add(empty, of: segment)
         result.full.append(segment)
     }
 
     private mutating func readLog(
         of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?, from start: Int
     ) throws(StoreError) -> RecoveredLog {
-        var log = RecoveredLog()
+        var log = RecoveredLog(records: LogRecords(from: start))
         let limit = min(size, seal?.length ?? size)
         // SAFETY: `limit` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: limit)
@@ -132,8 +130,9 @@ extension Recovery {
                     log.hasTornTail = true
                     break scan
                 }
-                log.records.append(header, at: offset)
-                log.highestSequence = max(log.highestSequence, header.sequence)
+                // The processor guesses no further than a page.
+                segment.record(at: offset + 1024, upTo: limit).prefetch()
+                unsafe note(header, at: offset, in: bytes, &log)
                 offset += header.recordLength
             case .unreadable(let until, _):
                 guard offset < log.mark else {
@@ -156,6 +155,22 @@ extension Recovery {
         }
         log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
         return log
+    }
+
+    /// Notes a whole record of the log.
+    @inline(__always)
+    private func note(
+        _ header: RecordHeader, at offset: Int, in bytes: UnsafeRawBufferPointer,
+        _ log: inout RecoveredLog
+    ) {
+        log.highestSequence = max(log.highestSequence, header.sequence)
+        log.sequences.include(header.sequence)
+        if offset >= log.mark, log.firstUnsynced == nil { log.firstUnsynced = header.sequence }
+        guard header.sequence >= result.firstSequence else { return }
+        let start = offset + RecordHeader.byteCount
+        let key = unsafe bytes.bytes.extracting(start..<(start + header.keyLength))
+        log.records.append(
+            header, hash: Checksum.hash(key, seed: manifest.storeID.low), at: offset)
     }
 
     /// Notes damage below the synced mark, and returns where to go on.

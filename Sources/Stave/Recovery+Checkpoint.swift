@@ -35,11 +35,13 @@ extension Recovery {
         }
     }
 
-    /// Something contradicts the checkpoint, or so much is newer that the sorted merge is faster.
+    /// Something contradicts the checkpoint, or so much is newer that reading all of it is faster.
     var isCheckpointUseless: Bool {
         guard let saved = result.saved else { return false }
         let isCut = result.segments.contains { $0.end < saved.segments[$0.number]?.end ?? 0 }
-        let newer = result.newer.reduce(0) { $0 + $1.image.count }
+        let newer =
+            result.entries.reduce(0) { $0 + $1.image.count }
+            + result.logs.reduce(0) { $0 + $1.records.count }
         return isCut || newer > saved.checkpoint.count / 4 + (64 << 10)
     }
 
@@ -52,13 +54,5 @@ extension Recovery {
 
     private func known(_ entry: Manifest.Segment) -> KeydirCheckpoint.Segment? {
         result.saved?.segments[entry.number]
-    }
-
-    mutating func add(_ image: HintImage, of segment: Segment) {
-        if result.saved == nil {
-            result.images.append(image)
-        } else {
-            result.newer.append((segment, image))
-        }
     }
 }

@@ -6,10 +6,12 @@ struct RecoveredStore {
     var segments: [Segment] = []
     /// The keydir as it was saved, if that can be used.
     var saved: SavedTables?
-    /// With `saved`: the entries of what is newer, in the order of `segments`.
-    var newer: [(segment: Segment, image: HintImage)] = []
-    /// Without: each segment's entries, in the order of `segments`.
-    var images: [HintImage] = []
+    /// The saved keydir knows all writes with lower numbers.
+    var firstSequence: UInt64 { saved?.checkpoint.nextSequence ?? 0 }
+    /// Entries of sealed segments; with `saved`, of those that are newer.
+    var entries: [(segment: Segment, image: HintImage)] = []
+    /// Records of unsealed segments; with `saved`, those that are newer.
+    var logs: [(segment: Segment, records: LogRecords)] = []
     /// Sealed segments whose hint file is missing or bad.
     var withoutHint: [Segment] = []
     /// The active segment, if the store has one.
@@ -185,7 +187,7 @@ struct Recovery: ~Copyable {
             }
         } else if let hint = hint(of: segment, in: directory) {
             segment.remember(hint)
-            add(hint, of: segment)
+            result.entries.append((segment, hint))
         } else {
             result.withoutHint.append(segment)
             readRecords(of: segment, size: min(size, seal.length), above: seal.sequences.upperBound)
@@ -260,7 +262,7 @@ struct Recovery: ~Copyable {
         let image = unsafe records.image(
             of: bytes, identity: segment.identity, segmentLength: segment.end)
         segment.remember(image)
-        add(image, of: segment)
+        result.entries.append((segment, image))
     }
 
     mutating func addUncertainty(

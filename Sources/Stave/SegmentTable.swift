@@ -21,6 +21,8 @@ internal import Synchronization
     private(set) var segments: [Segment?] = []
     private var freeSlots: [Int] = []
     private var hiddenSlots: Set<Int> = []
+    /// For the next snapshot, while no segment comes or goes: nothing keeps one longer than it must.
+    var lastSources: SortedSources?
 
     init() {
         // Reserved, not touched: the kernel backs only the entries in use.
@@ -38,9 +40,21 @@ internal import Synchronization
         segments.compactMap { $0 }.filter { !hiddenSlots.contains($0.slot) }
     }
 
-    func hide(_ segment: Segment) { hiddenSlots.insert(segment.slot) }
+    func hide(_ segment: Segment) {
+        hiddenSlots.insert(segment.slot)
+        lastSources = nil
+    }
 
-    func show(_ segment: Segment) { hiddenSlots.remove(segment.slot) }
+    func show(_ segment: Segment) {
+        hiddenSlots.remove(segment.slot)
+        lastSources = nil
+    }
+
+    /// The next snapshot begins anew. Returns what is to be freed outside the lock.
+    func forgetSources() -> SortedSources? {
+        defer { lastSources = nil }
+        return lastSources
+    }
 
     /// Gives `segment` a slot. Throws where all are taken.
     func add(_ segment: Segment, limit: Int, isHidden: Bool = false) throws(StoreError) {
@@ -59,6 +73,7 @@ internal import Synchronization
 
     /// Frees the slot. No reader may hold a location in it any more.
     func remove(_ segment: Segment) {
+        lastSources = nil
         segments[segment.slot] = nil
         unsafe entries[segment.slot].segment = nil
         hiddenSlots.remove(segment.slot)
@@ -77,6 +92,7 @@ internal import Synchronization
     }
 
     private func fill(_ slot: Int, with segment: Segment, limit: Int) {
+        lastSources = nil
         unsafe entries[slot].base = unsafe segment.mapping.bytes.baseAddress
         unsafe entries[slot].identity = segment.identity
         unsafe entries[slot].segment = unsafe Unmanaged.passUnretained(segment)

@@ -15,14 +15,13 @@ public struct Snapshot: Sendable {
 
     init(of store: Store) {
         self.store = store
-        let ends: [(segment: Segment, end: Int)]
-        (ends, nextSequence, count) = store.writerLock.withLock {
-            (
-                store.table.visibleSegments.map { (segment: $0, end: $0.end) },
-                store.writer.nextSequence, store.keydir.count
-            )
+        // What was replaced is freed outside the lock.
+        let last: SortedSources?
+        (sources, nextSequence, count, last) = store.writerLock.withLock {
+            let last = store.table.lastSources
+            return (store.currentSources(), store.writer.nextSequence, store.keydir.count, last)
         }
-        sources = SortedSources(ends)
+        _ = last
     }
 
     /// Looks a key up and lends its value, as `Store.withValue(forKey:_:)` does.
@@ -64,11 +63,11 @@ public struct Snapshot: Sendable {
     ) throws(StoreError) -> Result? {
         let sources = sources.sorted(in: store)
         var newest: (segment: Segment, entry: HintEntry, end: Int)?
-        for (segment, entries) in sources {
-            if let damage = entries.unreadable.first { throw damage }
-            let entry = unsafe key.withUnsafeBytes { unsafe entries.image.entry(for: $0) }
+        if let damage = sources.unreadable.first { throw damage }
+        for (segment, image) in zip(sources.segments, sources.chains.images) {
+            let entry = unsafe key.withUnsafeBytes { unsafe image.entry(for: $0) }
             if let entry, entry.sequence >= newest?.entry.sequence ?? 0 {
-                newest = (segment, entry, entries.end)
+                newest = (segment, entry, image.segmentLength)
             }
         }
         try store.requireCertain(newest?.entry.sequence ?? 0)
@@ -80,28 +79,62 @@ public struct Snapshot: Sendable {
     }
 }
 
-/// One run of sorted entries, and the segment that has their records.
-typealias SortedSource = (segment: Segment, entries: SortedEntries)
-
-/// A snapshot's segments, and their sorted entries as soon as somebody needs them.
-private final class SortedSources: @unchecked Sendable {
-    // @unchecked: `sources` is guarded by `lock`.
+/// The segments of a moment, and their sorted entries as soon as somebody needs them.
+final class SortedSources: @unchecked Sendable {
+    // @unchecked: `made` is guarded by `lock`.
     private let ends: [(segment: Segment, end: Int)]
+    /// The number of the first write that came later.
+    let nextSequence: UInt64
     private let lock = Lock()
-    private var sources: [SortedSource]?
+    private var made: Sorted?
 
-    init(_ ends: [(segment: Segment, end: Int)]) { self.ends = ends }
+    init(_ ends: [(segment: Segment, end: Int)], nextSequence: UInt64) {
+        self.ends = ends
+        self.nextSequence = nextSequence
+    }
 
-    func sorted(in store: Store) -> [SortedSource] {
-        lock.withLock {
-            if let sources { return sources }
-            let made = ends.flatMap { segment, end in
-                // The labels save a cast of each element.
-                store.sortedRuns(of: segment, upTo: end).map { (segment: segment, entries: $0) }
-            }
-            sources = made
-            return made
+    /// Runs of sorted entries, and where their records lie.
+    final class Sorted: @unchecked Sendable {
+        // @unchecked: nothing changes after init.
+        let chains: ImageChains
+        /// Of each of the images.
+        let segments: [Segment]
+        /// A record at offset 0 of each. The segments keep what these point at.
+        let places: [RecordPointer]
+        let unreadable: [StoreError]
+
+        init(_ runs: [(segment: Segment, entries: SortedEntries)]) {
+            chains = ImageChains(runs.map(\.entries.image))
+            segments = runs.map(\.segment)
+            places = runs.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
+            unreadable = runs.flatMap(\.entries.unreadable)
         }
+    }
+
+    func sorted(in store: Store) -> Sorted {
+        lock.withLock {
+            if let made { return made }
+            let sorted = Sorted(
+                ends.flatMap { segment, end in
+                    // The labels save a cast of each element.
+                    store.sortedRuns(of: segment, upTo: end).map { (segment: segment, entries: $0) }
+                })
+            made = sorted
+            return sorted
+        }
+    }
+}
+
+extension Store {
+    /// What the store's segments hold now; the same as last time if nothing was written and no segment
+    /// came or went. Under the writer lock.
+    fileprivate func currentSources() -> SortedSources {
+        if let last = table.lastSources, last.nextSequence == writer.nextSequence { return last }
+        let sources = SortedSources(
+            table.visibleSegments.map { (segment: $0, end: $0.end) },
+            nextSequence: writer.nextSequence)
+        table.lastSources = sources
+        return sources
     }
 }
 

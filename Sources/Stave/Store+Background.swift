@@ -2,7 +2,8 @@ internal import StaveDisk
 internal import Synchronization
 
 // What happens without being asked. One thread syncs once a second and seals full segments; another one
-// compacts, so that a long compaction holds neither up. Both start when there is first something to do.
+// compacts, so that a long compaction holds neither up; a third makes pages ready that a writer comes to
+// next. Each starts when there is first something to do.
 
 extension Store {
     /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
@@ -13,6 +14,8 @@ extension Store {
     @inline(never)
     func tend() throws(StoreError) {
         let (fullCount, use) = writerLock.withLock { (writer.full.count, spaceUse()) }
+        populator.start { [weak self] in self?.populateAhead() }
+        populator.wake()
         if fullCount > 0 {
             startWorker()
             worker.wake()
@@ -50,6 +53,16 @@ extension Store {
             gate.waitForChange()
             patience -= 1
         }
+    }
+
+    private func populateAhead() {
+        let next = writerLock.withLock { () -> (appender: Appender, pages: Range<Int>)? in
+            guard let appender = writer.appender, let pages = appender.pagesAhead() else {
+                return nil
+            }
+            return (appender, pages)
+        }
+        if let next, !isClosing { next.appender.populate(next.pages) }
     }
 
     func startWorker() {

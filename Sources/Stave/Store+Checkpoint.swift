@@ -6,8 +6,8 @@ internal import StaveDisk
 extension Store {
     // MARK: At open
 
-    /// Fills keydir and segment table from a checkpoint and what is newer.
-    func restore(_ saved: SavedTables, _ recovered: RecoveredStore) throws(StoreError) {
+    /// Gives the segments that a checkpoint knows what it says of them.
+    func restoreSegments(_ recovered: RecoveredStore, _ saved: SavedTables) {
         let known = saved.segments
         for segment in recovered.segments {
             guard let found = known[segment.number] else { continue }
@@ -16,44 +16,12 @@ extension Store {
             segment.liveBytes = found.liveBytes
             segment.tombstoneBytes = found.tombstoneBytes
         }
-        for segment in recovered.segments where segment.slot < 0 {
-            try table.add(segment, limit: min(segment.end, segment.fileSize))
-        }
         let sources = recovered.segments.compactMap { segment in
             known[segment.number].map { (segment: segment, end: $0.end) }
         }
         saved.source = { [unowned self] (body) throws(StoreError) in
             try forEachEntry(of: sources, body)
         }
-        // Merged: a compaction's output comes behind the segment that was active meanwhile, and holds
-        // older versions than that one.
-        var merge = SortedMerge(recovered.newer.map(\.image))
-        while let (source, entry) = merge.next() {
-            guard entry.sequence >= saved.checkpoint.nextSequence else { continue }
-            try replay(entry, in: recovered.newer[source].segment)
-        }
-    }
-
-    /// What became of a key after the checkpoint.
-    private func replay(_ entry: HintEntry, in segment: Segment) throws(StoreError) {
-        // SAFETY: the image behind the entry lives as long as the caller's list.
-        let key = unsafe entry.key.bytes
-        let hash = Checksum.hash(key, seed: hashSeed)
-        let descriptor = try keydir.makeRoom(hash)
-        let old = unsafe existing(key, hash: hash, descriptor: descriptor)
-        if let old = unsafe old { forget(unsafe old.location) }
-        guard entry.kind == .value else {
-            if let old = unsafe old { unsafe keydir.remove(old.slot, hash: hash) }
-            segment.tombstoneBytes += entry.recordLength
-            return
-        }
-        let location = Location(slot: segment.slot, offset: entry.offset)
-        if let old = unsafe old {
-            unsafe keydir.replace(old.slot, hash: hash, with: location)
-        } else {
-            keydir.insert(hash, location)
-        }
-        segment.liveBytes += entry.recordLength
     }
 
     /// All keys of these segments by the sorted merge, for a table that is lost.

@@ -1,8 +1,9 @@
 internal import StaveDisk
 
 extension Store {
-    /// Rewrites all segments that hold dead records or are small, so that the directory shrinks to
-    /// about the size of the live records. Reads and writes go on meanwhile.
+    /// Rewrites all segments that hold dead records, are small, or keep the store from being one sorted
+    /// sequence, so that the directory shrinks to about the size of the live records and scans read one
+    /// segment after the other. Reads and writes go on meanwhile.
     ///
     /// Needs free space for a copy of the live records of what it rewrites.
     ///
@@ -25,8 +26,8 @@ extension Store {
         let (inputs, others) = compactionCandidates()
         guard !inputs.isEmpty else { return CompactionReport() }
         return try run(
-            Compaction(of: inputs, others: others, in: self), ticket: ticket, bytesPerSecond: 0,
-            bytesBefore: bytesBefore, progress: progress)
+            Compaction(of: inputs, others: others, in: self, makesSequence: true), ticket: ticket,
+            bytesPerSecond: 0, bytesBefore: bytesBefore, progress: progress)
     }
 
     /// What `compact()` would do now, without doing it. Its figures are exact if nothing is written
@@ -37,7 +38,7 @@ extension Store {
         defer { compactionLock.unlock() }
         let (inputs, others) = compactionCandidates(withActive: true)
         guard !inputs.isEmpty else { return CompactionReport() }
-        return try Compaction(of: inputs, others: others, in: self).plan()
+        return try Compaction(of: inputs, others: others, in: self, makesSequence: true).plan()
     }
 
     /// Makes compactions wait, the one that runs and later ones, until `resumeCompaction`.
@@ -114,12 +115,21 @@ extension Store {
     private func compactionCandidates(
         withActive: Bool = false
     ) -> (inputs: [Segment], others: [Segment]) {
-        writerLock.withLock {
-            let all = table.visibleSegments.filter {
-                $0.isSealed || (withActive && $0.sequences != nil)
-            }
-            let inputs = all.worthRewriting(segmentSize: options.segmentSize)
-            return (inputs, all.filter { segment in !inputs.contains { $0 === segment } })
+        let all = writerLock.withLock {
+            table.visibleSegments.filter { $0.isSealed || (withActive && $0.sequences != nil) }
+                .map { (segment: $0, end: $0.end) }
         }
+        var images: [ObjectIdentifier: HintImage] = [:]
+        for (segment, end) in all {
+            let entries = sortedEntries(of: segment, upTo: end)
+            if entries.unreadable.isEmpty { images[ObjectIdentifier(segment)] = entries.image }
+        }
+        let inputs = writerLock.withLock {
+            all.map(\.segment).worthRewriting(segmentSize: options.segmentSize) {
+                images[ObjectIdentifier($0)]
+            }
+        }
+        let others = all.map(\.segment).filter { segment in !inputs.contains { $0 === segment } }
+        return (inputs, others)
     }
 }

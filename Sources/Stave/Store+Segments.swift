@@ -107,6 +107,8 @@ extension Store {
         writerLock.withLock { segment.isSealed = true }
         // Only an optimisation: without it, the next open reads the segment.
         try? writeHint(of: segment)
+        // The image in memory is not needed any more.
+        _ = writerLock.withLock { table.forgetSources() }
     }
 
     /// The segment's entries sorted by key, up to `end`.

@@ -67,26 +67,46 @@ extension Store {
         _ value: RawSpan, forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        let (appender, needsTending) = try requireRoom(length)
+        let needsTending = try requireRoom(length)
         // Now, because after the append nothing may fail any more.
         let descriptor = try keydir.makeRoom(hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
             valueLength: value.byteCount)
-        // Before the key is looked for: meanwhile its slot's cache line arrives.
-        let offset = try appender.append(header, key: key, value: value)
-        let old = unsafe existing(key, hash: hash, descriptor: descriptor)
-        written(sequence, length, in: appender.segment)
-        let location = Location(slot: appender.segment.slot, offset: offset)
-        if let old = unsafe old {
-            forget(unsafe old.location)
-            unsafe keydir.replace(old.slot, hash: hash, with: location)
-        } else {
-            keydir.insert(hash, location)
+        try withAppender { (appender) throws(StoreError) in
+            // Before the key is looked for: meanwhile its slot's cache line arrives.
+            let offset = try appender.append(header, key: key, value: value)
+            let old = unsafe existing(key, hash: hash, descriptor: descriptor)
+            written(sequence, length, in: appender.segment)
+            let location = Location(slot: appender.segment.slot, offset: offset)
+            if let old = unsafe old {
+                forget(unsafe old.location)
+                unsafe keydir.replace(old.slot, hash: hash, with: location)
+            } else {
+                keydir.insert(hash, location)
+            }
+            appender.segment.liveBytes &+= length
         }
-        appender.segment.liveBytes &+= length
         return (sequence, isTendingDue() || needsTending)
+    }
+
+    /// Lends the active segment's appender, after `requireRoom`, without the cost of a reference.
+    @inline(__always)
+    private func withAppender(
+        _ body: (Appender) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        // SAFETY: `writer.appender` holds the reference while the writer lock is held.
+        let failure = unsafe writer.active.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+            appender -> StoreError? in
+            do throws(StoreError) {
+                try body(appender)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
     }
 
     private func appendTombstone(
@@ -99,16 +119,18 @@ extension Store {
             return nil
         }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
-        let (appender, needsTending) = try requireRoom(length)
+        let needsTending = try requireRoom(length)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .tombstone, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
             valueLength: 0)
-        _ = try appender.append(header, key: key, value: key.extracting(0..<0))
-        written(sequence, length, in: appender.segment)
-        forget(unsafe old.location)
-        unsafe keydir.remove(old.slot, hash: hash)
-        appender.segment.tombstoneBytes &+= length
+        try withAppender { (appender) throws(StoreError) in
+            _ = try appender.append(header, key: key, value: key.extracting(0..<0))
+            written(sequence, length, in: appender.segment)
+            forget(unsafe old.location)
+            unsafe keydir.remove(old.slot, hash: hash)
+            appender.segment.tombstoneBytes &+= length
+        }
         return (sequence, isTendingDue() || needsTending)
     }
 
@@ -158,7 +180,7 @@ extension Store {
     }
 
     @inline(never)
-    private func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
+    func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
         if table.record(at: location).headerChecksOut() { return false }
         return hintNames(key, at: location) == true
     }
@@ -191,6 +213,7 @@ extension Store {
         if key.byteCount > Format.maxKeyLength { throw .keyTooLong(length: key.byteCount) }
     }
 
+    @inline(__always)
     func requireWritable() throws(StoreError) {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
@@ -202,16 +225,19 @@ extension Store {
         }
     }
 
-    /// The active segment, with room for a record; a new one where the old one is full.
+    /// Makes sure that the active segment has room for a record; begins a new one where it has not.
+    ///
+    /// - Returns: whether one was begun.
     @inline(__always)
-    private func requireRoom(
-        _ recordLength: Int
-    ) throws(StoreError) -> (appender: Appender, needsTending: Bool) {
+    private func requireRoom(_ recordLength: Int) throws(StoreError) -> Bool {
         try requireWritable()
-        if let appender = writer.appender, appender.hasRoom(recordLength) {
-            return (appender, false)
+        if let active = unsafe writer.active,
+            unsafe active._withUnsafeGuaranteedRef({ $0.hasRoom(recordLength) })
+        {
+            return false
         }
-        return (try beginSegment(recordLength), true)
+        _ = try beginSegment(recordLength)
+        return true
     }
 
     private func finishWrite(

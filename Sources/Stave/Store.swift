@@ -41,6 +41,7 @@ public final class Store: @unchecked Sendable {
     let durableSequence: Atomic<UInt64>
     let worker = Worker()
     let compactor = Worker()
+    let populator = Worker(isPeriodic: false)
     let gate = CompactionGate()
     /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
     let revisionWithoutIdleTombstones = Atomic<UInt64>(0)
@@ -88,7 +89,9 @@ public final class Store: @unchecked Sendable {
         if let saved = recovered.saved {
             keydir = try Keydir(restoring: saved)
         } else {
-            keydir = try Keydir(expectedCount: recovered.images.reduce(0) { $0 + $1.count })
+            keydir = try Keydir(
+                expectedCount: recovered.entries.reduce(0) { $0 + $1.image.count }
+                    + recovered.logs.reduce(0) { $0 + $1.records.count })
         }
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
@@ -102,11 +105,7 @@ public final class Store: @unchecked Sendable {
             readOnlyReason = nil
         }
         notices = recovered.notices
-        if let saved = recovered.saved {
-            try restore(saved, recovered)
-        } else {
-            try fillKeydir(recovered)
-        }
+        try fillKeydir(recovered)
         if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
         if readOnlyReason == nil { try settle(recovered) }
     }
@@ -137,6 +136,7 @@ public final class Store: @unchecked Sendable {
         gate.close()
         compactor.stop()
         worker.stop()
+        populator.stop()
         defer { compactionLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
         var problem: StoreError?
@@ -163,9 +163,16 @@ public final class Store: @unchecked Sendable {
 }
 
 /// What the writer lock guards, besides the keydir and the segment table.
-struct WriterState {
+@safe struct WriterState {
     /// The active segment; nil until the first write needs one.
-    var appender: Appender?
+    var appender: Appender? {
+        didSet { unsafe active = appender.map { unsafe .passUnretained($0) } }
+    }
+    /// The same for each write, without the cost of a reference.
+    private(set) var active: Unmanaged<Appender>?
+
+    init(nextSequence: UInt64) { self.nextSequence = nextSequence }
+
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
     var nextSequence: UInt64

@@ -1,8 +1,7 @@
 internal import Glibc
 internal import Synchronization
 
-/// The store's background thread: syncs once a second at `Durability.interval` and seals full
-/// segments. Started when there is first something to do.
+/// A background thread of the store, started when there is first something to do.
 @safe final class Worker: @unchecked Sendable {
     // @unchecked: all state is guarded by `mutex`.
 
@@ -16,8 +15,11 @@ internal import Synchronization
     let isStarted = Atomic<Bool>(false)
     private var isWanted = false
     private var task: (@Sendable () -> Void)?
+    private let isPeriodic: Bool
 
-    init() {
+    /// - Parameter isPeriodic: the task runs each second, too.
+    init(isPeriodic: Bool = true) {
+        self.isPeriodic = isPeriodic
         unsafe mutex = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
         unsafe condition = .allocate(capacity: 1)
@@ -31,7 +33,7 @@ internal import Synchronization
         unsafe mutex.deallocate()
     }
 
-    /// Starts the thread, once. `task` runs each second and after each `wake`.
+    /// Starts the thread, once. `task` runs after each `wake`.
     func start(_ task: @escaping @Sendable () -> Void) {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
@@ -78,8 +80,9 @@ internal import Synchronization
         unsafe pthread_mutex_lock(mutex)
         while true {
             if case .stopped = state { break }
-            if !isWanted { waitForASecond() }
+            if !isWanted { wait() }
             if case .stopped = state { break }
+            if !isPeriodic && !isWanted { continue }
             isWanted = false
             let task = self.task
             unsafe pthread_mutex_unlock(mutex)
@@ -90,7 +93,11 @@ internal import Synchronization
         unsafe pthread_mutex_unlock(mutex)
     }
 
-    private func waitForASecond() {
+    private func wait() {
+        guard isPeriodic else {
+            unsafe pthread_cond_wait(condition, mutex)
+            return
+        }
         var deadline = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &deadline)
         deadline.tv_sec += 1

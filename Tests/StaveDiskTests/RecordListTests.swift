@@ -209,10 +209,6 @@ struct RecordListTests {
                 ])
             #expect(records.count == 2998)
             #expect(records.sequences == 1...2999)
-            let after = maker.records[1000].offset
-            unsafe #expect(records.firstSequence(from: after, in: segment) == 1002)
-            unsafe #expect(records.firstSequence(from: 0, in: segment) == 1)
-            unsafe #expect(records.firstSequence(from: segment.count, in: segment) == nil)
         }
     }
 

@@ -1,6 +1,7 @@
-import StaveDisk
 import TestSupport
 import Testing
+
+@testable import StaveDisk
 
 @Suite("The sorted merge")
 struct SortedMergeTests {
@@ -87,6 +88,84 @@ struct SortedMergeTests {
                     let reversed = merged(images, from: from, to: to, .descending)
                     try #require(reversed == wanted.reversed())
                 }
+            }
+        }
+    }
+
+    /// A segment of each of these key ranges, with about as many keys.
+    private func images(_ ranges: [Range<Int>], _ random: inout SeededRandom) -> [HintImage] {
+        let order = ranges.indices.shuffled(using: &random)
+        return ranges.enumerated().map { index, range in
+            var maker = SegmentMaker(
+                number: UInt64(index + 1), identity: UInt64(index),
+                firstSequence: UInt64(order[index] * 1000 + 1))
+            for _ in range {
+                let number = Int.random(in: range, using: &random)
+                let key = Array("key \(number + 100_000)".utf8)
+                maker.append(number % 5 == 0 ? .tombstone : .value, key, [])
+            }
+            return maker.image
+        }
+    }
+
+    @Test("Images that do not overlap are one chain; others need as many as overlap in one place")
+    func chains() {
+        var random = SeededRandom.forTest()
+        func count(_ ranges: [Range<Int>]) -> Int {
+            ImageChains(images(ranges.shuffled(using: &random), &random)).ends.count
+        }
+        #expect(count([]) == 0)
+        #expect(count([0..<50]) == 1)
+        #expect(count([0..<50, 60..<90, 100..<300, 400..<401]) == 1)
+        #expect(count([0..<500, 10..<500, 600..<700, 800..<1000]) == 2)
+        #expect(count([0..<500, 0..<500, 0..<500]) == 3)
+        let empty = SegmentMaker().image
+        #expect(ImageChains([empty, images([0..<9], &random)[0], empty]).order == [1])
+    }
+
+    @Test("Chains of images are read within any bounds, both ways, as all keys sorted would be")
+    func chained() throws {
+        var random = SeededRandom.forTest()
+        for _ in 0..<60 {
+            let ranges = (0..<Int.random(in: 1...9, using: &random)).map { _ in
+                let start = Int.random(in: 0..<400, using: &random)
+                return start..<start + Int.random(in: 1...90, using: &random)
+            }
+            let images = images(ranges, &random)
+            let all = merged(images, from: nil, to: nil, .ascending)
+            var model: [[UInt8]: [Version]] = [:]
+            for (source, image) in images.enumerated() {
+                for index in 0..<image.count {
+                    let entry = image[index]
+                    unsafe model[Array(entry.key), default: []].append(version(source, entry))
+                }
+            }
+            try #require(all.map(\.key) == model.keys.sorted { $0.lexicographicallyPrecedes($1) })
+            for line in all {
+                let versions = ([line.winner] + line.losers).map(\.sequence)
+                try #require(versions == model[line.key]!.map(\.sequence).sorted(by: >))
+            }
+            for _ in 0..<20 {
+                let bounds = (0..<2).map { _ -> [UInt8]? in
+                    let number = Int.random(in: -20..<520, using: &random) + 100_000
+                    return random.chance(20) ? nil : Array("key \(number)".utf8)
+                }
+                let wanted = all.map(\.key).filter { key in
+                    bounds[0].map { !key.lexicographicallyPrecedes($0) } ?? true
+                        && bounds[1].map { key.lexicographicallyPrecedes($0) } ?? true
+                }
+                let up = merged(images, from: bounds[0], to: bounds[1], .ascending)
+                try #require(up.map(\.key) == wanted)
+                let down = merged(images, from: bounds[0], to: bounds[1], .descending)
+                try #require(Array(down.reversed()) == up)
+                var taken: [(source: Int, entry: HintEntry)] = []
+                var merge = SortedMerge(images, from: bounds[0], to: bounds[1])
+                let part = Int.random(in: 0...wanted.count, using: &random)
+                merge.take(part, into: &taken)
+                #expect(taken.count == part)
+                merge.take(.max, into: &taken)
+                try #require(
+                    taken.map { version($0.source, $0.entry) } == up.map(\.winner))
             }
         }
     }

@@ -75,6 +75,58 @@ struct KeydirTests {
         }
     }
 
+    @Test("A key takes as much memory at any number of keys", arguments: [false, true])
+    func bytesPerKey(isPresized: Bool) throws {
+        var random = SeededRandom(seed: 7)
+        var keydir = try Keydir()
+        for count in 1...400_000 {
+            let hash = random.next()
+            try keydir.makeRoom(hash)
+            keydir.insert(hash, Location(slot: 1, offset: count * 8))
+            guard count >= 100_000, count % 25_000 == 0 else { continue }
+            if isPresized { keydir = try Keydir(expectedCount: count) }
+            let bytes = Double(keydir.byteCount) / Double(count)
+            #expect(bytes > 10.9 && bytes < 11.5, "\(bytes) bytes a key at \(count) keys")
+        }
+    }
+
+    @Test("Keys that come and go in a full shard do not make it rebuild again and again")
+    func churn() throws {
+        var keydir = try Keydir()
+        var random = SeededRandom(seed: 11)
+        var hashes = (0..<9000).map { _ in random.next() >> Keydir.shardBits }
+        func insert(_ index: Int) throws {
+            try keydir.makeRoom(hashes[index])
+            keydir.insert(hashes[index], Location(slot: 1, offset: (index + 1) * 8))
+        }
+        // Nearly as many as fit before the shard grows beyond the size that it has at 5,000.
+        for index in 0..<5000 { try insert(index) }
+        var full = 5000
+        let descriptor = try keydir.descriptor(0)
+        while try keydir.makeRoom(0) == descriptor {
+            try insert(full)
+            full += 1
+        }
+        keydir = try Keydir()
+        hashes.removeLast(hashes.count - (full - 10))
+        for index in hashes.indices { try insert(index) }
+        var rebuilds = 0
+        for _ in 0..<30_000 {
+            let index = Int(random.next() % UInt64(hashes.count))
+            let old = Location(slot: 1, offset: (index + 1) * 8)
+            let slot = unsafe try keydir.slot(hashes[index], at: old)
+            unsafe keydir.remove(slot!, hash: hashes[index])
+            let hash = random.next() >> Keydir.shardBits
+            let before = try keydir.descriptor(hash)
+            if try keydir.makeRoom(hash) != before { rebuilds += 1 }
+            keydir.insert(hash, old)
+            hashes[index] = hash
+        }
+        // At least a tenth of the slots is free after each.
+        #expect(keydir.count == full - 10 && rebuilds <= 30_000 / (full / 10))
+        try keydir.checkInvariants()
+    }
+
     @Test("slot(at:) names a slot only for the very location")
     func slotAt() throws {
         let keydir = try Keydir()

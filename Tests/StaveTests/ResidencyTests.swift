@@ -1,7 +1,9 @@
 import Glibc
-import Stave
+import StaveDisk
 import TestSupport
 import Testing
+
+@testable import Stave
 
 struct ResidencyTests {
     @Test("warm brings the live segments into memory, and the statistics say so")
@@ -48,5 +50,36 @@ struct ResidencyTests {
         statistics = try store.statistics()
         #expect(!statistics.compactionAwaitsSegment)
         try store.close()
+    }
+
+    @Test("The background makes pages ready ahead of the writer, no more than the file has")
+    func populatesAhead() throws {
+        let folder = try TemporaryFolder()
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        let store = try Store(path: folder.path("store"), options: options)
+        store.populator.stop()
+        let value = [UInt8](repeating: 7, count: 100_000)
+        for number in 0..<60 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+        let appender = try #require(store.writer.appender)
+        let pages = try #require(appender.pagesAhead())
+        #expect(pages.lowerBound >= appender.segment.end)
+        #expect(pages.upperBound <= min(appender.reserved, appender.segment.end + (2 << 20)))
+        func residentAhead() -> Int {
+            appender.segment.mapping.residentBytes(upTo: pages.upperBound)
+                - appender.segment.mapping.residentBytes(upTo: pages.lowerBound)
+        }
+        appender.populate(pages)
+        #expect(appender.pagesAhead() == nil)
+        #expect(residentAhead() >= pages.count / 4096 * 4096)
+        // What is written there next is what is read.
+        for number in 60..<120 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+        #expect(try store.value(forKey: "k61") == value && store.count == 120)
+        // Cut meanwhile: nothing happens.
+        try store.close()
+        appender.populate(appender.segment.end..<(appender.segment.end + (1 << 20)))
+        let again = try Store(path: folder.path("store"), options: options)
+        #expect(again.notices == [] && again.count == 120)
+        try again.close()
     }
 }

@@ -6,7 +6,7 @@
 /// images are made.
 @safe package final class GrowingBytes {
     package private(set) var base: UnsafeMutableRawPointer
-    package private(set) var capacity: Int
+    private(set) var capacity: Int
     /// Bytes that are filled.
     package var count = 0
 

@@ -12,6 +12,9 @@
     private var sequences: ClosedRange<UInt64>?
     private var recordCount = 0
     private var tombstoneCount = 0
+    private var isInKeyOrder = true
+    /// Where the record of the last entry lies.
+    private var place = 0
 
     /// - Parameter capacity: bytes to make room for; more is made where that is not enough.
     package init(capacity: Int = HintImage.emptyLength) {
@@ -56,6 +59,8 @@
         unsafe target.copy(entry.key.bytes, to: HintImage.entryHeaderLength)
         length = end
         count &+= 1
+        if entry.offset < place { isInKeyOrder = false }
+        place = entry.offset
     }
 
     @inline(never)
@@ -88,7 +93,8 @@
             segmentLength: segmentLength)
         unsafe base.store(checksum, at: covered)
         storage.count = covered + HintImage.footerLength
-        return unsafe HintImage(trusting: storage.bytes, keeping: storage)
+        return unsafe HintImage(
+            trusting: storage.bytes, keeping: storage, isInKeyOrder: isInKeyOrder)
     }
 
     /// - Parameter target: `HintImage.headerLength` writable bytes.

@@ -1,6 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#endif
+internal import CLinux
 
 /// One entry of a hint file: what it says about one key.
 ///
@@ -35,6 +33,8 @@
         self.flags = flags
         unsafe self.key = unsafe key
     }
+
+    package var isValue: Bool { if case .value = kind { true } else { false } }
 
     /// Bytes of the record on disk.
     package var recordLength: Int {
@@ -82,13 +82,15 @@
     package let recordCount: Int
     /// Tombstones among them.
     package let tombstoneCount: Int
+    /// Do the records lie in the segment in the order of their keys? A compaction writes them so.
+    package private(set) var isInKeyOrder = true
     private let offsets: Int
     /// Bytes that all keys begin with.
-    private var common = 0
-    /// Of every 64th key the eight bytes behind these, as a number: a search of the image begins here, in
-    /// an eighth of a byte a key, where it would miss the cache twice a step.
-    private var fence: [UInt64] = []
-    private static let fenceStep = 64
+    private(set) var common = 0
+    /// Of every 16th key the eight bytes behind these, as a number: a search of the image begins here, in
+    /// half a byte a key, where it would miss the cache twice a step.
+    private(set) var fence: [UInt64] = []
+    static let fenceStep = 16
 
     /// Checks every field and takes the bytes over.
     ///
@@ -149,8 +151,11 @@
     }
 
     /// Takes over bytes that this process has just made: their fields are believed.
-    package convenience init(trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject) {
+    convenience init(
+        trusting bytes: UnsafeRawBufferPointer, keeping owner: AnyObject, isInKeyOrder: Bool
+    ) {
         unsafe self.init(unchecked: bytes, keeping: owner)
+        self.isInKeyOrder = isInKeyOrder
         buildFence()
     }
 
@@ -175,6 +180,8 @@
         else { throw FormatError("hint file header is impossible", at: 48) }
         var next = Self.headerLength
         var previous = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        var previousPrefix: UInt64 = 0
+        var place = 0
         for index in 0..<count {
             let offset = Int(span.load(offsets + index * 4, as: UInt32.self))
             guard offset == next, offsets - offset >= Self.entryHeaderLength else {
@@ -187,9 +194,9 @@
             let entry = self[index]
             // SAFETY: the key lies inside the image, as was just checked.
             let key = unsafe entry.key
-            guard unsafe index == 0 || compareKeys(previous, key) < 0 else {
-                throw FormatError("entry \(index) is out of order", at: offset)
-            }
+            let prefix = unsafe keyPrefix(key)
+            guard unsafe previousPrefix < prefix || index == 0 || compareKeys(previous, key) < 0
+            else { throw FormatError("entry \(index) is out of order", at: offset) }
             guard entry.offset >= SegmentHeader.byteCount,
                 entry.offset < Format.maxSegmentLength,
                 entry.valueLength <= Format.maxValueLength,
@@ -199,9 +206,21 @@
                 entry.kind == .value || entry.valueLength == 0
             else { throw FormatError("entry \(index) is no record's", at: offset) }
             unsafe previous = unsafe key
+            previousPrefix = prefix
+            if entry.offset < place { isInKeyOrder = false }
+            place = entry.offset
             next = offset + Self.entryHeaderLength + keyLength
         }
         guard next == offsets else { throw FormatError("bytes after the last entry", at: next) }
+    }
+
+    /// Once the entries are known to be sorted.
+    private func buildFence() {
+        guard count > Self.fenceStep else { return }
+        common = unsafe commonPrefixLength(first, last)
+        fence = stride(from: 0, to: count, by: Self.fenceStep).map { index in
+            unsafe keyPrefix(self[index].key, from: common)
+        }
     }
 
     /// The entry at `index`, in key order. 0 <= index < count.
@@ -213,20 +232,24 @@
 
     /// The entries without the image's reference: valid while somebody keeps the image.
     @inline(__always)
-    var entries: Entries { unsafe Entries(base: bytes.baseAddress!, index: offsets) }
+    var entries: Entries { unsafe Entries(base: bytes.baseAddress!, index: offsets, count: count) }
 
     @safe struct Entries {
         fileprivate let base: UnsafeRawPointer
         /// Where the offset of the first entry lies.
         fileprivate let index: Int
+        fileprivate let count: Int
 
         /// 0 <= position < count.
         @inline(__always)
-        subscript(position: Int) -> HintEntry {
+        subscript(position: Int) -> HintEntry { entry(at: start(position)) }
+
+        /// - Parameter start: what `start` says of it.
+        @inline(__always)
+        func entry(at start: Int) -> HintEntry {
             // SAFETY: `checkEntries` proved that every entry lies inside the image. Somebody may
             // overwrite or cut a mapped file later, so what is loaded again is cut to the image: it may
             // be wrong then, but it traps nowhere.
-            let start = start(position)
             let entry = unsafe base + start
             let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
             let kind: RecordKind = unsafe load(entry, 18, as: UInt8.self) == 1 ? .value : .tombstone
@@ -239,15 +262,46 @@
                     start: entry + HintImage.entryHeaderLength, count: keyLength))
         }
 
-        /// Where the entry's record starts in its segment.
+        /// The `keyPrefix` of an entry's key.
         @inline(__always)
-        func offset(_ position: Int) -> Int {
+        func prefix(at start: Int, from common: Int) -> UInt64 {
             // SAFETY: as above.
-            unsafe Int(load(base + start(position), 8, as: UInt32.self)) &* Format.alignment
+            let entry = unsafe base + start
+            let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
+            let key = unsafe entry + HintImage.entryHeaderLength
+            if keyLength >= common &+ 8 {
+                return unsafe UInt64(
+                    bigEndian: key.loadUnaligned(fromByteOffset: common, as: UInt64.self))
+            }
+            // A mapped file that somebody changes may hold a shorter key by now.
+            return unsafe keyPrefix(
+                UnsafeRawBufferPointer(start: key, count: keyLength), from: common)
         }
 
+        /// Asks for an entry, if there is one at `position`, whose place in the index is there already.
         @inline(__always)
-        private func start(_ position: Int) -> Int {
+        func prefetch(_ position: Int) {
+            guard position >= 0, position < count else { return }
+            unsafe stave_prefetch(base + start(position))
+        }
+
+        /// Asks for the entries of a search.
+        func prefetch(_ positions: Range<Int>) {
+            guard let first = positions.first, let last = positions.last else { return }
+            for place in stride(from: start(first), through: start(last) + 32, by: 64).prefix(16) {
+                unsafe stave_prefetch(base + place)
+            }
+        }
+
+        /// Asks for the place of an entry.
+        @inline(__always)
+        func prefetchIndex(_ position: Int) {
+            unsafe stave_prefetch(base + index + position * 4)
+        }
+
+        /// Where an entry begins.
+        @inline(__always)
+        func start(_ position: Int) -> Int {
             // SAFETY: the index has an offset for each entry.
             unsafe min(Int(load(base + index, position &* 4, as: UInt32.self)), last)
         }
@@ -263,116 +317,4 @@
             unsafe T(littleEndian: pointer.loadUnaligned(fromByteOffset: offset, as: T.self))
         }
     }
-
-    // MARK: Searching
-
-    /// Once the entries are known to be sorted.
-    private func buildFence() {
-        guard count > Self.fenceStep else { return }
-        let (first, last) = unsafe (self[0].key, self[count - 1].key)
-        common = unsafe commonPrefixLength(first, last)
-        fence = stride(from: 0, to: count, by: Self.fenceStep).map { index in
-            unsafe keyPrefix(self[index].key, from: common)
-        }
-    }
-
-    /// The index of the first entry whose key is not below `key`; `count` where there is none.
-    package func lowerBound(_ key: UnsafeRawBufferPointer) -> Int {
-        var (low, high) = unsafe bounds(key)
-        while low < high {
-            let middle = (low + high) / 2
-            if unsafe compareKeys(self[middle].key, key) < 0 {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
-    }
-
-    /// Between which entries the fence leaves `key`: the first at or behind `low` and not behind `high`.
-    private func bounds(_ key: UnsafeRawBufferPointer) -> (low: Int, high: Int) {
-        guard !fence.isEmpty else { return (0, count) }
-        let first = unsafe self[0].key
-        let beginning = unsafe UnsafeRawBufferPointer(rebasing: first.prefix(common))
-        let order = unsafe compareKeys(
-            UnsafeRawBufferPointer(rebasing: key.prefix(common)), beginning)
-        // Below or above all keys.
-        if order != 0 { return order < 0 ? (0, 0) : (count, count) }
-        let prefix = unsafe keyPrefix(key, from: common)
-        let atLeast = firstFence { $0 >= prefix }
-        let above = firstFence { $0 > prefix }
-        return (
-            atLeast == 0 ? 0 : (atLeast - 1) * Self.fenceStep + 1,
-            above == fence.count ? count : above * Self.fenceStep
-        )
-    }
-
-    private func firstFence(_ isBehind: (UInt64) -> Bool) -> Int {
-        var (low, high) = (0, fence.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if isBehind(fence[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-
-    /// The entry for `key`, if the segment has one.
-    package func entry(for key: UnsafeRawBufferPointer) -> HintEntry? {
-        let index = unsafe lowerBound(key)
-        guard index < count else { return nil }
-        let entry = self[index]
-        return unsafe compareKeys(entry.key, key) == 0 ? entry : nil
-    }
-}
-
-/// The order of keys everywhere: by bytes, a prefix before what it begins. Negative, 0 or positive.
-@inline(__always)
-package func compareKeys(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
-    let common = min(a.count, b.count)
-    if common > 0, let left = a.baseAddress, let right = b.baseAddress {
-        // SAFETY: both hold at least `common` bytes.
-        let order = unsafe memcmp(left, right, common)
-        if order != 0 { return Int(order) }
-    }
-    return a.count - b.count
-}
-
-/// How many bytes two keys begin with alike.
-@inline(__always)
-func commonPrefixLength(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Int {
-    let limit = min(a.count, b.count)
-    var length = 0
-    while length &+ 8 <= limit {
-        // SAFETY: both hold eight bytes more.
-        let differing =
-            unsafe a.loadUnaligned(fromByteOffset: length, as: UInt64.self)
-            ^ b.loadUnaligned(fromByteOffset: length, as: UInt64.self)
-        if differing != 0 {
-            return length &+ UInt64(littleEndian: differing).trailingZeroBitCount / 8
-        }
-        length &+= 8
-    }
-    while length < limit, unsafe a[length] == b[length] { length &+= 1 }
-    return length
-}
-
-/// `keyPrefix` of what follows the first `start` bytes; of nothing where there are not as many.
-@inline(__always)
-package func keyPrefix(_ key: UnsafeRawBufferPointer, from start: Int) -> UInt64 {
-    unsafe keyPrefix(UnsafeRawBufferPointer(rebasing: key[min(start, key.count)...]))
-}
-
-/// The first eight bytes of a key as a number that orders as the bytes do.
-@inline(__always)
-package func keyPrefix(_ key: UnsafeRawBufferPointer) -> UInt64 {
-    // SAFETY: the load is guarded by the count.
-    if key.count >= 8 {
-        return unsafe UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 0, as: UInt64.self))
-    }
-    var prefix: UInt64 = 0
-    for index in 0..<8 {
-        prefix = unsafe prefix << 8 | (index < key.count ? UInt64(key[index]) : 0)
-    }
-    return prefix
 }

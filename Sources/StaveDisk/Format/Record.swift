@@ -99,7 +99,7 @@ public struct RecordHeader: Equatable, Sendable {
 }
 
 /// Encoding and checking whole records.
-package enum Record {
+public enum Record {
     /// Writes the record to `target`, with its checksums and padding.
     ///
     /// - Parameters:
@@ -139,7 +139,9 @@ package enum Record {
     }
 
     /// The value checksum that `value` should carry.
-    package static func valueChecksum(_ value: RawSpan, binding: UInt64) -> UInt32 {
+    @inlinable @inline(__always) public static func valueChecksum(_ value: RawSpan, binding: UInt64)
+        -> UInt32
+    {
         UInt32(truncatingIfNeeded: Checksum.hash(value) ^ binding)
     }
 

@@ -73,14 +73,6 @@ package struct RecordList: Sendable {
         return unreadable
     }
 
-    /// The sequence number of the first record at or behind `offset`. `segment` as in `image`.
-    package func firstSequence(
-        from offset: Int, in segment: UnsafeRawBufferPointer
-    ) -> UInt64? {
-        let first = items.first { RecordOrder.offset($0) >= offset }
-        return first.map { unsafe RecordOrder.header($0, in: segment).sequence }
-    }
-
     /// Lowest and highest sequence number; nil without records.
     package var sequences: ClosedRange<UInt64>? {
         items.isEmpty ? nil : lowestSequence...highestSequence

@@ -34,6 +34,9 @@ package struct SearchEffort: Sendable {
 /// Walking a segment's records, over damage too.
 package enum SegmentScan {
     package static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
+        if let header = Record.header(in: segment, at: offset, identity: identity) {
+            return .record(header)
+        }
         var effort = SearchEffort()
         return step(in: segment, at: offset, identity: identity, effort: &effort)
     }

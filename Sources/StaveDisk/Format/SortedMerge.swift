@@ -5,59 +5,56 @@
 /// newest entry (the winner) and every older one (the losers). Newest means highest sequence number;
 /// the same number twice is the same write, copied by a compaction that a crash interrupted.
 ///
-/// A tournament of cursors: who lost a match stays at its node, so that a step plays one match a level
-/// (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys are compared by the eight bytes
-/// behind what all of them have in common, as one number, and whole only where these are equal.
+/// A tournament of cursors, one for each chain: who lost a match stays at its node, so that a step plays
+/// one match a level (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys are compared
+/// by the eight bytes behind what all of them have in common, as one number, and whole only where these
+/// are equal.
 ///
 ///     tree[0]  the winner: the cursor with the next key
 ///     tree[n]  the loser of the match between the winners of 2n and 2n + 1; a leaf is cursor n - count
 package struct SortedMerge {
     package enum Direction: Sendable { case ascending, descending }
 
-    private struct Cursor {
+    package typealias Winner = (source: Int, entry: HintEntry)
+
+    private struct Node {
+        /// Of the cursor's next key, see `MergeRange.prefix`.
         var prefix: UInt64 = 0
-        var entry: HintEntry
-        var index: Int
-        let end: Int
-        let source: Int
-        let entries: HintImage.Entries
+        var cursor = 0
     }
 
-    /// Kept alive while cursors read them.
-    private let images: [HintImage]
-    private let step: Int
-    /// Bytes that all keys begin with.
-    private var common = 0
-    private var cursors: [Cursor] = []
-    private var tree: [Int] = []
+    private typealias Cursors = UnsafeMutableBufferPointer<MergeRange.Cursor>
+    private typealias Tree = UnsafeMutableBufferPointer<Node>
+
+    /// Keeps the images alive while cursors read them.
+    private let range: MergeRange
+    private var cursors: [MergeRange.Cursor]
+    /// Of the entry that `next` returned, in its image.
+    package private(set) var index = 0
+    /// Empty where there is nothing to merge.
+    private var tree: [Node] = []
 
     /// Merges all entries with `from` <= key < `to`, where nil is unbounded.
     package init(
         _ images: [HintImage], from: [UInt8]? = nil, to: [UInt8]? = nil,
         direction: Direction = .ascending
     ) {
-        self.images = images
-        step = direction == .ascending ? 1 : -1
-        for (source, image) in images.enumerated() {
-            // SAFETY: the bounds are borrowed for the search only.
-            let low =
-                from.map { key in unsafe key.withUnsafeBytes { unsafe image.lowerBound($0) } } ?? 0
-            let high =
-                to.map { key in unsafe key.withUnsafeBytes { unsafe image.lowerBound($0) } }
-                ?? image.count
-            guard low < high else { continue }
-            let (first, end) = direction == .ascending ? (low, high) : (high - 1, low - 1)
-            cursors.append(
-                Cursor(
-                    entry: image[first], index: first, end: end, source: source,
-                    entries: image.entries))
+        self.init(ImageChains(images), from: from, to: to, direction: direction)
+    }
+
+    package init(
+        _ chains: ImageChains, from: [UInt8]? = nil, to: [UInt8]? = nil,
+        direction: Direction = .ascending
+    ) {
+        range = MergeRange(chains, from: from, to: to, step: direction == .ascending ? 1 : -1)
+        cursors = range.cursors()
+        guard cursors.count > 1 else { return }
+        tree = [Node](repeating: Node(), count: cursors.count)
+        unsafe cursors.withUnsafeMutableBufferPointer { cursors in
+            unsafe tree.withUnsafeMutableBufferPointer { tree in
+                unsafe tree[0] = Self.playAll(1, range, cursors, tree)
+            }
         }
-        common = commonPrefixLength()
-        for index in cursors.indices {
-            cursors[index].prefix = prefix(cursors[index].entry)
-        }
-        tree = [Int](repeating: 0, count: cursors.count)
-        if !cursors.isEmpty { tree[0] = playAll(1) }
     }
 
     /// The next key's winner, with the index of the image it came from; nil at the end.
@@ -65,100 +62,111 @@ package struct SortedMerge {
     /// - Parameter loser: called for each older entry of the same key, newest first.
     package mutating func next(
         loser: (_ source: Int, _ entry: HintEntry) -> Void = { _, _ in }
-    ) -> (source: Int, entry: HintEntry)? {
-        guard let winner = tree.first, !isAtEnd(winner) else { return nil }
-        let (source, entry, prefix) = (
-            cursors[winner].source, cursors[winner].entry, cursors[winner].prefix
-        )
-        advance(winner)
-        while true {
-            let other = tree[0]
-            guard cursors[other].prefix == prefix, !isAtEnd(other),
-                unsafe compareKeys(cursors[other].entry.key, entry.key) == 0
-            else { return (source, entry) }
-            loser(cursors[other].source, cursors[other].entry)
-            advance(other)
-        }
-    }
-
-    /// Where the record of an entry lies that comes up soon, if the source with the next key goes on that
-    /// far: to be asked for in time.
-    @inline(__always)
-    package func upcoming() -> (source: Int, offset: Int)? {
-        guard let winner = tree.first else { return nil }
-        let index = cursors[winner].index + 8 * step
-        let end = cursors[winner].end
-        guard (step > 0 && index < end) || (step < 0 && index > end) else { return nil }
-        return (cursors[winner].source, cursors[winner].entries.offset(index))
-    }
-
-    // MARK: Cursors
-
-    private func isAtEnd(_ cursor: Int) -> Bool { cursors[cursor].index == cursors[cursor].end }
-
-    /// Moves the winner on, and finds the next one.
-    private mutating func advance(_ winner: Int) {
-        let next = cursors[winner].index + step
-        cursors[winner].index = next
-        if next == cursors[winner].end {
-            // Behind every key there may be.
-            cursors[winner].prefix = step > 0 ? .max : 0
-        } else {
-            // SAFETY: `images` keeps the entry's bytes alive as long as this merge lives.
-            let entry = cursors[winner].entries[next]
-            cursors[winner].entry = entry
-            cursors[winner].prefix = prefix(entry)
-        }
-        var best = winner
-        var node = (winner + cursors.count) / 2
-        while node > 0 {
-            if isBefore(tree[node], best) { swap(&tree[node], &best) }
-            node /= 2
-        }
-        tree[0] = best
-    }
-
-    private func prefix(_ entry: HintEntry) -> UInt64 {
-        // A mapped file that somebody changes may hold a shorter key by now.
-        unsafe keyPrefix(entry.key, from: common)
-    }
-
-    /// The keys are sorted: what the first and last of all have in common, all have.
-    private func commonPrefixLength() -> Int {
-        guard let model = cursors.first else { return 0 }
-        var common = unsafe model.entry.key.count
-        for cursor in cursors {
-            for entry in [cursor.entry, cursor.entries[cursor.end - step]] {
-                common = unsafe min(
-                    common, StaveDisk.commonPrefixLength(entry.key, model.entry.key))
+    ) -> Winner? {
+        if tree.isEmpty { return nextOfOne() }
+        var index = 0
+        defer { self.index = index }
+        // One check of whether the arrays are this merge's own, instead of one at every change.
+        return unsafe cursors.withUnsafeMutableBufferPointer { cursors in
+            unsafe tree.withUnsafeMutableBufferPointer { tree in
+                // This merge holds the reference.
+                unsafe Unmanaged.passUnretained(range)._withUnsafeGuaranteedRef { range in
+                    unsafe Self.next(range, cursors, tree, &index, loser: loser)
+                }
             }
         }
-        return common
+    }
+
+    /// Appends the next winners to `winners` until there are `count`, or no more.
+    package mutating func take(_ count: Int, into winners: inout [Winner]) {
+        guard !tree.isEmpty else {
+            while winners.count < count, let next = nextOfOne() { winners.append(next) }
+            return
+        }
+        let range = range
+        var index = 0
+        unsafe cursors.withUnsafeMutableBufferPointer { cursors in
+            unsafe tree.withUnsafeMutableBufferPointer { tree in
+                while winners.count < count,
+                    let next = unsafe Self.next(range, cursors, tree, &index, loser: { _, _ in })
+                {
+                    winners.append(next)
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func nextOfOne() -> Winner? {
+        guard let cursor = cursors.first, !cursor.isAtEnd else { return nil }
+        index = cursor.index
+        range.move(&cursors[0])
+        return (cursor.source, cursor.entry)
+    }
+
+    @inline(__always)
+    private static func next(
+        _ range: MergeRange, _ cursors: Cursors, _ tree: Tree, _ index: inout Int,
+        loser: (_ source: Int, _ entry: HintEntry) -> Void
+    ) -> Winner? {
+        let winner = unsafe tree[0]
+        guard unsafe !cursors[winner.cursor].isAtEnd else { return nil }
+        let source = unsafe cursors[winner.cursor].source
+        let entry = unsafe cursors[winner.cursor].entry
+        unsafe index = cursors[winner.cursor].index
+        unsafe advance(winner.cursor, range, cursors, tree)
+        while true {
+            let other = unsafe tree[0]
+            guard other.prefix == winner.prefix,
+                let older = unsafe cursors[other.cursor].entry(ifKey: entry.key)
+            else { return (source, entry) }
+            unsafe loser(cursors[other.cursor].source, older)
+            unsafe advance(other.cursor, range, cursors, tree)
+        }
     }
 
     // MARK: The tournament
 
+    /// Moves the winner on, and finds the next one.
+    @inline(__always)
+    private static func advance(
+        _ winner: Int, _ range: MergeRange, _ cursors: Cursors, _ tree: Tree
+    ) {
+        unsafe range.move(&cursors[winner])
+        var best = unsafe Node(prefix: range.prefix(cursors[winner]), cursor: winner)
+        var node = (winner &+ cursors.count) / 2
+        while node > 0 {
+            let other = unsafe tree[node]
+            if unsafe isBefore(other, best, range, cursors) {
+                unsafe tree[node] = best
+                best = other
+            }
+            node /= 2
+        }
+        unsafe tree[0] = best
+    }
+
     /// Plays all matches below `node` for the first time; returns who won.
-    private mutating func playAll(_ node: Int) -> Int {
-        if node >= cursors.count { return node - cursors.count }
-        let (left, right) = (playAll(2 * node), playAll(2 * node + 1))
-        let isLeft = isBefore(left, right)
-        tree[node] = isLeft ? right : left
+    private static func playAll(
+        _ node: Int, _ range: MergeRange, _ cursors: Cursors, _ tree: Tree
+    ) -> Node {
+        if node >= cursors.count {
+            let cursor = node - cursors.count
+            return unsafe Node(prefix: range.prefix(cursors[cursor]), cursor: cursor)
+        }
+        let left = unsafe playAll(2 * node, range, cursors, tree)
+        let right = unsafe playAll(2 * node + 1, range, cursors, tree)
+        let isLeft = unsafe isBefore(left, right, range, cursors)
+        unsafe tree[node] = isLeft ? right : left
         return isLeft ? left : right
     }
 
     @inline(__always)
-    private func isBefore(_ a: Int, _ b: Int) -> Bool {
-        if cursors[a].prefix != cursors[b].prefix {
-            return (cursors[a].prefix < cursors[b].prefix) == (step > 0)
-        }
-        return isTieBefore(a, b)
-    }
-
-    private func isTieBefore(_ a: Int, _ b: Int) -> Bool {
-        if isAtEnd(a) || isAtEnd(b) { return isAtEnd(b) }
-        let order = unsafe compareKeys(cursors[a].entry.key, cursors[b].entry.key)
-        if order != 0 { return (order < 0) == (step > 0) }
-        return cursors[a].entry.sequence > cursors[b].entry.sequence
+    private static func isBefore(
+        _ a: Node, _ b: Node, _ range: MergeRange, _ cursors: Cursors
+    ) -> Bool {
+        a.prefix != b.prefix
+            ? a.prefix < b.prefix
+            : unsafe range.isBefore(cursors[a.cursor], cursors[b.cursor])
     }
 }

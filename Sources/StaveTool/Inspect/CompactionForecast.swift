@@ -12,6 +12,7 @@ struct CompactionForecast {
         let tombstoneBytes: Int
         let keepsCutBytes: Bool
         let isDamaged: Bool
+        let index: HintImage?
     }
 
     private let candidates: [Candidate]
@@ -35,7 +36,7 @@ struct CompactionForecast {
                 number: number, isSealed: segment.isSealed, end: segment.end,
                 liveBytes: segment.liveBytes, tombstoneBytes: segment.tombstoneBytes,
                 keepsCutBytes: segment.isSealed && segment.fileSize > seal?.length ?? .max,
-                isDamaged: isDamaged)
+                isDamaged: isDamaged, index: segment.index)
         }
         let capacity = survey.segments.compactMap { $0.header.map { Int(clamping: $0.capacity) } }
         let segmentSize = min(capacity.max() ?? Format.maxSegmentLength, Format.maxSegmentLength)
@@ -44,7 +45,8 @@ struct CompactionForecast {
         isDue = use.isDue(policy)
         deadBytesLeft = use.deadBytesLeft(policy)
         let whole = candidates.filter { !$0.isDamaged }
-        compacted = Set(whole.worthRewriting(segmentSize: segmentSize).map(\.number))
+        compacted = Set(
+            whole.worthRewriting(segmentSize: segmentSize, image: \.index).map(\.number))
         let sealed = whole.filter(\.isSealed)
         var next = isDue ? sealed.victims(segmentSize: segmentSize) : []
         if next.isEmpty { next = sealed.smallOnes(segmentSize: segmentSize) }

@@ -112,7 +112,9 @@ struct Verification {
             output.line(Units.padded(check.rawValue, 9) + Units.padded(word, 5) + text(check))
         }
         output.line()
-        output.line("bytes" + account.rows.map { "  \($0.name) \(Units.count($0.bytes))" }.joined())
+        let bytes = account.rows.map { "\($0.name) \(Units.count($0.bytes))" }.joined(
+            separator: ", ")
+        output.line(Units.wrapped(bytes, behind: "bytes    ", columns: 80))
         for (name, size) in survey.leftovers {
             output.line(
                 "leftover \(Printable.quoted(Array(name.utf8))), \(Units.bytes(size)):"

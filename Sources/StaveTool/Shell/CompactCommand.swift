@@ -6,6 +6,7 @@ extension CommandTable {
         "compact", "[--dry-run | pause | resume]", words: 0...1, .write,
         "rewrite what is live and free the rest",
         details: [
+            "Afterwards the store is one sorted sequence, which scans read fastest.",
             "Ctrl-C stops it, and the store is as it was before.",
             "The background compacts by itself; pause and resume say when it may.",
         ],
