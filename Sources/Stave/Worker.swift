@@ -73,10 +73,14 @@ internal import Synchronization
     }
 
     fileprivate func run() {
-        // Signals are the program's business, on its own threads.
-        var all = sigset_t()
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+        // Signals are the program's business, on its own threads; but for those that a thread brings upon
+        // itself: blocked, they would end the process without asking its handler.
+        var others = sigset_t()
+        unsafe sigfillset(&others)
+        for signal in [SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP] {
+            unsafe sigdelset(&others, signal)
+        }
+        unsafe pthread_sigmask(SIG_BLOCK, &others, nil)
         unsafe pthread_mutex_lock(mutex)
         while true {
             if case .stopped = state { break }

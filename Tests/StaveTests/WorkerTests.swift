@@ -1,0 +1,38 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Stave
+
+struct WorkerTests {
+    /// Blocked, a signal that a thread brings upon itself ends the process without asking its handler, which
+    /// would have said what was wrong.
+    @Test("A background thread leaves to others all signals but those that it causes itself")
+    func signals() throws {
+        let worker = Worker(isPeriodic: false)
+        let isDone = Flag()
+        let blocked = SharedNumbers()
+        worker.start {
+            var mask = sigset_t()
+            unsafe pthread_sigmask(SIG_SETMASK, nil, &mask)
+            blocked.set((1..<32).filter { unsafe sigismember(&mask, $0) == 1 })
+            isDone.set()
+        }
+        worker.wake()
+        while !isDone.isSet { usleep(1000) }
+        worker.stop()
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP] {
+            #expect(blocked.numbers.contains(signal))
+        }
+        for signal in [SIGBUS, SIGSEGV, SIGILL, SIGFPE] {
+            #expect(!blocked.numbers.contains(signal))
+        }
+    }
+}
+
+private final class SharedNumbers: @unchecked Sendable {
+    // @unchecked: set before a flag that its reader waits for.
+    private(set) var numbers: [Int32] = []
+
+    func set(_ numbers: [Int32]) { self.numbers = numbers }
+}
