@@ -1,4 +1,5 @@
 internal import Glibc
+internal import StaveDisk
 internal import Synchronization
 
 /// A background thread of the store, started when there is first something to do.
@@ -73,14 +74,8 @@ internal import Synchronization
     }
 
     fileprivate func run() {
-        // Signals are the program's business, on its own threads; but for those that a thread brings upon
-        // itself: blocked, they would end the process without asking its handler.
-        var others = sigset_t()
-        unsafe sigfillset(&others)
-        for signal in [SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP] {
-            unsafe sigdelset(&others, signal)
-        }
-        unsafe pthread_sigmask(SIG_BLOCK, &others, nil)
+        var signals = BackgroundSignals.toBlock()
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
         unsafe pthread_mutex_lock(mutex)
         while true {
             if case .stopped = state { break }

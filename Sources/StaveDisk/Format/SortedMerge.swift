@@ -113,7 +113,7 @@ package struct SortedMerge {
         guard unsafe !cursors[winner.cursor].isAtEnd else { return nil }
         let source = unsafe cursors[winner.cursor].source
         let entry = unsafe cursors[winner.cursor].entry
-        unsafe index = cursors[winner.cursor].index
+        index = unsafe cursors[winner.cursor].index
         unsafe advance(winner.cursor, range, cursors, tree)
         while true {
             let other = unsafe tree[0]

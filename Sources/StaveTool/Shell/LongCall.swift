@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Stave
+internal import StaveDisk
 internal import Synchronization
 
 /// A call of the store that nothing can end, such as a sync, on a thread of its own, so that the one
@@ -40,12 +41,11 @@ private enum Thread {
 
     /// Runs `body` beside the caller; before it returns where no thread can be made.
     static func run(_ body: @escaping @Sendable () -> Void) {
-        var all = sigset_t()
+        var signals = BackgroundSignals.toBlock()
         var before = sigset_t()
         var thread = pthread_t()
-        // SAFETY: the sets are filled in first; the thread takes over the reference to the task.
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        // SAFETY: the sets are filled in; the thread takes over the reference to the task.
+        unsafe pthread_sigmask(SIG_SETMASK, &signals, &before)
         defer { unsafe _ = pthread_sigmask(SIG_SETMASK, &before, nil) }
         let task = unsafe Unmanaged.passRetained(Task(body))
         let code = unsafe pthread_create(&thread, nil, threadMain, task.toOpaque())
