@@ -242,9 +242,21 @@ final class Appender: @unchecked Sendable {
         // Unbuffered, it is empty here; and appends, which run beside this, use it.
         if isBuffered { try writePending(upTo: pendingStart + pending.count) }
         try makeInheritedDurable()
+        let pages = dropWrittenPages(upTo: end)
         try file.syncData()
         try writeMark(end)
         synced = end
+        if let pages { segment.mapping.populateForReading(pages) }
+    }
+
+    /// Takes pages that are full out of the mapping, if they are many. The kernel would write-protect each
+    /// of them before it goes to the disk, and interrupt every processor that runs a reader or the writer
+    /// for each.
+    private func dropWrittenPages(upTo end: Int) -> Range<Int>? {
+        let (start, end) = ((synced + 4095) & ~4095, end & ~4095)
+        guard !isBuffered, end - start >= Self.populateStep else { return nil }
+        segment.mapping.dropPages(start..<end)
+        return start..<end
     }
 
     /// A process that ended may have had a sync fail, after which the kernel takes pages for clean that

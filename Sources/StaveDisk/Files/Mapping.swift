@@ -57,6 +57,11 @@ internal import Glibc
         unsafe madvise(base + start, range.upperBound - start, populateWrite)
     }
 
+    /// Takes whole pages out of the mapping, which stay in the page cache: a later access maps them again.
+    package func dropPages(_ range: Range<Int>) {
+        unsafe madvise(base + range.lowerBound, range.count, MADV_DONTNEED)
+    }
+
     /// Reads pages into memory, and returns when they are there.
     package func load(_ range: Range<Int>) {
         let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
