@@ -73,7 +73,8 @@ internal import Synchronization
             unsafe (descriptors + index).initialize(to: Atomic(0))
             unsafe (usedSlots + index).initialize(to: Int32(shard.usedSlots))
             unsafe (liveSlots + index).initialize(to: Int32(shard.liveSlots))
-            unsafe saved.tables.append(try memory.allocate(buckets: shard.buckets))
+            unsafe saved.tables.append(
+                try memory.allocate(buckets: shard.buckets, isFilledNow: false))
         }
         liveCount.store(saved.checkpoint.count, ordering: .relaxed)
     }

@@ -11,7 +11,7 @@ internal import Glibc
         let size: Int
         var used = 0
         var freed = 0
-        /// Pages up to here are in memory.
+        /// Pages up to here are in memory, or wait for their first use.
         var populated = 0
     }
 
@@ -27,23 +27,31 @@ internal import Glibc
     mutating func expect(bytes: Int) { nextSize = max(nextSize, bytes) }
 
     /// A table of empty slots, aligned to a cache line.
-    mutating func allocate(buckets: Int) throws(StoreError) -> UnsafeMutableRawPointer {
+    ///
+    /// - Parameter isFilledNow: its pages are needed at once.
+    mutating func allocate(
+        buckets: Int, isFilledNow: Bool = true
+    ) throws(StoreError) -> UnsafeMutableRawPointer {
         let size = buckets * 64
         if let last = stretches.last, last.size - last.used >= size {
-            return unsafe take(size)
+            return unsafe take(size, isFilledNow: isFilledNow)
         }
         // A quarter of what is in use: few mappings, little slack.
         try addStretch(max(nextSize, size, min(liveBytes / 4, 64 << 20)))
         nextSize = 0
-        return unsafe take(size)
+        return unsafe take(size, isFilledNow: isFilledNow)
     }
 
-    private mutating func take(_ size: Int) -> UnsafeMutableRawPointer {
+    private mutating func take(_ size: Int, isFilledNow: Bool) -> UnsafeMutableRawPointer {
         let last = stretches.count - 1
         let table = unsafe stretches[last].base + stretches[last].used
         stretches[last].used += size
         liveBytes += size
-        if stretches[last].used > stretches[last].populated { populate(last) }
+        if !isFilledNow {
+            stretches[last].populated = max(stretches[last].populated, stretches[last].used & ~4095)
+        } else if stretches[last].used > stretches[last].populated {
+            populate(last)
+        }
         return unsafe table
     }
 

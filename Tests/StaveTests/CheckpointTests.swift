@@ -1,3 +1,4 @@
+import Glibc
 import StaveDisk
 import Synchronization
 import TestSupport
@@ -47,6 +48,22 @@ struct CheckpointTests {
         #expect(try store.gets(history.keys) == history.state())
         #expect(try store.dictionary() == history.state())
         try store.keydir.checkInvariants()
+    }
+
+    @Test("takes no memory for a table before a key asks for it")
+    func memory() throws {
+        let store = try Store(path: path, options: options())
+        let saved = try #require(store.keydir.saved)
+        var resident = 0
+        let pages = unsafe saved.tables.map { UInt(bitPattern: $0) & ~4095 }
+        for page in pages {
+            var byte: UInt8 = 0
+            // SAFETY: fills in a byte for the page.
+            unsafe mincore(UnsafeMutableRawPointer(bitPattern: page), 1, &byte)
+            resident += Int(byte & 1)
+        }
+        #expect(resident == 0)
+        try check(store)
     }
 
     @Test("is read shard by shard, when a key asks for it")
