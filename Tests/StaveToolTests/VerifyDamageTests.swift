@@ -177,6 +177,13 @@ struct VerifyDamageTests {
                 expected = .note
             }
             if place == .unsyncedPadding { expected = .torn }
+            // A checksum that begins with zeros leaves what looks like reserved space.
+            let start = store.logStarts.filter { $0 <= length }.max() ?? length
+            if place == .unsynced, length >= store.mark,
+                bytes[start..<length].allSatisfy({ $0 == 0 })
+            {
+                expected = .note
+            }
             #expect(findings.worst == expected, "\(name) cut to \(length)")
             if expected != .note { #expect(findings.list.contains { $0.file == name }) }
             // The hint file of a segment that was cut is right.
