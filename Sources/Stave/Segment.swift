@@ -20,6 +20,7 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
 
     /// What changes with each record; guarded by the store's writer lock, as the rest below.
     private let counts: GuardedState<Counts>
+    private let place = GuardedState(-1)
     var isSealed = false
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
     /// compaction never takes such a segment as its input.
@@ -47,17 +48,17 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     }
 
     struct Counts {
-        var slot = -1
         var end: Int
         var sequences: ClosedRange<UInt64>?
         var liveBytes = 0
         var tombstoneBytes = 0
     }
 
-    /// The segment's place in the segment table.
+    /// The segment's place in the segment table. Not one of the counts: a compaction reads it beside a
+    /// writer that changes these, which the thread sanitizer takes for a race.
     var slot: Int {
-        get { counts.value.slot }
-        set { counts.value.slot = newValue }
+        get { place.value }
+        set { place.value = newValue }
     }
 
     /// Where its records end, in bytes from the start of the file.
