@@ -190,7 +190,7 @@ final class Compaction {
             others.map { !$0.isDamaged && !$0.keepsCutBytes }
         }
         let first = zip(otherImages, isWhole).compactMap { image, isWhole in
-            unsafe isWhole && image.count > 0 ? Array(image[0].key) : nil
+            unsafe isWhole && image.count > 0 ? Array(image.first) : nil
         }
         cuts = first.sorted { $1.lexicographicallyPrecedes($0) }
     }

@@ -79,14 +79,9 @@ extension CompactionCandidate {
 }
 
 /// Between which keys those of a segment lie.
-@safe private struct KeyPlace {
+private struct KeyPlace {
     let index: Int
     let image: HintImage
-
-    var isInKeyOrder: Bool { image.isInKeyOrder }
-    /// Valid while this lives, as `last`.
-    var first: UnsafeRawBufferPointer { unsafe image[0].key }
-    var last: UnsafeRawBufferPointer { unsafe image[image.count - 1].key }
 }
 
 extension Array where Element: CompactionCandidate {
@@ -104,11 +99,11 @@ extension Array where Element: CompactionCandidate {
         let places = whole.placesInKeyOrder(image)
         var furthest: KeyPlace?
         for place in places {
-            if !place.isInKeyOrder { isChosen[place.index] = true }
-            if let before = furthest, unsafe compareKeys(place.first, before.last) <= 0 {
+            if !place.image.isInKeyOrder { isChosen[place.index] = true }
+            if let before = furthest, unsafe compareKeys(place.image.first, before.image.last) <= 0 {
                 isChosen[before.index] = true
                 isChosen[place.index] = true
-                if unsafe compareKeys(place.last, before.last) <= 0 { continue }
+                if unsafe compareKeys(place.image.last, before.image.last) <= 0 { continue }
             }
             furthest = place
         }
@@ -135,7 +130,7 @@ extension Array where Element: CompactionCandidate {
                 return nil
             }
             return KeyPlace(index: index, image: image)
-        }.sorted { unsafe compareKeys($0.first, $1.first) < 0 }
+        }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
     }
 
     /// The segments to rewrite next: most gain for the cost first, with no more live bytes than half a

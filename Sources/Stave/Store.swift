@@ -170,9 +170,6 @@ public final class Store: @unchecked Sendable {
     }
     /// The same for each write, without the cost of a reference.
     private(set) var active: Unmanaged<Appender>?
-
-    init(nextSequence: UInt64) { self.nextSequence = nextSequence }
-
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
     var nextSequence: UInt64
@@ -187,6 +184,8 @@ public final class Store: @unchecked Sendable {
     /// Segments that a compaction replaced, until no reader can be inside.
     var limbo = Limbo()
     var counters = Counters()
+
+    init(nextSequence: UInt64) { self.nextSequence = nextSequence }
 
     struct Counters {
         var compactionCount = 0
