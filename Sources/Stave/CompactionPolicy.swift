@@ -100,7 +100,8 @@ extension Array where Element: CompactionCandidate {
         var furthest: KeyPlace?
         for place in places {
             if !place.image.isInKeyOrder { isChosen[place.index] = true }
-            if let before = furthest, unsafe compareKeys(place.image.first, before.image.last) <= 0 {
+            if let before = furthest, unsafe compareKeys(place.image.first, before.image.last) <= 0
+            {
                 isChosen[before.index] = true
                 isChosen[place.index] = true
                 if unsafe compareKeys(place.image.last, before.image.last) <= 0 { continue }
