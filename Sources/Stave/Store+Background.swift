@@ -14,7 +14,7 @@ extension Store {
     @inline(never)
     func tend() throws(StoreError) {
         let (fullCount, use) = writerLock.withLock { (writer.full.count, spaceUse()) }
-        populator.start { [weak self] in self?.populateAhead() }
+        startPopulator()
         populator.wake()
         if fullCount > 0 {
             startWorker()
@@ -73,6 +73,11 @@ extension Store {
     private func startCompactor() {
         if compactor.isStarted.load(ordering: .relaxed) { return }
         compactor.start { [weak self] in self?.compactAsNeeded() }
+    }
+
+    private func startPopulator() {
+        if populator.isStarted.load(ordering: .relaxed) { return }
+        populator.start { [weak self] in self?.populateAhead() }
     }
 
     private func syncAndSeal() {
