@@ -20,6 +20,9 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
 
     /// What changes with each record; guarded by the store's writer lock, as the rest below.
     private let counts: GuardedState<Counts>
+    /// What only appending changes, and its place, which stays: both are read beside a writer that changes the
+    /// counts, and the thread sanitizer takes a change of one field for one of all.
+    private let extent: GuardedState<Extent>
     private let place = GuardedState(-1)
     var isSealed = false
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
@@ -44,18 +47,21 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         self.identity = identity
         self.mapping = mapping
         self.path = path
-        counts = GuardedState(Counts(end: end))
+        counts = GuardedState(Counts())
+        extent = GuardedState(Extent(end: end))
+    }
+
+    struct Extent {
+        var end: Int
+        var sequences: ClosedRange<UInt64>?
     }
 
     struct Counts {
-        var end: Int
-        var sequences: ClosedRange<UInt64>?
         var liveBytes = 0
         var tombstoneBytes = 0
     }
 
-    /// The segment's place in the segment table. Not one of the counts: a compaction reads it beside a
-    /// writer that changes these, which the thread sanitizer takes for a race.
+    /// The segment's place in the segment table.
     var slot: Int {
         get { place.value }
         set { place.value = newValue }
@@ -63,14 +69,14 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
 
     /// Where its records end, in bytes from the start of the file.
     var end: Int {
-        get { counts.value.end }
-        set { counts.value.end = newValue }
+        get { extent.value.end }
+        set { extent.value.end = newValue }
     }
 
     /// Lowest and highest sequence number of its records; nil where it has none.
     var sequences: ClosedRange<UInt64>? {
-        get { counts.value.sequences }
-        set { counts.value.sequences = newValue }
+        get { extent.value.sequences }
+        set { extent.value.sequences = newValue }
     }
 
     /// Values that the keydir points at.
