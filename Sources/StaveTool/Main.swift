@@ -85,7 +85,8 @@ enum Dispatch {
             guard let text = unsafe CommandLine.unsafeArgv[index] else { return }
             let bytes = unsafe UnsafeRawBufferPointer(start: text, count: strlen(text))
             if unsafe UTF8Scan.isValid(bytes) { continue }
-            StaveCommand.complain("stave: \(unsafe Quoting.text(bytes)) is not UTF-8")
+            let shown = String(decoding: Quoting.quoted(unsafe Array(bytes)), as: UTF8.self)
+            StaveCommand.complain("stave: \(shown) is not UTF-8")
             Glibc.exit(64)
         }
     }
