@@ -39,7 +39,8 @@ internal import Glibc
 /// be checked for exclusivity at run time, which costs about 90 instructions and proves what the lock
 /// already ensures.
 @safe struct GuardedState<State>: ~Copyable {
-    private let memory: UnsafeMutablePointer<State>
+    /// Valid while this value lives.
+    let memory: UnsafeMutablePointer<State>
 
     init(_ state: State) {
         unsafe memory = .allocate(capacity: 1)
@@ -53,7 +54,9 @@ internal import Glibc
 
     var value: State {
         // SAFETY: the memory lives as long as this value; whoever uses it holds the lock.
-        @inline(__always) _read { yield unsafe memory.pointee }
-        @inline(__always) nonmutating _modify { yield unsafe &memory.pointee }
+        // Addresses, not `_read` and `_modify`: without optimisation, Swift 6.3 reads a large value's field
+        // out of such a coroutine's frame after it has freed the frame (the address sanitizer shows it).
+        @inline(__always) unsafeAddress { unsafe UnsafePointer(memory) }
+        @inline(__always) nonmutating unsafeMutableAddress { unsafe memory }
     }
 }
