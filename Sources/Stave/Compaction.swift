@@ -82,7 +82,7 @@ final class Compaction {
         self.stepSize = stepSize
         self.inputs = inputs
         self.others = others
-        inputBytes = store.writerLock.withLock { inputs.reduce(0) { $0 + $1.end } }
+        inputBytes = store.withWriterLock { inputs.reduce(0) { $0 + $1.end } }
         phase = .verifying(input: 0, offset: SegmentHeader.byteCount)
         report.segmentsBefore = inputs.count
     }
@@ -134,7 +134,7 @@ final class Compaction {
         phase = .done
         if case .syncFailed = error {
             // MANIFEST may name the outputs by now: both they and the inputs stay.
-            store.writerLock.withLock { store.writer.failure = error }
+            store.withWriterLock { store.writer.failure = error }
         } else {
             for output in outputs { output.discard() }
         }
@@ -156,7 +156,7 @@ final class Compaction {
             phase = .verifying(input: index + 1, offset: SegmentHeader.byteCount)
         case .damaged(let damage):
             report.damage.append(damage.description)
-            store.writerLock.withLock { input.isDamaged = true }
+            store.withWriterLock { input.isDamaged = true }
             others.append(inputs.remove(at: index))
             phase = .verifying(input: index, offset: SegmentHeader.byteCount)
         }
@@ -176,7 +176,7 @@ final class Compaction {
     private func takeImages() throws(StoreError) {
         // While segments come and go, no table waits to be made from those that were.
         try store.keydir.restoreAll()
-        let ends = store.writerLock.withLock { (inputs + others).map { ($0, $0.end) } }
+        let ends = store.withWriterLock { (inputs + others).map { ($0, $0.end) } }
         let entries = ends.map { store.sortedEntries(of: $0, upTo: $1) }
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
@@ -186,7 +186,7 @@ final class Compaction {
     }
 
     private func takeCuts() {
-        let isWhole = store.writerLock.withLock {
+        let isWhole = store.withWriterLock {
             others.map { !$0.isDamaged && !$0.keepsCutBytes }
         }
         let first = zip(otherImages, isWhole).compactMap { image, isWhole in
@@ -358,7 +358,7 @@ final class Compaction {
             store.keydir.prefetch(hash)
             return hash
         }
-        store.writerLock.withLock {
+        store.withWriterLock {
             store.writer.isSwitching = true
             for position in start..<end {
                 switchReader(position, output, hash: hashes[position - start])
@@ -391,7 +391,7 @@ final class Compaction {
             try? store.directory.remove(FileName.segment(input.number).name)
             try? store.directory.remove(FileName.hint(input.number).name)
         }
-        store.writerLock.withLock {
+        store.withWriterLock {
             for output in outputs { store.table.show(output.segment) }
             for input in inputs {
                 store.table.hide(input)

@@ -20,7 +20,7 @@ final class CompactionOutput {
         origins.reserveCapacity(capacity / Format.aligned(RecordHeader.byteCount + 1))
         do throws(StoreError) {
             hint = try Self.beginHint(of: segment, in: store)
-            try store.writerLock.withLock { () throws(StoreError) in
+            try store.withWriterLock { () throws(StoreError) in
                 try store.table.add(segment, limit: SegmentHeader.byteCount, isHidden: true)
             }
         } catch {
@@ -107,6 +107,6 @@ final class CompactionOutput {
         try? store.directory.remove(FileName.hint(segment.number).name)
         store.directory.giveUpReplacing(.hint(segment.number))
         guard segment.slot >= 0 else { return }
-        store.writerLock.withLock { store.table.remove(segment) }
+        store.withWriterLock { store.table.remove(segment) }
     }
 }

@@ -124,7 +124,7 @@ internal import Synchronization
                     let word = unsafe slot.pointee.load(ordering: .acquiring)
                     if word == 0 { return nil }
                     if word >> Location.bits == tag, word != Keydir.deleted {
-                        return unsafe (slot, Location(bits: word & (1 << Location.bits - 1)))
+                        return unsafe (slot, Location(word: word))
                     }
                 }
                 index = 0
@@ -168,16 +168,24 @@ internal import Synchronization
         unsafe slot.pointee.store(Self.word(hash, location), ordering: .releasing)
     }
 
+    /// Is there room for `count` more keys in this hash's shard?
+    @inline(__always)
+    func hasRoom(_ hash: UInt64, for count: Int) throws(StoreError) -> Bool {
+        let capacity = Self.buckets(try descriptor(hash)) &* Self.slotsPerBucket
+        return unsafe (Int(usedSlots[Self.shard(hash)]) &+ count) &* 100 <= capacity &* 85
+    }
+
     /// Makes room for one more key of this hash, so that `insert` cannot fail.
-    ///
-    /// - Returns: what a search for the hash depends on from now on.
-    @inline(__always) @discardableResult
-    func makeRoom(_ hash: UInt64) throws(StoreError) -> UInt64 {
-        let shard = Self.shard(hash)
-        let descriptor = try descriptor(hash)
-        let capacity = Self.buckets(descriptor) &* Self.slotsPerBucket
-        if unsafe Int(usedSlots[shard] &+ 1) &* 100 <= capacity &* 85 { return descriptor }
-        return try rebuild(shard)
+    @inline(__always)
+    func makeRoom(_ hash: UInt64) throws(StoreError) {
+        if try hasRoom(hash, for: 1) { return }
+        try rebuild(Self.shard(hash))
+    }
+
+    /// What a search depends on, after `hasRoom` or `makeRoom`, which brought the shard's table.
+    @inline(__always)
+    func presentDescriptor(_ hash: UInt64) -> UInt64 {
+        unsafe descriptors[Self.shard(hash)].load(ordering: .relaxed)
     }
 
     /// Adds a key that is not there, after `makeRoom`.
@@ -240,7 +248,7 @@ internal import Synchronization
 
     /// Rebuilds a shard without its deleted slots, with room for more keys (rule 4).
     @inline(never)
-    private func rebuild(_ shard: Int) throws(StoreError) -> UInt64 {
+    private func rebuild(_ shard: Int) throws(StoreError) {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
         let buckets = bucketsToRebuild(shard)
@@ -249,7 +257,6 @@ internal import Synchronization
         unsafe usedSlots[shard] = Self.move(old, to: new)
         unsafe descriptors[shard].store(new, ordering: .releasing)
         unsafe memory.free(Self.table(old), buckets: Self.buckets(old))
-        return new
     }
 
     /// A tenth at least is free then, so that keys which come and go do not make it rebuild again and again.
@@ -286,7 +293,7 @@ internal import Synchronization
         guard isRestored, byteCount > 12 * count + (64 << 10) * 2 else { return }
         for shard in 0..<Self.shardCount {
             let buckets = unsafe Self.buckets(descriptors[shard].load(ordering: .relaxed))
-            if buckets > bucketsToRebuild(shard) { _ = try rebuild(shard) }
+            if buckets > bucketsToRebuild(shard) { try rebuild(shard) }
         }
     }
 
@@ -345,6 +352,11 @@ internal import Synchronization
     @inline(__always)
     private static func bucket(tag: UInt64, of buckets: Int) -> Int {
         Int(truncatingIfNeeded: (tag &* UInt64(truncatingIfNeeded: buckets)) >> 24)
+    }
+
+    @inline(__always)
+    static func hasTag(_ word: UInt64, of hash: UInt64) -> Bool {
+        word >> Location.bits == tag(hash)
     }
 
     @inline(__always)

@@ -13,6 +13,10 @@ struct Location: Equatable {
     @inline(__always)
     init(bits: UInt64) { self.bits = bits }
 
+    /// What a slot of the keydir names.
+    @inline(__always)
+    init(word: UInt64) { bits = word & (1 << Self.bits - 1) }
+
     /// `offset` is a multiple of 8 below `Format.maxSegmentLength`.
     @inline(__always)
     init(slot: Int, offset: Int) {

@@ -87,7 +87,7 @@ internal import Synchronization
             used += 1
             guard word > Keydir.deleted else { continue }
             live += 1
-            let location = Location(bits: word & (1 << Location.bits - 1))
+            let location = Location(word: word)
             if !isKnownSlot[location.slot] { return false }
         }
         return used == shard.usedSlots && live == shard.liveSlots

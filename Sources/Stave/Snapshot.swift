@@ -17,7 +17,7 @@ public struct Snapshot: Sendable {
         self.store = store
         // What was replaced is freed outside the lock.
         let last: SortedSources?
-        (sources, nextSequence, count, last) = store.writerLock.withLock {
+        (sources, nextSequence, count, last) = store.withWriterLock {
             let last = store.table.lastSources
             return (store.currentSources(), store.writer.nextSequence, store.keydir.count, last)
         }

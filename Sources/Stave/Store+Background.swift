@@ -13,7 +13,7 @@ extension Store {
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
-        let (fullCount, use) = writerLock.withLock { (writer.full.count, spaceUse()) }
+        let (fullCount, use) = withWriterLock { (writer.full.count, spaceUse()) }
         startPopulator()
         populator.wake()
         if fullCount > 0 {
@@ -41,7 +41,7 @@ extension Store {
         guard policy.isAutomatic else { return }
         var patience = 12_000
         while patience > 0, !isClosing, !gate.isHeld {
-            let (use, hasFailed) = writerLock.withLock {
+            let (use, hasFailed) = withWriterLock {
                 (spaceUse(), writer.compactionFailure != nil || writer.failure != nil)
             }
             let isHopeless =
@@ -56,7 +56,7 @@ extension Store {
     }
 
     private func populateAhead() {
-        let next = writerLock.withLock { () -> (appender: Appender, pages: Range<Int>)? in
+        let next = withWriterLock { () -> (appender: Appender, pages: Range<Int>)? in
             guard let appender = writer.appender, let pages = appender.pagesAhead() else {
                 return nil
             }
@@ -85,7 +85,7 @@ extension Store {
         // Errors here are met again by the next write, sync or close.
         if durability == .interval { try? syncNow() }
         try? sealFull()
-        writerLock.withLock { writer.limbo.collect() }
+        withWriterLock { writer.limbo.collect() }
     }
 
     /// Compacts until nothing is due. An error, a full disk for one, ends it: it is kept for
@@ -93,7 +93,7 @@ extension Store {
     private func compactAsNeeded() {
         while !isClosing, !gate.isHeld {
             let now = Clock.seconds()
-            let isResting = writerLock.withLock { () -> Bool in
+            let isResting = withWriterLock { () -> Bool in
                 guard let failure = writer.compactionFailure else { return false }
                 if now >= failure.time &+ 60 { writer.compactionFailure = nil }
                 return writer.compactionFailure != nil
@@ -105,7 +105,7 @@ extension Store {
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
                 if case .cancelled = error { return }
-                writerLock.withLock { writer.compactionFailure = (error, now) }
+                withWriterLock { writer.compactionFailure = (error, now) }
                 gate.signal()
                 options.onEvent?(.compactionFailed(error))
                 return
@@ -116,7 +116,7 @@ extension Store {
     /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that are
     /// sealed later may change that.
     private func letWritersGo() {
-        let use = writerLock.withLock { spaceUse() }
+        let use = withWriterLock { spaceUse() }
         if use.isOverBound(options.compaction, segmentSize: options.segmentSize) {
             revisionWithoutVictims.store(manifest.current.revision, ordering: .releasing)
             gate.signal()
@@ -130,7 +130,7 @@ extension Store {
         compactionLock.lock()
         defer { compactionLock.unlock() }
         if isClosing { return nil }
-        var (sealed, inputs) = writerLock.withLock { () -> ([Segment], [Segment]) in
+        var (sealed, inputs) = withWriterLock { () -> ([Segment], [Segment]) in
             let sealed = table.visibleSegments.filter(\.isSealed)
             let isDue = spaceUse().isDue(options.compaction)
             let victims = isDue ? sealed.victims(segmentSize: options.segmentSize) : []
@@ -151,7 +151,7 @@ extension Store {
     /// A small store that is overwritten all day would grow to a whole segment of dead records: an
     /// active segment that is mostly dead records and tombstones is ended early.
     private func sealMostlyDeadActive() throws(StoreError) {
-        try writerLock.withLock { () throws(StoreError) in
+        try withWriterLock { () throws(StoreError) in
             guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
                 isMostlyDead(active)
             else { return }
@@ -182,7 +182,7 @@ extension Store {
     ) throws(StoreError) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
-        let candidates = writerLock.withLock {
+        let candidates = withWriterLock {
             sealed.filter {
                 $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes && !$0.isDamaged
             }

@@ -45,7 +45,7 @@ extension Store {
     /// error, a full disk for one, is of no consequence. Under the compaction lock, when all is durable.
     func saveCheckpoint() {
         guard readOnlyReason == nil else { return }
-        writerLock.lock()
+        lockWriter()
         defer { writerLock.unlock() }
         guard writer.failure == nil, writer.full.isEmpty, isCheckpointDue else { return }
         try? keydir.restoreAll()
@@ -87,7 +87,7 @@ extension Store {
             first = saved.checkpoint.nextSequence
         }
         let unread = writer.nextSequence - min(first, writer.nextSequence)
-        return unread > UInt64(max(options.checkpointEntries, count / 64))
+        return unread > UInt64(max(options.checkpointEntries, keydir.count / 64))
     }
 
     /// A compaction that took one of its segments away made it stale.

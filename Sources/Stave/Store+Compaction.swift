@@ -15,7 +15,7 @@ extension Store {
         try requireOpen()
         let ticket = gate.ticket
         let bytesBefore = bytesOnDisk()
-        try writerLock.withLock { () throws(StoreError) in
+        try withWriterLock { () throws(StoreError) in
             try requireWritable()
             try endActiveSegment()
         }
@@ -78,7 +78,7 @@ extension Store {
         progress?(1)
         var report = compaction.report
         report.freedBytes = max(0, bytesBefore - bytesOnDisk())
-        writerLock.withLock {
+        withWriterLock {
             writer.counters.freedBytes += report.freedBytes
             writer.counters.lastCompaction = Clock.seconds()
             writer.compactionFailure = nil
@@ -115,7 +115,7 @@ extension Store {
     private func compactionCandidates(
         withActive: Bool = false
     ) -> (inputs: [Segment], others: [Segment]) {
-        let all = writerLock.withLock {
+        let all = withWriterLock {
             table.visibleSegments.filter { $0.isSealed || (withActive && $0.sequences != nil) }
                 .map { (segment: $0, end: $0.end) }
         }
@@ -124,7 +124,7 @@ extension Store {
             let entries = sortedEntries(of: segment, upTo: end)
             if entries.unreadable.isEmpty { images[ObjectIdentifier(segment)] = entries.image }
         }
-        let inputs = writerLock.withLock {
+        let inputs = withWriterLock {
             all.map(\.segment).worthRewriting(segmentSize: options.segmentSize) {
                 images[ObjectIdentifier($0)]
             }

@@ -13,7 +13,7 @@ extension Store {
     }
 
     func syncNow() throws(StoreError) {
-        let newest = writerLock.withLock { writer.nextSequence }
+        let newest = withWriterLock { writer.nextSequence }
         try makeDurable(newest - 1)
     }
 
@@ -25,7 +25,7 @@ extension Store {
         syncLock.lock()
         defer { syncLock.unlock() }
         if durableSequence.load(ordering: .acquiring) > sequence { return }
-        let (next, ends, failure) = writerLock.withLock {
+        let (next, ends, failure) = withWriterLock {
             () -> (UInt64, [(Appender, Int)], StoreError?) in
             let open = writer.full + (writer.appender.map { [$0] } ?? [])
             return (writer.nextSequence, open.map { ($0, $0.segment.end) }, writer.failure)
@@ -44,7 +44,7 @@ extension Store {
     /// Under the sync lock. After a failed sync every other one fails too: the kernel may have dropped
     /// the pages, so that a second try would succeed without them.
     func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
-        if let failure = writerLock.withLock({ writer.failure }) { throw failure }
+        if let failure = withWriterLock({ writer.failure }) { throw failure }
         do throws(FileError) {
             try appender.sync(upTo: end)
         } catch {
@@ -54,7 +54,7 @@ extension Store {
 
     private func failed(_ error: FileError) -> StoreError {
         let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
-        writerLock.withLock { writer.failure = failure }
+        withWriterLock { writer.failure = failure }
         return failure
     }
 }

@@ -37,7 +37,6 @@ extension Store {
     @inline(__always)
     func pointSoon(_ key: RawSpan, hash: UInt64, at location: Location) {
         guard key.byteCount <= KeydirQueue.maxKeyLength else {
-            settleAll()
             point(key, hash: hash, at: location)
             return
         }

@@ -70,7 +70,10 @@ extension Store {
             hashes[index - range.lowerBound] = hash
             keydir.prefetch(hash)
         }
-        for index in range { try prefetchRecord(hashes[index - range.lowerBound]) }
+        for index in range {
+            let hash = hashes[index - range.lowerBound]
+            prefetchRecord(hash, descriptor: try keydir.descriptor(hash))
+        }
         for index in range {
             let key = bytes.extracting(keys.range(index))
             let record = try locate(key, hash: hashes[index - range.lowerBound])
@@ -85,6 +88,7 @@ extension Store {
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)
     func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
+        if queue.mayHold(hash), let record = queuedRecord(key, hash: hash) { return record }
         while true {
             let descriptor = try keydir.descriptor(hash)
             var search = keydir.search(hash, descriptor: descriptor)
@@ -119,7 +123,7 @@ extension Store {
 
     @inline(never)
     private func damage(at record: RecordPointer) -> StoreError {
-        let segment = writerLock.withLock {
+        let segment = withWriterLock {
             table.segments.lazy.compactMap { $0 }.first { $0.identity == record.identity }
         }
         let length = record.header?.recordLength ?? 0
@@ -128,18 +132,34 @@ extension Store {
             reason: "the value's checksum is wrong")
     }
 
+    /// The record of a key that is not in the keydir yet.
+    @inline(never)
+    private func queuedRecord(_ key: RawSpan, hash: UInt64) -> RecordPointer? {
+        let found = queue.first(hash) { location -> (record: RecordPointer, isKeys: Bool)? in
+            let record = table.record(at: location)
+            if record.hasKey(key) { return (record, true) }
+            return record.headerChecksOut() ? nil : (record, false)
+        }
+        guard let found else { return nil }
+        if found.isKeys { return found.record }
+        // Damaged: then the keydir, which knows the key, decides whose it is.
+        lockWriter()
+        writerLock.unlock()
+        return nil
+    }
+
+    /// Asks for the record that a hash most likely leads to.
     @inline(__always)
-    private func prefetchRecord(_ hash: UInt64) throws(StoreError) {
-        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
+    func prefetchRecord(_ hash: UInt64, descriptor: UInt64) {
+        var search = keydir.search(hash, descriptor: descriptor)
         guard let candidate = unsafe search.next() else { return }
-        let record = unsafe table.record(at: candidate.location)
-        record.prefetch()
+        unsafe table.record(at: candidate.location).prefetch()
     }
 
     /// Throws unless the damaged record at `location` is known to be another key's.
     @inline(never)
     private func requireOther(_ key: RawSpan, at location: Location) throws(StoreError) {
-        let (segment, isKeys) = writerLock.withLock {
+        let (segment, isKeys) = withWriterLock {
             (table.segments[location.slot], hintNames(key, at: location))
         }
         if isKeys == false { return }

@@ -11,7 +11,7 @@ extension Store {
         progress: (Double) -> Bool = { _ in true }
     ) throws(StoreError) -> (bytes: Int, residentBytes: Int) {
         try requireOpen()
-        let segments = writerLock.withLock {
+        let segments = withWriterLock {
             table.visibleSegments.filter { $0.liveBytes > 0 }
                 .map { (segment: $0, bytes: $0.end) }
         }

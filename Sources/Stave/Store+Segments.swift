@@ -84,9 +84,9 @@ extension Store {
     func sealFull() throws(StoreError) {
         sealLock.lock()
         defer { sealLock.unlock() }
-        while let appender = writerLock.withLock({ writer.full.first }) {
+        while let appender = withWriterLock({ writer.full.first }) {
             try seal(appender)
-            _ = writerLock.withLock { writer.full.removeFirst() }
+            _ = withWriterLock { writer.full.removeFirst() }
         }
     }
 
@@ -104,11 +104,11 @@ extension Store {
         try manifest.commit(in: directory) { manifest in
             manifest.setSeal(segment.seal(isDurable: true), of: segment.number)
         }
-        writerLock.withLock { segment.isSealed = true }
+        withWriterLock { segment.isSealed = true }
         // Only an optimisation: without it, the next open reads the segment.
         try? writeHint(of: segment)
         // The image in memory is not needed any more.
-        _ = writerLock.withLock { table.forgetSources() }
+        _ = withWriterLock { table.forgetSources() }
     }
 
     /// The segment's entries sorted by key, up to `end`.

@@ -14,11 +14,11 @@ extension Store {
             throw StoreError(error)
         }
         // Asking the kernel takes a while with many pages: no lock is held meanwhile.
-        let resident = writerLock.withLock { table.visibleSegments.map { ($0, $0.end) } }
+        let resident = withWriterLock { table.visibleSegments.map { ($0, $0.end) } }
             .reduce(into: [UInt64: Int]()) {
                 $0[$1.0.number] = $1.0.residentBytes(upTo: $1.1)
             }
-        return writerLock.withLock {
+        return withWriterLock {
             let visible = table.visibleSegments.sorted { $0.number < $1.number }
             let segments = visible.map {
                 StoreStatistics.Segment(
@@ -32,7 +32,7 @@ extension Store {
             let policy = options.compaction
             let deadBytesLeft = use.deadBytesLeft(policy)
             return StoreStatistics(
-                path: path, isReadOnly: isReadOnly, durability: durability, count: count,
+                path: path, isReadOnly: isReadOnly, durability: durability, count: keydir.count,
                 segments: segments, diskBytes: diskBytes,
                 liveBytes: segments.reduce(0) { $0 + $1.liveBytes },
                 deadBytes: segments.reduce(0) { $0 + $1.deadBytes },

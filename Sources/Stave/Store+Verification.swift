@@ -55,7 +55,7 @@ final class StoreVerification {
         self.progress = progress
         var waits = 0
         while true {
-            let snapshot = store.writerLock.withLock {
+            let snapshot = store.withWriterLock {
                 () -> (sources: [Source], count: Int, next: UInt64, isSwitching: Bool) in
                 let sources = store.table.visibleSegments.map { segment in
                     Source(

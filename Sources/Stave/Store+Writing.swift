@@ -44,7 +44,7 @@ extension Store {
         try requireKey(key)
         let hash = Checksum.hash(key, seed: hashSeed)
         keydir.prefetch(hash)
-        writerLock.lock()
+        lockWriter()
         let written: (sequence: UInt64, needsTending: Bool)?
         do throws(StoreError) {
             written = try appendTombstone(forKey: key, hash: hash)
@@ -69,24 +69,17 @@ extension Store {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
         let needsTending = try requireRoom(length)
         // Now, because after the append nothing may fail any more.
-        let descriptor = try keydir.makeRoom(hash)
+        try makeRoomToPoint(hash)
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .value, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
             valueLength: value.byteCount)
         try withAppender { (appender) throws(StoreError) in
-            // Before the key is looked for: meanwhile its slot's cache line arrives.
             let offset = try appender.append(header, key: key, value: value)
-            let old = unsafe existing(key, hash: hash, descriptor: descriptor)
             written(sequence, length, in: appender.segment)
-            let location = Location(slot: appender.segment.slot, offset: offset)
-            if let old = unsafe old {
-                forget(unsafe old.location)
-                unsafe keydir.replace(old.slot, hash: hash, with: location)
-            } else {
-                keydir.insert(hash, location)
-            }
             appender.segment.liveBytes &+= length
+            let location = Location(slot: appender.segment.slot, offset: offset)
+            pointSoon(key, hash: hash, at: location)
         }
         return (sequence, isTendingDue() || needsTending)
     }
@@ -149,22 +142,6 @@ extension Store {
         segment.note(sequence: sequence)
     }
 
-    /// The slot of `key`, if it has one. A damaged record counts as the key's where its segment's hint
-    /// says so: a key can be set or deleted out of its damage.
-    @inline(__always)
-    func existing(
-        _ key: RawSpan, hash: UInt64, descriptor: UInt64
-    ) -> (slot: Keydir.Slot, location: Location)? {
-        var search = keydir.search(hash, descriptor: descriptor)
-        while let candidate = unsafe search.next() {
-            let location = unsafe candidate.location
-            if table.record(at: location).hasKey(key) || isDamagedRecord(of: key, at: location) {
-                return unsafe candidate
-            }
-        }
-        return nil
-    }
-
     /// Throws where a damaged record, of which nothing tells the key, may be this key's: then nobody
     /// can say that the key is not there.
     private func requireAbsent(_ key: RawSpan, hash: UInt64) throws(StoreError) {
@@ -176,33 +153,6 @@ extension Store {
             else { continue }
             throw segment.damaged(
                 at: location.offset, length: 0, "the record's header checksum is wrong")
-        }
-    }
-
-    @inline(never)
-    func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
-        if table.record(at: location).headerChecksOut() { return false }
-        return hintNames(key, at: location) == true
-    }
-
-    /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint, or
-    /// where the hint was made before the segment reached there.
-    func hintNames(_ key: RawSpan, at location: Location) -> Bool? {
-        guard let segment = table.segments[location.slot], let hint = hint(of: segment),
-            location.offset < hint.segmentLength
-        else { return nil }
-        return unsafe key.withUnsafeBytes { key in
-            guard let entry = unsafe hint.entry(for: key) else { return false }
-            return entry.offset == location.offset
-        }
-    }
-
-    /// Takes a record that is superseded out of its segment's live bytes.
-    func forget(_ location: Location) {
-        guard let header = table.record(at: location).header else { return }
-        table.withSegment(location.slot) { segment in
-            // The header is not checked here; a damaged one may make the figure wrong, not negative.
-            segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
         }
     }
 

@@ -26,6 +26,7 @@ public final class Store: @unchecked Sendable {
     let storeLock: StoreLock?
     let manifest: ManifestFile
     let keydir: Keydir
+    let queue = KeydirQueue()
     let table: SegmentTable
     /// The keydir's hash is keyed by the store's id, so that nobody can choose keys that collide.
     let hashSeed: UInt64
@@ -57,12 +58,13 @@ public final class Store: @unchecked Sendable {
     let sealLock = Lock()
     /// Guards syncing: one at a time, so that those who wait share the next one.
     let syncLock = Lock()
-    /// Guards `writer` and all that is written to the keydir and the segment table.
+    /// Guards `writer` and all that is written to the keydir and the segment table. All but a set take it
+    /// through `withWriterLock`.
     let writerLock = Lock()
     private let writerState: GuardedState<WriterState>
     var writer: WriterState {
-        @inline(__always) _read { yield writerState.value }
-        @inline(__always) _modify { yield &writerState.value }
+        @inline(__always) unsafeAddress { unsafe UnsafePointer(writerState.memory) }
+        @inline(__always) unsafeMutableAddress { unsafe writerState.memory }
     }
 
     /// Opens the store in the directory `path`.
@@ -118,7 +120,7 @@ public final class Store: @unchecked Sendable {
     var isWriter: Bool { options.access == .readWrite }
 
     /// Keys with a value.
-    public var count: Int { keydir.count }
+    public var count: Int { withWriterLock { keydir.count } }
 
     var isClosing: Bool { isClosed.load(ordering: .relaxed) }
 
@@ -153,7 +155,7 @@ public final class Store: @unchecked Sendable {
 
     /// Ends the active segment's file behind its last record: what a clean close looks like.
     private func trimActive() throws(StoreError) {
-        guard let appender = writerLock.withLock({ writer.appender }) else { return }
+        guard let appender = withWriterLock({ writer.appender }) else { return }
         do throws(FileError) {
             try appender.trim()
         } catch {

@@ -18,7 +18,7 @@ extension StoreVerification {
             while !suspects.isEmpty {
                 try store.requireOpen()
                 let batch = Array(suspects.prefix(256))
-                let answers = store.writerLock.withLock { () -> [Bool]? in
+                let answers = store.withWriterLock { () -> [Bool]? in
                     guard log.catchUp(store, for: suspects) else { return nil }
                     return batch.map { keydirAgrees($0, log.newest($0)) }
                 }
@@ -65,7 +65,7 @@ private final class LogSoFar {
     private var newer: [[UInt8]: Newest] = [:]
 
     init(_ store: Store) {
-        let now = store.writerLock.withLock {
+        let now = store.withWriterLock {
             store.table.visibleSegments.map { ($0, $0.end) }
         }
         segments = now.map(\.0)

@@ -93,7 +93,7 @@
         private func rest() {
             guard let store else { return }
             for _ in 0..<1000 {
-                let isAtRest = store.writerLock.withLock {
+                let isAtRest = store.withWriterLock {
                     store.writer.failure != nil || store.writer.compactionFailure != nil
                         || (store.writer.full.isEmpty
                             && !store.spaceUse().isDue(store.options.compaction))

@@ -85,11 +85,11 @@ struct CheckpointTests {
         store.worker.stop()
         store.compactor.stop()
         // The segment that is compacted is one that the checkpoint does not name.
-        try store.writerLock.withLock { try store.endActiveSegment() }
+        try store.withWriterLock { try store.endActiveSegment() }
         for (key, value) in [("changed", "old"), ("back", "old"), ("other", "kept")] {
             try store.set(value, forKey: key)
         }
-        try store.writerLock.withLock { try store.endActiveSegment() }
+        try store.withWriterLock { try store.endActiveSegment() }
         try store.sealFull()
         try store.removeValue(forKey: "back")
         let sealed = store.table.visibleSegments.filter(\.isSealed)

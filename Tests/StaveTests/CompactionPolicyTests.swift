@@ -269,7 +269,7 @@ struct CompactionPolicyTests {
             try store.tend()
             // Its output is there, so it has taken a step.
             let hasStarted = eventually {
-                store.writerLock.withLock {
+                store.withWriterLock {
                     store.table.segments.compactMap(\.self).count
                         > store.table.visibleSegments.count
                 }

@@ -17,7 +17,7 @@ struct CompactionTests {
 
     /// Compacts the segments at these places, oldest first, and no others.
     private func compact(_ places: [Int], in store: Store) throws -> CompactionReport {
-        let sealed = store.writerLock.withLock {
+        let sealed = store.withWriterLock {
             store.table.visibleSegments.filter(\.isSealed).sorted { $0.number < $1.number }
         }
         let inputs = places.map { sealed[$0] }
@@ -204,7 +204,7 @@ struct CompactionTests {
         // The copy is made; the commit waits for the sync lock. Meanwhile the writes are made.
         store.syncLock.lock()
         let compaction = BackgroundThread { try compact([0], in: store) }
-        while store.writerLock.withLock({ store.table.segments.compactMap { $0 }.count }) < 2 {}
+        while store.withWriterLock({ store.table.segments.compactMap { $0 }.count }) < 2 {}
         try store.set("2", forKey: "set")
         try store.removeValue(forKey: "delete")
         store.syncLock.unlock()

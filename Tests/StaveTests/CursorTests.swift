@@ -70,12 +70,12 @@ struct CursorTests {
     func again() throws {
         try fill(10)
         _ = try store.entries()
-        let first = try #require(store.writerLock.withLock { store.table.lastSources })
+        let first = try #require(store.withWriterLock { store.table.lastSources })
         #expect(try store.count(in: .all) == 10)
-        #expect(store.writerLock.withLock { store.table.lastSources } === first)
+        #expect(store.withWriterLock { store.table.lastSources } === first)
         try store.set(key(10), forKey: key(10))
         #expect(try store.count(in: .all) == 11)
-        #expect(store.writerLock.withLock { store.table.lastSources } !== first)
+        #expect(store.withWriterLock { store.table.lastSources } !== first)
     }
 
     @Test("keeps a segment that a compaction replaced, and nothing else does")
@@ -84,13 +84,13 @@ struct CursorTests {
         try fill(50)
         try store.sealActive()
         var cursor: EntryCursor? = try store.entries()
-        weak let segment = store.writerLock.withLock { store.table.visibleSegments.first }
+        weak let segment = store.withWriterLock { store.table.visibleSegments.first }
         #expect(try store.count(in: .all) == 50)
         _ = try store.compact()
         #expect(try cursor.map { try rest($0) }?.count == 50)
         #expect(segment != nil)
         cursor = nil
-        store.writerLock.withLock { store.writer.limbo.collect() }
+        store.withWriterLock { store.writer.limbo.collect() }
         #expect(segment == nil)
     }
 

@@ -22,7 +22,7 @@ struct FailureTests {
         try store.sync()
         try store.set("2", forKey: "b")
         let failure = StoreError.syncFailed(file: "x", reason: "it failed")
-        store.writerLock.withLock {
+        store.withWriterLock {
             store.writer.failure = failure
             store.writer.full.append(store.writer.appender!)
             store.writer.appender = nil

@@ -102,7 +102,7 @@
 
         private func seal() {
             attempt { store in
-                try store.writerLock.withLock { try store.endActiveSegment() }
+                try store.withWriterLock { try store.endActiveSegment() }
                 try store.sealFull()
             }
         }

@@ -13,7 +13,7 @@ extension Store {
         compactionLock.lock()
         sealLock.lock()
         syncLock.lock()
-        writerLock.lock()
+        lockWriter()
         defer {
             writerLock.unlock()
             syncLock.unlock()
@@ -25,7 +25,7 @@ extension Store {
 
     /// Ends and seals the active segment, whatever its size.
     func sealActive() throws {
-        writerLock.withLock {
+        withWriterLock {
             guard let appender = writer.appender else { return }
             writer.full.append(appender)
             writer.appender = nil

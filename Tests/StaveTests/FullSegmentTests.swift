@@ -116,7 +116,7 @@ struct FullSegmentTests {
     func twoUnsealed() throws {
         let store = try Store(path: source, options: .small(1 << 20))
         try store.set("1", forKey: "ended")
-        store.writerLock.withLock {
+        store.withWriterLock {
             store.writer.full.append(store.writer.appender!)
             store.writer.appender = nil
         }

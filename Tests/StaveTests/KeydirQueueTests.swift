@@ -119,6 +119,29 @@ struct KeydirQueueTests {
         #expect(try store.verify().problems.isEmpty)
     }
 
+    @Test("New keys that wait for the same shard find room in it")
+    func oneShard() throws {
+        let store = try Store(path: folder.path("shard"), options: .small(1 << 20))
+        var keys: [[UInt8]] = []
+        var number = 0
+        while keys.count < 100 {
+            number += 1
+            let key = Array("key \(number)".utf8)
+            let hash = unsafe Checksum.hash(key.span.bytes, seed: store.hashSeed)
+            if Keydir.shard(hash) == 5 { keys.append(key) }
+        }
+        for (index, key) in keys.enumerated() {
+            try store.set([UInt8(index)], forKey: key)
+            if index % 9 == 0 { _ = store.count }
+            let buckets = try store.keydir.descriptor(5 << (64 - Keydir.shardBits))
+            let slots = Keydir.buckets(buckets) * Keydir.slotsPerBucket
+            #expect(unsafe Int(store.keydir.usedSlots[5]) * 100 <= slots * 85)
+        }
+        for (index, key) in keys.enumerated() {
+            #expect(try store.value(forKey: key) == [UInt8(index)])
+        }
+    }
+
     /// What a set has acknowledged, every reader finds from then on, wherever its entry is by then.
     @Test("Readers never find less than what was acknowledged before they asked")
     func readers() throws {

@@ -164,7 +164,7 @@
         }
 
         private func seal() throws {
-            try store.writerLock.withLock { try store.endActiveSegment() }
+            try store.withWriterLock { try store.endActiveSegment() }
             if random.chance(70) { try store.sealFull() }
         }
 

@@ -183,7 +183,7 @@ final class Schedule {
 
     private func endActive() throws {
         trace.append("end the active segment")
-        try store.writerLock.withLock { try store.endActiveSegment() }
+        try store.withWriterLock { try store.endActiveSegment() }
     }
 
     private func seal() throws {
