@@ -84,6 +84,9 @@ struct Page {
             calling thread where nothing else is said; compare ratios. Page cache warm.
             * Medians of interleaved rounds: in a round every engine has its turn, each in a process of its \
             own with an empty directory.
+            * After each workload the engine's background may end what it caused, before the next one begins; \
+            that time counts for the whole process (db_bench calls this waitforcompaction). Only "under \
+            compaction" is measured beside it.
             * Every answer is checked: each value that is read must be its key's, each scan must see exactly \
             the keys that are there, and after deleting, reopening and `kill -9` every key is asked for and \
             its whole value compared with what was set last. A wrong answer fails the run.

@@ -134,6 +134,7 @@ extension Session {
                 wall: total.wall + cost.wall)
             largest = max(largest, Space.allocated(assignment.directory))
         }
+        total.settle()
         let live = model.versions.count { $0 != 0 }
         report(
             "overwrite under compaction", part * 16, total,

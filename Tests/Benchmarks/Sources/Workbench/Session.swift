@@ -70,7 +70,8 @@ final class Session {
     func run(_ workload: String, values: [String: Double]? = nil) {
         var (check, scans) = (newCheck(), newCheck())
         var wrong = 0
-        let cost = Cost.measure { wrong = perform(&check, &scans) }
+        var cost = Cost.measure { wrong = perform(&check, &scans) }
+        cost.settle()
         model.apply(operations)
         var expected = 0
         for index in 0..<operations.count {
