@@ -67,17 +67,29 @@ extension Store {
 
     func startWorker() {
         if worker.isStarted.load(ordering: .relaxed) { return }
-        worker.start { [weak self] in self?.syncAndSeal() }
+        worker.start(task { $0.syncAndSeal() })
     }
 
     private func startCompactor() {
         if compactor.isStarted.load(ordering: .relaxed) { return }
-        compactor.start { [weak self] in self?.compactAsNeeded() }
+        compactor.start(task { $0.compactAsNeeded() })
     }
 
     private func startPopulator() {
         if populator.isStarted.load(ordering: .relaxed) { return }
-        populator.start { [weak self] in self?.populateAhead() }
+        populator.start(task { $0.populateAhead() })
+    }
+
+    /// What a background thread runs, which `close` ends before the store does. A weak reference would say
+    /// the same, and make each retain and release of the store several times as slow from then on.
+    private func task(_ body: @escaping @Sendable (Store) -> Void) -> @Sendable () -> Void {
+        let unretained = unsafe Unmanaged.passUnretained(self)
+        return {
+            // SAFETY: `Store.deinit` waits for the thread. Retained, because a handler of events may let go
+            // of the store.
+            let store = unsafe unretained.takeUnretainedValue()
+            withExtendedLifetime(store) { body(store) }
+        }
     }
 
     private func syncAndSeal() {
