@@ -121,3 +121,5 @@ ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count) {
   // Offset -1: where the descriptor stands, as for write(2).
   return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
 }
+
+void stave_grow_pipe(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }

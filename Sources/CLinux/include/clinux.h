@@ -28,6 +28,9 @@ char **stave_environment(void);
 /// write(2) that takes what fits without waiting; -1 with EOPNOTSUPP where that is not to be had.
 ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count);
 
+/// Lets a pipe hold up to `bytes` where it may; nothing happens to a descriptor of another kind.
+void stave_grow_pipe(int fd, int bytes);
+
 /// SIGXFSZ ignored: a file-size limit is then an error of the call, not the end of the process.
 void stave_ignore_file_size_signal(void);
 

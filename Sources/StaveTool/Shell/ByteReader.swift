@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Lines from a descriptor, without a copy and without a String: the memory grows to the longest
@@ -25,12 +26,16 @@ internal import Glibc
     /// The rest of the line is dropped where it comes.
     private var isDiscarding = false
     private static let usualCapacity = 256 << 10
+    /// As much as Linux lets anybody ask for.
+    private static let pipeCapacity: Int32 = 1 << 20
     /// Lines handed out so far; so the number of the last one, counted from 1.
     private(set) var lineNumber = 0
 
     init(descriptor: Int32, longestLine: Int = (1 << 30) + (1 << 20)) {
         self.descriptor = descriptor
         self.longestLine = longestLine
+        // So the two ends of a pipe take turns less often.
+        stave_grow_pipe(descriptor, Self.pipeCapacity)
     }
 
     deinit { unsafe memory.deallocate() }
