@@ -12,8 +12,9 @@ final class Appender: @unchecked Sendable {
     private static let firstStep = 64 << 10
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
-    /// How far ahead of the records the background makes pages ready.
-    private static let populateAhead = 2 << 20
+    /// How far ahead of the records the background makes pages ready: as far as a writer comes while a thread
+    /// waits for a processor.
+    static let populateAhead = 8 << 20
     private static let writebackStep = 4 << 20
     /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping of it
     /// as well: half the cost of a read at random.
@@ -128,20 +129,32 @@ final class Appender: @unchecked Sendable {
         } catch {
             throw .syncFailed(file: error.path, reason: error.reason)
         }
-        if end > reserved { try reserve(end) }
+        // A little more than the record, but for the last one: see `usable`.
+        let wanted = max(end, min(end + Format.alignment, capacity))
+        do throws(StoreError) {
+            if wanted > reserved { try reserve(wanted) }
+        } catch {
+            if case .syncFailed = error { throw error }
+            // The record itself may still fit on a disk that is full.
+            guard end <= reserved else { throw error }
+        }
         if !canReserve {
-            populated = reserved
+            populated = usable
             return
         }
-        let ahead = min(reserved, populatedAhead.load(ordering: .acquiring))
+        let ahead = min(usable, populatedAhead.load(ordering: .acquiring))
         if ahead >= end {
             populated = ahead
             return
         }
-        let wanted = min(reserved, max(end, populated + Self.populateStep))
-        segment.mapping.populateForWriting(populated..<wanted)
-        populated = wanted
+        let next = min(usable, max(end, populated + Self.populateStep))
+        segment.mapping.populateForWriting(populated..<next)
+        populated = next
     }
+
+    /// Bytes that records may fill before more are reserved. Not quite all: a file that ends where its
+    /// records end looks like one that was closed, and would have to be synced before it grows (`reserve`).
+    private var usable: Int { reserved < capacity ? reserved - Format.alignment : reserved }
 
     /// What the background should make ready now: a first touch of a page costs more than a record. Under
     /// the writer lock.
@@ -237,7 +250,9 @@ final class Appender: @unchecked Sendable {
 
     /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
     /// that only one thread does this at a time.
-    func sync(upTo end: Int) throws(FileError) {
+    ///
+    /// - Parameter isLast: the store is being closed, so that nobody reads the pages any more.
+    func sync(upTo end: Int, isLast: Bool = false) throws(FileError) {
         guard end > synced else { return }
         // Unbuffered, it is empty here; and appends, which run beside this, use it.
         if isBuffered { try writePending(upTo: pendingStart + pending.count) }
@@ -246,7 +261,7 @@ final class Appender: @unchecked Sendable {
         try file.syncData()
         try writeMark(end)
         synced = end
-        if let pages { segment.mapping.populateForReading(pages) }
+        if let pages, !isLast { segment.mapping.populateForReading(pages) }
     }
 
     /// Takes pages that are full out of the mapping, if they are many. The kernel would write-protect each

@@ -13,10 +13,12 @@ extension Store {
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
-        let (fullCount, use) = withWriterLock { (writer.full.count, spaceUse()) }
+        let (fullCount, use, isSyncDue) = withWriterLock {
+            (writer.full.count, spaceUse(), takeSyncDue())
+        }
         startPopulator()
         populator.wake()
-        if fullCount > 0 {
+        if fullCount > 0 || isSyncDue {
             startWorker()
             worker.wake()
         }
@@ -33,6 +35,19 @@ extension Store {
         }
         waitForSpace()
     }
+
+    /// Has so much been written since the last sync, at `interval`, that one should not wait for its second?
+    /// Then a sync or a close that somebody waits for has little left to do.
+    private func takeSyncDue() -> Bool {
+        let written = writer.counters.writtenBytes
+        guard durability == .interval, written - writer.syncedBytes >= Self.syncStep else {
+            return false
+        }
+        writer.syncedBytes = written
+        return true
+    }
+
+    private static let syncStep = 16 << 20
 
     /// Holds a writer up while the directory is above its bound and a compaction can do something
     /// about it.

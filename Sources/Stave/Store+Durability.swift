@@ -46,7 +46,7 @@ extension Store {
     func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
         if let failure = withWriterLock({ writer.failure }) { throw failure }
         do throws(FileError) {
-            try appender.sync(upTo: end)
+            try appender.sync(upTo: end, isLast: isClosing)
         } catch {
             throw failed(error)
         }

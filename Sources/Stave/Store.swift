@@ -181,6 +181,8 @@ public final class Store: @unchecked Sendable {
     var compactionFailure: (error: StoreError, time: UInt32)?
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
+    /// Bytes appended when a writer last asked for a sync because of their number.
+    var syncedBytes = 0
     /// A compaction is between its commit and its end: entries name records of inputs and of outputs.
     var isSwitching = false
     /// Segments that a compaction replaced, until no reader can be inside.

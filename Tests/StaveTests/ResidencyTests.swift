@@ -64,7 +64,8 @@ struct ResidencyTests {
         let appender = try #require(store.writer.appender)
         let pages = try #require(appender.pagesAhead())
         #expect(pages.lowerBound >= appender.segment.end)
-        #expect(pages.upperBound <= min(appender.reserved, appender.segment.end + (2 << 20)))
+        let furthest = appender.segment.end + Appender.populateAhead
+        #expect(pages.upperBound <= min(appender.reserved, furthest))
         func residentAhead() -> Int {
             appender.segment.mapping.residentBytes(upTo: pages.upperBound)
                 - appender.segment.mapping.residentBytes(upTo: pages.lowerBound)
@@ -81,5 +82,43 @@ struct ResidencyTests {
         let again = try Store(path: folder.path("store"), options: options)
         #expect(again.notices == [] && again.count == 120)
         try again.close()
+    }
+
+    /// If it could, the file would have to be synced in the middle of a set, with all that was written.
+    @Test("Records never end where the reserved space does, but at the segment's end")
+    func reservesMore() throws {
+        let folder = try TemporaryFolder()
+        let store = try Store(path: folder.path("store"), options: .small(256 << 10))
+        // From the smallest record to one of a page and a half, each so that it would fit exactly if it can.
+        var number = 0
+        while number < 3000 {
+            number += 1
+            let key = Array("k\(number)".utf8)
+            var length = number % 6000
+            if let appender = store.writer.appender {
+                let rest = appender.reserved - appender.segment.end
+                let head = RecordHeader.recordLength(key: key.count, value: 0)
+                if rest >= head, rest - head < 6000 { length = rest - head }
+            }
+            try store.set([UInt8](repeating: 1, count: length), forKey: key)
+            let appender = try #require(store.writer.appender)
+            #expect(
+                appender.reserved > appender.segment.end
+                    || appender.segment.end == appender.capacity)
+        }
+    }
+
+    @Test("At interval, much that is written is synced before its second is over")
+    func syncsEarly() throws {
+        let folder = try TemporaryFolder()
+        let value = [UInt8](repeating: 7, count: 1 << 20)
+        for durability in [Durability.interval, .os] {
+            let path = folder.path("\(durability)")
+            let store = try Store(path: path, options: .small(64 << 20, durability: durability))
+            for number in 0..<40 { try store.set(value, forKey: Array("k\(number)".utf8)) }
+            let isAsked = store.writer.syncedBytes >= 16 << 20
+            #expect(isAsked == (durability == .interval))
+            try store.close()
+        }
     }
 }

@@ -64,11 +64,9 @@ internal import Glibc
 
     /// Reads pages into memory, and returns when they are there.
     package func load(_ range: Range<Int>) {
-        let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
+        if populateForReading(range) { return }
         let start = range.lowerBound & ~4095
-        if unsafe madvise(base + start, range.upperBound - start, populateRead) != 0 {
-            unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
-        }
+        unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
     }
 
     /// Bytes of the first `end` that are in memory, counted in whole pages.
@@ -86,9 +84,12 @@ internal import Glibc
     }
 
     /// Maps pages that are in memory already, so that the first reads of them do not fault one by one.
-    package func populateForReading(_ range: Range<Int>) {
-        let populateRead: Int32 = 22  // MADV_POPULATE_READ
+    ///
+    /// - Returns: whether it was done; without, they are mapped when they are read.
+    @discardableResult
+    package func populateForReading(_ range: Range<Int>) -> Bool {
+        let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
         let start = range.lowerBound & ~4095
-        unsafe madvise(base + start, range.upperBound - start, populateRead)
+        return unsafe madvise(base + start, range.upperBound - start, populateRead) == 0
     }
 }
