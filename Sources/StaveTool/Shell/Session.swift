@@ -53,7 +53,11 @@ final class Session {
     /// Opens the store once more, as it was opened at first.
     var reopen: (() throws(StoreError) -> Store)?
 
-    private(set) var openedStore: Store?
+    private(set) var openedStore: Store? {
+        didSet { defersSync = writesDeferSync }
+    }
+    /// Writes of a script wait for the disk together, before the replies to them are written.
+    private(set) var defersSync = false
     private var hasUnsyncedWrites = false
     /// How long the command in hand has waited for answers.
     private var timeOfPerson = Duration.zero
@@ -68,6 +72,7 @@ final class Session {
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
         errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+        defersSync = writesDeferSync
         output.beforeWrite = { [unowned self] () throws(SystemError) in
             if outputIsTerminal { bar?.erase() }
             try makeDurable()
@@ -211,7 +216,7 @@ final class Session {
 
     /// Whether a write may leave its sync to `makeDurable`: in a script under `always`, so that
     /// commands already waiting in the pipe share one.
-    var defersSync: Bool { place == .script && store.durability == .always }
+    private var writesDeferSync: Bool { place == .script && openedStore?.durability == .always }
 
     /// To be called after each write that was told `defersSync`.
     func didWrite() {
