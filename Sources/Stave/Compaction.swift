@@ -55,6 +55,8 @@ final class Compaction {
     /// Segments that are not inputs; damaged inputs join them.
     private var others: [Segment]
     private var inputImages: [HintImage] = []
+    /// Of each input, its first byte and its slot: no reference is counted for each record.
+    private var places: [(start: RecordPointer, slot: Int)] = []
     private var otherImages: [HintImage] = []
     /// Not all records of the others could be read: any of them may hold any key.
     private var isUncertain = false
@@ -181,6 +183,7 @@ final class Compaction {
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
+        places = inputs.map { ($0.record(at: 0, upTo: $0.end), $0.slot) }
         merge = SortedMerge(inputImages)
         if makesSequence { takeCuts() }
     }
@@ -211,6 +214,8 @@ final class Compaction {
 
     private func copySome() throws(StoreError) {
         var bytes = 0
+        var report = report
+        defer { self.report = report }
         while bytes < stepSize.copiedBytes {
             guard let next = nextEntry() else {
                 for output in outputs { try output.finish() }
@@ -221,7 +226,9 @@ final class Compaction {
             }
             bytes += 64
             guard try isKept(next) else { continue }
-            try copy(next.entry, from: inputs[next.source])
+            try copy(next)
+            report.copiedRecords += 1
+            report.copiedBytes += next.entry.recordLength
             bytes += next.entry.recordLength
         }
     }
@@ -234,31 +241,37 @@ final class Compaction {
     }
 
     private func refillWindow() {
-        window.removeAll(keepingCapacity: true)
-        windowStart = 0
+        let (places, keydir, seed) = (places, store.keydir, store.hashSeed)
         var merged = 0
+        var window = self.window
+        self.window = []
+        window.removeAll(keepingCapacity: true)
         while window.count < Self.windowSize, let next = merge?.next(loser: { _, _ in merged += 1 })
         {
             merged += 1
             // SAFETY: the image behind the entry lives in `inputImages`.
-            let hash = unsafe Checksum.hash(next.entry.key.bytes, seed: store.hashSeed)
-            store.keydir.prefetch(hash)
-            inputs[next.source].record(at: next.entry.offset, upTo: .max).prefetch()
+            let hash = unsafe Checksum.hash(next.entry.key.bytes, seed: seed)
+            keydir.prefetch(hash)
+            places[next.source].start.moved(to: next.entry.offset).prefetch()
             window.append(Coming(source: next.source, entry: next.entry, hash: hash))
         }
+        self.window = window
+        windowStart = 0
         mergedEntries += merged
     }
 
-    private func copy(_ entry: HintEntry, from input: Segment) throws(StoreError) {
+    private func copy(_ coming: Coming) throws(StoreError) {
+        let entry = coming.entry
         let isCut = unsafe isCut(before: entry.key)
         if isCut || outputs.last?.hasRoom(entry.recordLength) != true {
             if let full = outputs.last { try full.finish() }
             let capacity = store.capacity(forRecord: entry.recordLength)
             outputs.append(try CompactionOutput(store, capacity: capacity))
         }
-        try outputs[outputs.count - 1].append(entry, from: input)
-        report.copiedRecords += 1
-        report.copiedBytes += entry.recordLength
+        let (start, slot) = places[coming.source]
+        let isCopied = try outputs[outputs.count - 1].append(
+            entry, from: start.moved(to: entry.offset), slot: slot)
+        if !isCopied { throw inputs[coming.source].damagedRecord(of: entry) }
     }
 
     /// Records of the inputs, also those that another one in the same segment superseded.
@@ -270,7 +283,7 @@ final class Compaction {
     }
 
     private func isLive(_ coming: Coming) throws(StoreError) -> Bool {
-        let location = Location(slot: inputs[coming.source].slot, offset: coming.entry.offset)
+        let location = Location(slot: places[coming.source].slot, offset: coming.entry.offset)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         return unsafe try store.keydir.slot(coming.hash, at: location) != nil
@@ -351,34 +364,35 @@ final class Compaction {
             return
         }
         let output = outputs[index]
-        let end = min(start + stepSize.switchedEntries, output.image.count)
+        let (image, keydir, seed) = (output.image, store.keydir, store.hashSeed)
+        let end = min(start + stepSize.switchedEntries, image.count)
         let hashes = (start..<end).map { position in
             // SAFETY: the output keeps its image.
-            let hash = unsafe Checksum.hash(output.image[position].key.bytes, seed: store.hashSeed)
-            store.keydir.prefetch(hash)
+            let hash = unsafe Checksum.hash(image[position].key.bytes, seed: seed)
+            keydir.prefetch(hash)
             return hash
         }
         store.withWriterLock {
             store.writer.isSwitching = true
-            for position in start..<end {
-                switchReader(position, output, hash: hashes[position - start])
+            for (position, hash) in zip(start..<end, hashes) {
+                let origin = output.origins[position]
+                switchReader(image[position], from: origin, to: output, hash: hash)
             }
         }
         phase =
-            end < output.image.count
+            end < image.count
             ? .switching(output: index, index: end) : .switching(output: index + 1, index: 0)
     }
 
-    private func switchReader(_ index: Int, _ output: CompactionOutput, hash: UInt64) {
-        let entry = output.image[index]
+    private func switchReader(
+        _ entry: HintEntry, from origin: Location, to output: CompactionOutput, hash: UInt64
+    ) {
         guard entry.kind == .value else {
             output.segment.tombstoneBytes += entry.recordLength
             return
         }
         // All tables are in memory since `takeImages`, so this cannot throw.
-        guard let slot = unsafe try? store.keydir.slot(hash, at: output.origins[index]) else {
-            return
-        }
+        guard let slot = unsafe try? store.keydir.slot(hash, at: origin) else { return }
         let location = Location(slot: output.segment.slot, offset: entry.offset)
         unsafe store.keydir.replace(slot, hash: hash, with: location)
         output.segment.liveBytes += entry.recordLength

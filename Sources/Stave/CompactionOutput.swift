@@ -45,32 +45,27 @@ final class CompactionOutput {
     func hasRoom(_ recordLength: Int) -> Bool { appender?.hasRoom(recordLength) ?? false }
 
     /// Copies a record. Its value's checksum travels along, and so still proves what was first written.
-    func append(_ entry: HintEntry, from input: Segment) throws(StoreError) {
-        let record = unsafe RecordPointer(
-            segment: input.mapping.bytes.baseAddress!, offset: entry.offset,
-            limit: min(input.end, input.fileSize), identity: input.identity)
-        guard record.headerChecksOut(), let header = record.header else {
-            throw input.damaged(
-                at: entry.offset, length: entry.recordLength,
-                "the record's header checksum is wrong")
-        }
+    ///
+    /// - Parameter slot: of the record's segment.
+    /// - Returns: false, and nothing is copied, where the record does not check out.
+    func append(
+        _ entry: HintEntry, from record: RecordPointer, slot: Int
+    ) throws(StoreError) -> Bool {
+        guard record.headerChecksOut(), let header = record.header else { return false }
         let value: UnsafeRawBufferPointer
         if entry.kind == .value {
-            guard let whole = unsafe record.value(isVerified: true) else {
-                throw input.damaged(
-                    at: entry.offset, length: entry.recordLength, "the value's checksum is wrong")
-            }
+            guard let whole = unsafe record.value(isVerified: true) else { return false }
             unsafe value = unsafe whole
         } else {
             unsafe value = UnsafeRawBufferPointer(start: nil, count: 0)
         }
         guard let appender else { preconditionFailure("this output is finished") }
-        let oldBinding = Checksum.binding(identity: input.identity, offset: entry.offset)
+        let oldBinding = Checksum.binding(identity: record.identity, offset: entry.offset)
         let offset = unsafe try appender.append(
             header, key: entry.key.bytes, value: value.bytes,
             unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
         appender.startWriteback()
-        origins.append(Location(slot: input.slot, offset: entry.offset))
+        origins.append(Location(slot: slot, offset: entry.offset))
         segment.note(sequence: header.sequence)
         hint?.count(sequence: header.sequence, kind: entry.kind)
         do throws(FileError) {
@@ -79,6 +74,7 @@ final class CompactionOutput {
         } catch {
             throw StoreError(error)
         }
+        return true
     }
 
     /// Makes the segment and its hint durable. May be called twice.
