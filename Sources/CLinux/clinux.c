@@ -122,4 +122,7 @@ ssize_t stave_write_without_waiting(int fd, const void *bytes, size_t count) {
   return pwritev2(fd, &piece, 1, -1, RWF_NOWAIT);
 }
 
-void stave_grow_pipe(int fd, int bytes) { (void)fcntl(fd, F_SETPIPE_SZ, bytes); }
+void stave_grow_pipe(int fd, int bytes) {
+  int now = fcntl(fd, F_GETPIPE_SZ);
+  if (now >= 0 && now < bytes) (void)fcntl(fd, F_SETPIPE_SZ, bytes);
+}

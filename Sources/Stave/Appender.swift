@@ -135,8 +135,8 @@ final class Appender: @unchecked Sendable {
             if wanted > reserved { try reserve(wanted) }
         } catch {
             if case .syncFailed = error { throw error }
-            // The record itself may still fit on a disk that is full.
-            guard end <= reserved else { throw error }
+            // The record alone may still fit on a disk that is full.
+            if end > reserved { try reserve(end) }
         }
         if !canReserve {
             populated = usable
@@ -251,7 +251,7 @@ final class Appender: @unchecked Sendable {
     /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
     /// that only one thread does this at a time.
     ///
-    /// - Parameter isLast: the store is being closed, so that nobody reads the pages any more.
+    /// - Parameter isLast: the store is being closed, so that hardly anybody reads the pages any more.
     func sync(upTo end: Int, isLast: Bool = false) throws(FileError) {
         guard end > synced else { return }
         // Unbuffered, it is empty here; and appends, which run beside this, use it.

@@ -183,7 +183,9 @@ final class Compaction {
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
-        places = inputs.map { ($0.record(at: 0, upTo: $0.end), $0.slot) }
+        places = zip(inputs, ends).map { input, place in
+            (input.record(at: 0, upTo: place.1), input.slot)
+        }
         merge = SortedMerge(inputImages)
         if makesSequence { takeCuts() }
     }

@@ -188,7 +188,7 @@ internal import Synchronization
         unsafe descriptors[Self.shard(hash)].load(ordering: .relaxed)
     }
 
-    /// Adds a key that is not there, after `makeRoom`.
+    /// Adds a key that is not there, for which `hasRoom` or `makeRoom` found room.
     @inline(__always)
     func insert(_ hash: UInt64, _ location: Location) {
         let shard = Self.shard(hash)

@@ -73,13 +73,14 @@ internal import Synchronization
             unsafe (keys + index &* Self.maxKeyLength)
                 .copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count)
         }
-        // Releasing, each of them: the record's bytes come first, then the word, then what leads to it.
-        unsafe words[index].store(Keydir.word(hash, location), ordering: .releasing)
         let shift = UInt64(index & 3) &* 16
         let group = unsafe fingerprints + index / 4
         let others = unsafe group.pointee.load(ordering: .relaxed) & ~(0xffff << shift)
         unsafe group.pointee.store(others | Self.fingerprint(hash) << shift, ordering: .releasing)
         pushed.store(number &+ 1, ordering: .releasing)
+        // Last: a reader that goes round the ring with an older `pushed` may come upon it, and its next search
+        // must then begin here. Releasing: the record's bytes come before it, too.
+        unsafe words[index].store(Keydir.word(hash, location), ordering: .releasing)
     }
 
     /// The hash of the entry that came `age` entries before the newest.

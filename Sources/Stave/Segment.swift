@@ -79,7 +79,7 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         set { extent.value.sequences = newValue }
     }
 
-    /// Values that the keydir points at.
+    /// Values that the keydir points at, once it has all sets (`Store.withWriterLock`).
     var liveBytes: Int {
         get { counts.value.liveBytes }
         set { counts.value.liveBytes = newValue }

@@ -1,8 +1,8 @@
 internal import StaveDisk
 internal import Synchronization
 
-// What happens without being asked. One thread syncs once a second and seals full segments; another one
-// compacts, so that a long compaction holds neither up; a third makes pages ready that a writer comes to
+// What happens without being asked. One thread syncs, once a second and after so many bytes, and seals full
+// segments; another one compacts, so that a long compaction holds neither up; a third makes pages ready that a writer comes to
 // next. Each starts when there is first something to do.
 
 extension Store {
@@ -36,8 +36,8 @@ extension Store {
         waitForSpace()
     }
 
-    /// Has so much been written since the last sync, at `interval`, that one should not wait for its second?
-    /// Then a sync or a close that somebody waits for has little left to do.
+    /// Has so much been written since one was asked for because of it, at `interval`, that a sync should not
+    /// wait for its second? Then a sync or a close that somebody waits for has little left to do.
     private func takeSyncDue() -> Bool {
         let written = writer.counters.writtenBytes
         guard durability == .interval, written - writer.syncedBytes >= Self.syncStep else {
@@ -100,8 +100,9 @@ extension Store {
     private func task(_ body: @escaping @Sendable (Store) -> Void) -> @Sendable () -> Void {
         let unretained = unsafe Unmanaged.passUnretained(self)
         return {
-            // SAFETY: `Store.deinit` waits for the thread. Retained, because a handler of events may let go
-            // of the store.
+            // SAFETY: `Store.deinit` waits for the thread, unless it runs in the thread itself: in a handler of
+            // events, which may let go of the store. Then this reference keeps it until the body has ended,
+            // and no other task follows.
             let store = unsafe unretained.takeUnretainedValue()
             withExtendedLifetime(store) { body(store) }
         }

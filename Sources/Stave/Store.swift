@@ -119,7 +119,7 @@ public final class Store: @unchecked Sendable {
     /// It holds the lock, even where damage keeps it from writing.
     var isWriter: Bool { options.access == .readWrite }
 
-    /// Keys with a value.
+    /// Keys with a value. May wait for a write that is being made.
     public var count: Int { withWriterLock { keydir.count } }
 
     var isClosing: Bool { isClosed.load(ordering: .relaxed) }

@@ -36,7 +36,7 @@ public struct StoreOptions: Sendable {
 
     /// When the background compacts.
     public var compaction = CompactionPolicy()
-    /// Told what the background has done, on one of its threads. Must not call the store.
+    /// Told what the background has done, on any thread that uses the store. Must not call the store.
     public var onEvent: (@Sendable (StoreEvent) -> Void)?
 
     public init() {}

@@ -163,14 +163,16 @@ struct KeydirQueueTests {
             BackgroundThread { () -> [String] in
                 var random = SeededRandom(seed: UInt64(seed))
                 var problems: [String] = []
+                var last = [Int](repeating: 0, count: keys.count)
                 while !isDone.isSet {
                     let index = Int.random(in: 0..<keys.count, using: &random)
                     let least = acknowledged.versions[index].load(ordering: .acquiring)
                     let value = try store.value(forKey: keys[index])
-                    let found = value.flatMap { Int(String(decoding: $0, as: UTF8.self)) }
-                    if found ?? -1 < least {
-                        problems.append("\(String(describing: found)) after \(least)")
+                    let found = value.flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? -1
+                    if found < max(least, last[index]) {
+                        problems.append("\(found) after \(least), \(last[index])")
                     }
+                    last[index] = found
                 }
                 return problems
             }

@@ -26,7 +26,7 @@ internal import Glibc
     /// The rest of the line is dropped where it comes.
     private var isDiscarding = false
     private static let usualCapacity = 256 << 10
-    /// As much as Linux lets anybody ask for.
+    /// As much as Linux lets anybody ask for, if nobody changed that.
     private static let pipeCapacity: Int32 = 1 << 20
     /// Lines handed out so far; so the number of the last one, counted from 1.
     private(set) var lineNumber = 0
