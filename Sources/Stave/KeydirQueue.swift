@@ -12,8 +12,8 @@ internal import Synchronization
 ///                   bucket      record      settle
 ///
 /// Rules:
-/// 1. Only the writer changes it, under the writer lock. `Store.withWriterLock` settles all entries
-///    first, so that whoever holds the lock finds every key in the keydir; only a set does not.
+/// 1. It changes under the writer lock only. `Store.withWriterLock` settles all entries first, so that
+///    whoever holds the lock finds every key in the keydir; only a set does not.
 /// 2. Readers look here before they look into the keydir, from the newest entry to the oldest. Entries
 ///    leave oldest first, and only when the keydir has them; so a reader never finds an older record
 ///    than the newest that was there when it began.
