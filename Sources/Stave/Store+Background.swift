@@ -1,9 +1,9 @@
 internal import StaveDisk
 internal import Synchronization
 
-// What happens without being asked. One thread syncs, once a second and after so many bytes, and seals full
-// segments; another one compacts, so that a long compaction holds neither up; a third makes pages ready that a writer comes to
-// next. Each starts when there is first something to do.
+// What happens without being asked. One thread syncs, once a second and after so many bytes, and seals
+// full segments; another one compacts, so that a long compaction holds neither up; a third makes pages
+// ready that a writer comes to next. Each starts when there is first something to do.
 
 extension Store {
     /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
@@ -100,9 +100,9 @@ extension Store {
     private func task(_ body: @escaping @Sendable (Store) -> Void) -> @Sendable () -> Void {
         let unretained = unsafe Unmanaged.passUnretained(self)
         return {
-            // SAFETY: `Store.deinit` waits for the thread, unless it runs in the thread itself: in a handler of
-            // events, which may let go of the store. Then this reference keeps it until the body has ended,
-            // and no other task follows.
+            // SAFETY: `Store.deinit` waits for the thread, unless it runs in the thread itself: a handler of
+            // events may let go of the store. Then this reference keeps it until the body has ended, and
+            // no other task follows.
             let store = unsafe unretained.takeUnretainedValue()
             withExtendedLifetime(store) { body(store) }
         }
