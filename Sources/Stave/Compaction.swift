@@ -183,8 +183,8 @@ final class Compaction {
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
-        places = zip(inputs, ends).map { input, place in
-            (input.record(at: 0, upTo: place.1), input.slot)
+        places = ends.prefix(inputs.count).map { input, end in
+            (input.record(at: 0, upTo: end), input.slot)
         }
         merge = SortedMerge(inputImages)
         if makesSequence { takeCuts() }
@@ -216,6 +216,8 @@ final class Compaction {
 
     private func copySome() throws(StoreError) {
         var bytes = 0
+        // Here and in `refillWindow`, what changes with each record is a local variable: access to a class's
+        // property is checked for exclusivity at run time.
         var report = report
         defer { self.report = report }
         while bytes < stepSize.copiedBytes {

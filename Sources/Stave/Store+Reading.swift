@@ -143,8 +143,7 @@ extension Store {
         guard let found else { return nil }
         if found.isKeys { return found.record }
         // Damaged: then the keydir, which knows the key, decides whose it is.
-        lockWriter()
-        writerLock.unlock()
+        withWriterLock {}
         return nil
     }
 
