@@ -45,7 +45,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Stave", "StaveDisk", "CLinux"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
-            name: "StaveDiskTests", dependencies: ["StaveDisk", "TestSupport"],
+            name: "StaveDiskTests", dependencies: ["CXXHash", "StaveDisk", "TestSupport"],
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "StaveTests", dependencies: ["Stave", "StaveDisk", "TestSupport"],

@@ -1,3 +1,4 @@
+import CXXHash
 import StaveDisk
 import TestSupport
 import Testing
@@ -150,5 +151,31 @@ struct RecordTests {
     func knownHash() {
         let none: [UInt8] = []
         unsafe #expect(Checksum.hash(none.span.bytes) == 0x2d06_8005_38d3_94c2)
+    }
+
+    @Test("XXH3-64 is libxxhash's, at every length", arguments: 0...300)
+    func hashOfLength(_ length: Int) {
+        var random = SeededRandom(seed: UInt64(length))
+        for _ in 0..<50 { expectLibrarysHash(random.bytes(length)) }
+        expectLibrarysHash(Array(repeating: 0, count: length))
+        expectLibrarysHash(Array(repeating: 0xff, count: length))
+    }
+
+    @Test("XXH3-64 is libxxhash's where every digit of the multiplication carries")
+    func hashWithCarries() {
+        // xored with the secret, all 32 bytes are 0xff.
+        let secret: [UInt8] = [
+            0xb8, 0xfe, 0x6c, 0x39, 0x23, 0xa4, 0x4b, 0xbe, 0x7c, 0x01, 0x81, 0x2c, 0xf7, 0x21,
+            0xad, 0x1c, 0xde, 0xd4, 0x6d, 0xe9, 0x83, 0x90, 0x97, 0xdb, 0x72, 0x40, 0xa4, 0xa4,
+            0xb7, 0xb3, 0x67, 0x1f,
+        ]
+        expectLibrarysHash(secret.map { ~$0 })
+    }
+
+    private func expectLibrarysHash(_ bytes: [UInt8]) {
+        let library = unsafe bytes.withUnsafeBytes {
+            unsafe XXH_INLINE_XXH3_64bits($0.baseAddress, $0.count)
+        }
+        unsafe #expect(Checksum.hash(bytes.span.bytes) == library)
     }
 }
