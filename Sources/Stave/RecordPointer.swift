@@ -87,8 +87,8 @@ internal import StaveDisk
         let value = unsafe UnsafeRawBufferPointer(start: start, count: header.valueLength)
         if isVerified {
             let binding = Checksum.binding(identity: identity, offset: offset)
-            let checksum = unsafe Record.valueChecksum(value.bytes, binding: binding)
-            guard checksum == header.valueChecksum else { return nil }
+            let checksum = unsafe Checksum.hash(awaited: value.bytes) ^ binding
+            guard UInt32(truncatingIfNeeded: checksum) == header.valueChecksum else { return nil }
         }
         return unsafe value
     }

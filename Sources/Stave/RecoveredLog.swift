@@ -112,6 +112,8 @@ extension Recovery {
         }
         // A checkpoint is only written of what is durable.
         log.mark = start > SegmentHeader.byteCount ? max(mark, start) : mark
+        // The processor guesses no further than a page.
+        let ahead = segment.record(at: start, upTo: limit)
         var offset = start
         scan: while true {
             let step = unsafe SegmentScan.step(
@@ -130,8 +132,7 @@ extension Recovery {
                     log.hasTornTail = true
                     break scan
                 }
-                // The processor guesses no further than a page.
-                segment.record(at: offset + 1024, upTo: limit).prefetch()
+                ahead.moved(to: offset &+ 1024).prefetch()
                 unsafe note(header, at: offset, in: bytes, &log)
                 offset += header.recordLength
             case .unreadable(let until, _):

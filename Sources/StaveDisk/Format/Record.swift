@@ -21,7 +21,8 @@ package enum RecordKind: UInt8, Sendable {
 /// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
 ///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
 ///
-/// What a look-up needs of it is public, as in `Format`: no other access lets the store's module inline it.
+/// What look-ups and recovery need of it is public, as in `Format`: no other access lets the store's module
+/// inline it.
 public struct RecordHeader: Equatable, Sendable {
     @inlinable @inline(__always) public static var byteCount: Int { 28 }
     /// Flag bits this version understands among those that must be understood: none yet.
@@ -71,6 +72,9 @@ public struct RecordHeader: Equatable, Sendable {
     /// Is this a record with a value?
     @inlinable @inline(__always) public var isValue: Bool { rawKind == 1 }
 
+    /// Is this a record that says that its key was deleted?
+    @inlinable @inline(__always) public var isTombstone: Bool { rawKind == 2 }
+
     /// The kind, or nil where the byte is none of this version's.
     package var kind: RecordKind? { RecordKind(rawValue: rawKind) }
 
@@ -87,9 +91,9 @@ public struct RecordHeader: Equatable, Sendable {
     }
 
     /// Could these fields be a record's? Cheap, and true of every whole record.
-    package var isPlausible: Bool {
-        kind != nil && keyLength > 0 && valueLength <= Format.maxValueLength
-            && (rawKind != RecordKind.tombstone.rawValue || valueLength == 0)
+    @inlinable @inline(__always) public var isPlausible: Bool {
+        (isValue || isTombstone && valueLength == 0) && keyLength > 0
+            && valueLength <= Format.maxValueLength
     }
 
     /// True where the record sets a flag that must be known and is not.
@@ -132,8 +136,9 @@ public enum Record {
     }
 
     /// The header checksum that `bytes`, a record's start with its whole key, should carry.
-    package static func headerChecksum(_ bytes: RawSpan, keyLength: Int, binding: UInt64) -> UInt32
-    {
+    @inlinable @inline(__always) public static func headerChecksum(
+        _ bytes: RawSpan, keyLength: Int, binding: UInt64
+    ) -> UInt32 {
         let covered = bytes.extracting(4..<(RecordHeader.byteCount &+ keyLength))
         return UInt32(truncatingIfNeeded: Checksum.hash(covered) ^ binding)
     }
@@ -149,7 +154,7 @@ public enum Record {
     ///
     /// Checks that the record fits into `segment`, that its fields are possible and that its header
     /// checksum is right. The value is not read.
-    package static func header(
+    @inlinable @inline(__always) public static func header(
         in segment: RawSpan, at offset: Int, identity: UInt64
     ) -> RecordHeader? {
         guard offset >= 0, offset < Format.maxSegmentLength,
@@ -164,7 +169,7 @@ public enum Record {
     }
 
     /// Is the value of the record at `offset` whole? `header` comes from `header(in:at:identity:)`.
-    package static func valueChecksOut(
+    @inlinable @inline(__always) public static func valueChecksOut(
         _ header: RecordHeader, in segment: RawSpan, at offset: Int, identity: UInt64
     ) -> Bool {
         let start = offset &+ RecordHeader.byteCount &+ header.keyLength

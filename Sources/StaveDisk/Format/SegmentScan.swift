@@ -1,5 +1,5 @@
 /// What stands at an offset of a segment.
-package enum ScanStep: Equatable, Sendable {
+public enum ScanStep: Equatable, Sendable {
     /// A record whose header and key check out; the next step is at `offset + recordLength`.
     case record(RecordHeader)
     /// Bytes that are no whole record, up to the next one, or to the end where there is none.
@@ -32,11 +32,19 @@ package struct SearchEffort: Sendable {
 }
 
 /// Walking a segment's records, over damage too.
-package enum SegmentScan {
-    package static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
+public enum SegmentScan {
+    @inlinable @inline(__always)
+    public static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
         if let header = Record.header(in: segment, at: offset, identity: identity) {
             return .record(header)
         }
+        return stepBehindRecords(in: segment, at: offset, identity: identity)
+    }
+
+    @usableFromInline @inline(never)
+    static func stepBehindRecords(
+        in segment: RawSpan, at offset: Int, identity: UInt64
+    ) -> ScanStep {
         var effort = SearchEffort()
         return step(in: segment, at: offset, identity: identity, effort: &effort)
     }
