@@ -4,13 +4,11 @@ internal import Synchronization
 
 /// A background thread of the store, started when there is first something to do.
 @safe final class Worker: @unchecked Sendable {
-    // @unchecked: all state is guarded by `mutex`.
+    // @unchecked: all state is guarded by `monitor`.
 
     private enum State { case idle, running(pthread_t), stopped }
 
-    /// Guards `state`, `isWanted` and `task`; `condition` tells of their changes.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let monitor = Monitor()
     private var state = State.idle
     /// Lets a writer ask without the lock.
     let isStarted = Atomic<Bool>(false)
@@ -19,52 +17,37 @@ internal import Synchronization
     private let isPeriodic: Bool
 
     /// - Parameter isPeriodic: the task runs each second, too.
-    init(isPeriodic: Bool = true) {
-        self.isPeriodic = isPeriodic
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe pthread_mutex_init(mutex, nil)
-        unsafe condition = .allocate(capacity: 1)
-        unsafe pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        unsafe pthread_cond_destroy(condition)
-        unsafe condition.deallocate()
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe mutex.deallocate()
-    }
+    init(isPeriodic: Bool = true) { self.isPeriodic = isPeriodic }
 
     /// Starts the thread, once. `task` runs after each `wake`.
-    func start(_ task: @escaping @Sendable () -> Void) {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        isStarted.store(true, ordering: .relaxed)
-        guard case .idle = state else { return }
-        self.task = task
-        var thread = pthread_t()
-        let context = unsafe Unmanaged.passRetained(self)
-        if unsafe pthread_create(&thread, nil, workerMain, context.toOpaque()) == 0 {
+    ///
+    /// - Returns: whether there is a thread.
+    @discardableResult
+    func start(_ task: @escaping @Sendable () -> Void) -> Bool {
+        monitor.withLock {
+            isStarted.store(true, ordering: .relaxed)
+            guard case .idle = state else { return true }
+            self.task = task
+            var thread = pthread_t()
+            let context = unsafe Unmanaged.passRetained(self)
+            guard unsafe pthread_create(&thread, nil, workerMain, context.toOpaque()) == 0 else {
+                unsafe context.release()
+                return false
+            }
             state = .running(thread)
-        } else {
-            unsafe context.release()
+            return true
         }
     }
 
     /// Runs the task soon.
-    func wake() {
-        unsafe pthread_mutex_lock(mutex)
-        isWanted = true
-        unsafe pthread_cond_signal(condition)
-        unsafe pthread_mutex_unlock(mutex)
-    }
+    func wake() { monitor.change { isWanted = true } }
 
     /// Ends the thread and waits for it, unless called from the thread itself.
     func stop() {
-        unsafe pthread_mutex_lock(mutex)
-        let before = state
-        state = .stopped
-        unsafe pthread_cond_signal(condition)
-        unsafe pthread_mutex_unlock(mutex)
+        let before = monitor.change {
+            defer { state = .stopped }
+            return state
+        }
         guard case .running(let thread) = before else { return }
         if pthread_equal(thread, pthread_self()) != 0 {
             pthread_detach(thread)
@@ -76,31 +59,26 @@ internal import Synchronization
     fileprivate func run() {
         var signals = BackgroundSignals.toBlock()
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-        unsafe pthread_mutex_lock(mutex)
-        while true {
-            if case .stopped = state { break }
-            if !isWanted { wait() }
-            if case .stopped = state { break }
-            if !isPeriodic && !isWanted { continue }
-            isWanted = false
-            let task = self.task
-            unsafe pthread_mutex_unlock(mutex)
-            task?()
-            unsafe pthread_mutex_lock(mutex)
-        }
-        task = nil
-        unsafe pthread_mutex_unlock(mutex)
+        while let task = nextTask() { task() }
+        monitor.withLock { task = nil }
     }
 
-    private func wait() {
-        guard isPeriodic else {
-            unsafe pthread_cond_wait(condition, mutex)
-            return
+    /// Waits until the task is wanted, or a second is over; nil once the worker is stopped.
+    private func nextTask() -> (@Sendable () -> Void)? {
+        monitor.withLock {
+            while true {
+                if case .stopped = state { return nil }
+                if isWanted { break }
+                if !isPeriodic {
+                    monitor.wait()
+                } else if monitor.wait(until: Monitor.deadline(in: 1_000_000_000)) {
+                    break
+                }
+            }
+            if case .stopped = state { return nil }
+            isWanted = false
+            return task
         }
-        var deadline = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += 1
-        unsafe pthread_cond_timedwait(condition, mutex, &deadline)
     }
 }
 
