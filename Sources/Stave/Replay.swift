@@ -14,7 +14,7 @@ internal import StaveDisk
 /// 4. Behind a checkpoint the keydir names other records too, which are older than all of these.
 struct Replay: ~Copyable {
     /// A record or entry on its way into the keydir.
-    private struct Item {
+    struct Item {
         /// The key's. An entry leaves its index in the bits that the keydir does not look at: it has 25
         /// bytes, and an image less than 1.4 GB.
         var hash: UInt64
@@ -23,6 +23,9 @@ struct Replay: ~Copyable {
         var index: Int { Int(hash & ~Keydir.hashMask) }
     }
 
+    /// With the bytes of its record.
+    typealias Tombstone = (item: Item, length: Int)
+
     private let store: Store
     private let keydir: Keydir
     private let table: SegmentTable
@@ -30,7 +33,7 @@ struct Replay: ~Copyable {
     private var starts: [Int]
     /// By slot: the entries of segments that are not read record by record.
     private var images: [HintImage?]
-    /// By slot: bytes of values among these entries. Told to the segments at the end: an object an entry
+    /// By slot: bytes of values among these entries, told to the segments at the end. An object an entry
     /// would cost more.
     private var liveBytes: [Int]
     /// Items go to random places of the keydir: each is put in some items after its cache line was
@@ -40,7 +43,7 @@ struct Replay: ~Copyable {
     private var addedCount = 0
     /// Items whose hash the keydir has already, until the records that it names are at hand.
     private var meeting: [Item] = []
-    private var tombstones: [(item: Item, length: Int)] = []
+    private var tombstones: [Tombstone] = []
 
     init(into store: Store) {
         self.store = store
@@ -80,25 +83,20 @@ struct Replay: ~Copyable {
     }
 
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
-        let firstSequence = recovered.firstSequence
-        let hashSeed = store.hashSeed
-        let slots = recovered.entries.map(\.segment.slot)
-        for (slot, source) in zip(slots, recovered.entries) { images[slot] = source.image }
-        var merge = SortedMerge(recovered.entries.map(\.image))
-        while let (source, entry) = merge.next() {
-            guard entry.sequence >= firstSequence else { continue }
-            // SAFETY: `images` keeps the entry's bytes.
-            let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
-            let item = Item(
-                hash: hash & Keydir.hashMask | UInt64(truncatingIfNeeded: merge.index),
-                location: Location(slot: slots[source], offset: entry.offset))
-            if entry.isValue {
-                liveBytes[slots[source]] &+= entry.recordLength
-            } else {
-                tombstones.append((item, entry.recordLength))
-            }
-            try add(item)
+        for (segment, image) in recovered.entries { images[segment.slot] = image }
+        let count = recovered.entries.reduce(0) { $0 + $1.image.count }
+        let batch = store.options.mergeBatch
+        let merge = Ahead(
+            EntryMerge(recovered, hashSeed: store.hashSeed, batch: batch),
+            hasThread: count >= batch / 2)
+        defer { merge.stop() }
+        while let items = merge.next() {
+            for item in items { try add(item) }
         }
+        for ((segment, _), bytes) in zip(recovered.entries, merge.source.liveBytes) {
+            liveBytes[segment.slot] += bytes
+        }
+        tombstones += merge.source.tombstones
     }
 
     // MARK: Putting in

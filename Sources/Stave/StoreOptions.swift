@@ -34,6 +34,10 @@ public struct StoreOptions: Sendable {
     /// more than a 64th of the keys. The file takes 10 to 12 bytes a key.
     public var checkpointEntries = 16_384
 
+    /// Entries of hint files that recovery merges at a time. With half as many or more it merges on a thread
+    /// of its own: with fewer, to start one would take longer than it saves.
+    var mergeBatch = 1 << 17
+
     /// When the background compacts.
     public var compaction = CompactionPolicy()
     /// Told what the background has done, on any thread that uses the store. Must not call the store.

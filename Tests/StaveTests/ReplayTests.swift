@@ -82,7 +82,10 @@ struct ReplayTests {
                 }
             }
             write(makers)
-            for options in [StoreOptions.reading, .small()] {
+            var ahead = StoreOptions.reading
+            // Merged by a thread of its own, in many batches.
+            ahead.mergeBatch = Int.random(in: 1...16, using: &random)
+            for options in [StoreOptions.reading, ahead, .small()] {
                 let store = try Store(path: path, options: options)
                 try check(store, newest, "seed \(seed)")
                 try store.close()

@@ -1,0 +1,65 @@
+internal import StaveDisk
+
+/// The newest entry of each key in the hint files that recovery read, on its way into the keydir.
+///
+/// Of the time that this takes, half goes into the merge and half into the keydir, so one thread may merge
+/// ahead of the other that puts in (`Ahead`).
+struct EntryMerge: IteratorProtocol {
+    /// Items that are handed over at a time, in the order of the keydir's shards: so the processor finds the
+    /// keydir's pages in its cache of page addresses. Of ten million keys each page has some in a batch.
+    private let batch: Int
+    private let slots: [Int]
+    private let hashSeed: UInt64
+    private let firstSequence: UInt64
+    private var merge: SortedMerge
+    /// Of values, by source.
+    private(set) var liveBytes: [Int]
+    private(set) var tombstones: [Replay.Tombstone] = []
+
+    init(_ recovered: RecoveredStore, hashSeed: UInt64, batch: Int) {
+        slots = recovered.entries.map(\.segment.slot)
+        self.hashSeed = hashSeed
+        self.batch = batch
+        firstSequence = recovered.firstSequence
+        merge = SortedMerge(recovered.entries.map(\.image))
+        liveBytes = [Int](repeating: 0, count: slots.count)
+    }
+
+    /// The next ones, in no order of keys; nil at the end.
+    mutating func next() -> [Replay.Item]? {
+        var items: [Replay.Item] = []
+        items.reserveCapacity(batch)
+        while items.count < batch, let (source, entry) = merge.next() {
+            guard entry.sequence >= firstSequence else { continue }
+            // SAFETY: the merge keeps the entry's bytes.
+            let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
+            let item = Replay.Item(
+                hash: hash & Keydir.hashMask | UInt64(truncatingIfNeeded: merge.index),
+                location: Location(slot: slots[source], offset: entry.offset))
+            if entry.isValue {
+                liveBytes[source] &+= entry.recordLength
+            } else {
+                tombstones.append((item, entry.recordLength))
+            }
+            items.append(item)
+        }
+        return items.isEmpty ? nil : sorted(items)
+    }
+
+    private func sorted(_ items: [Replay.Item]) -> [Replay.Item] {
+        var places = [Int](repeating: 0, count: Keydir.shardCount)
+        for item in items { places[Keydir.shard(item.hash)] &+= 1 }
+        var sum = 0
+        for shard in 0..<places.count { (places[shard], sum) = (sum, sum + places[shard]) }
+        return unsafe [Replay.Item](unsafeUninitializedCapacity: items.count) { sorted, count in
+            unsafe places.withUnsafeMutableBufferPointer { places in
+                for item in items {
+                    let shard = Keydir.shard(item.hash)
+                    unsafe sorted[places[shard]] = item
+                    unsafe places[shard] &+= 1
+                }
+            }
+            count = items.count
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Synchronization
+import Testing
+
+@testable import Stave
+
+@Suite("A source that is read ahead")
+struct AheadTests {
+    /// Counts up; tells how far.
+    private struct Numbers: IteratorProtocol {
+        let end: Int
+        let taken: Counter
+        var number = 0
+
+        mutating func next() -> Int? {
+            if number == end { return nil }
+            number += 1
+            taken.count.wrappingAdd(1, ordering: .relaxed)
+            return number
+        }
+    }
+
+    private final class Counter: Sendable {
+        let count = Atomic<Int>(0)
+    }
+
+    @Test("gives each element once and in order", arguments: [true, false], [0, 1, 2, 3, 1000])
+    func order(hasThread: Bool, count: Int) {
+        let ahead = Ahead(Numbers(end: count, taken: Counter()), hasThread: hasThread)
+        defer { ahead.stop() }
+        var got: [Int] = []
+        while let number = ahead.next() { got.append(number) }
+        #expect(got == Array(0..<count).map { $0 + 1 })
+        #expect(ahead.next() == nil)
+        #expect(ahead.source.number == count)
+    }
+
+    @Test("can be stopped before its end, and takes only a few elements more")
+    func stop() {
+        for taken in 0..<20 {
+            let counter = Counter()
+            let ahead = Ahead(Numbers(end: .max, taken: counter), hasThread: true)
+            for _ in 0..<taken { _ = ahead.next() }
+            ahead.stop()
+            // Two that wait, and one that was on its way.
+            #expect(counter.count.load(ordering: .relaxed) <= taken + 3)
+        }
+    }
+}
