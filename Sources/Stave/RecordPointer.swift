@@ -76,8 +76,11 @@ internal import StaveDisk
     }
 
     /// The value's bytes, checked; nil where the record is no whole value.
+    ///
+    /// - Parameter isAwaited: the bytes are still on their way from memory, and other look-ups will follow:
+    ///   a constant.
     @inline(__always)
-    func value(isVerified: Bool) -> UnsafeRawBufferPointer? {
+    func value(isVerified: Bool, isAwaited: Bool = false) -> UnsafeRawBufferPointer? {
         guard let header, header.isValue, !header.needsNewerVersion,
             header.valueLength <= Format.maxValueLength,
             limit &- offset >= RecordHeader.byteCount &+ header.keyLength &+ header.valueLength
@@ -87,8 +90,12 @@ internal import StaveDisk
         let value = unsafe UnsafeRawBufferPointer(start: start, count: header.valueLength)
         if isVerified {
             let binding = Checksum.binding(identity: identity, offset: offset)
-            let checksum = unsafe Checksum.hash(awaited: value.bytes) ^ binding
-            guard UInt32(truncatingIfNeeded: checksum) == header.valueChecksum else { return nil }
+            let hash =
+                unsafe isAwaited
+                ? Checksum.hash(awaited: value.bytes) : Checksum.hash(value.bytes)
+            guard UInt32(truncatingIfNeeded: hash ^ binding) == header.valueChecksum else {
+                return nil
+            }
         }
         return unsafe value
     }
