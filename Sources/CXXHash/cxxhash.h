@@ -1,6 +1,6 @@
 // libxxhash as a header: the hash is inlined into its caller (measured 14.5 ns a record against 18.3 through
 // the shared library). The hints are set by hand, because Swift's importer of C looks like a compiler that does
-// not inline. Call the four functions at the end.
+// not inline. Call the three functions at the end.
 #pragma once
 #define XXH_INLINE_ALL
 #define XXH_NO_INLINE_HINTS 0
@@ -8,32 +8,37 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
-// XXH3-64 of 17 to 128 bytes, the same number in the processor's vector unit.
+#ifdef __x86_64__
+// XXH3-64 of 33 to 240 bytes, the same number in the processor's vector unit.
 //
 // libxxhash computes it with scalar multiplications. A look-up waits for its record's bytes, and all of those
 // wait with it; they fill the queue in front of the scalar units (88 places in a Zen 5), and the processor cannot
-// go on to the next look-up. Here they wait in front of the vector unit, and two look-ups overlap: a get of 100
-// bytes takes 0.66 of the time. Where nobody waits, as in a scan, the scalar code is faster by 4 ns; with more
-// bytes than these nothing is gained. docs/decisions/0002-xxhash.md.
+// go on to the next look-up. Here they are a quarter as many, and wait in front of the vector unit: two look-ups
+// overlap, and a get takes 0.5 to 0.7 of the time. docs/decisions/0002-xxhash.md.
 
-typedef uint64_t stave_lanes __attribute__((vector_size(16)));
+#define STAVE_AVX2 static inline __attribute__((target("avx2")))
 
-static inline __attribute__((always_inline)) stave_lanes stave_load(const uint8_t *bytes) {
+typedef uint64_t stave_lanes __attribute__((vector_size(32)));
+
+STAVE_AVX2 __attribute__((always_inline)) stave_lanes stave_load(const uint8_t *first, const uint8_t *second) {
   stave_lanes lanes;
-  memcpy(&lanes, bytes, sizeof lanes);
+  memcpy(&lanes, first, 16);
+  memcpy((uint8_t *)&lanes + 16, second, 16);
   return lanes;
 }
 
-/// XXH3_mix16B of the 16 bytes at `a`, in lane 0, and of those at `b`, in lane 1: both halves of each, xor the
-/// secret's, are multiplied to 128 bits, whose halves are xored.
-static inline __attribute__((always_inline)) stave_lanes stave_mix(const uint8_t *a, const uint8_t *secret_a,
-                                                                   const uint8_t *b, const uint8_t *secret_b) {
-  const stave_lanes low_half = {0xffffffff, 0xffffffff};
-  stave_lanes mixed_a = stave_load(a) ^ stave_load(secret_a);
-  stave_lanes mixed_b = stave_load(b) ^ stave_load(secret_b);
-  stave_lanes x = __builtin_shufflevector(mixed_a, mixed_b, 0, 2);
-  stave_lanes y = __builtin_shufflevector(mixed_a, mixed_b, 1, 3);
+STAVE_AVX2 __attribute__((always_inline)) uint64_t stave_sum(stave_lanes lanes) {
+  return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+}
+
+/// XXH3_mix16B of four times 16 bytes: both halves of each, xor the secret's, are multiplied to 128 bits, whose
+/// halves are xored. Lanes: first 16 bytes of `a`, first of `b`, second of `a`, second of `b`.
+STAVE_AVX2 __attribute__((always_inline)) stave_lanes stave_mix(const uint8_t *a, stave_lanes secret_a,
+                                                                const uint8_t *b, stave_lanes secret_b) {
+  const stave_lanes low_half = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff};
+  stave_lanes mixed_a = stave_load(a, a + 16) ^ secret_a, mixed_b = stave_load(b, b + 16) ^ secret_b;
+  stave_lanes x = __builtin_shufflevector(mixed_a, mixed_b, 0, 4, 2, 6);
+  stave_lanes y = __builtin_shufflevector(mixed_a, mixed_b, 1, 5, 3, 7);
   // Long multiplication with digits of 32 bits.
   stave_lanes x0 = x & low_half, x1 = x >> 32, y0 = y & low_half, y1 = y >> 32;
   stave_lanes p00 = x0 * y0, p01 = x0 * y1, p10 = x1 * y0, p11 = x1 * y1;
@@ -43,19 +48,43 @@ static inline __attribute__((always_inline)) stave_lanes stave_mix(const uint8_t
   return low ^ high;
 }
 
-/// From both ends inwards.
-static inline uint64_t stave_hash_17_to_128(const uint8_t *bytes, size_t count) {
-  const uint8_t *end = bytes + count, *secret = XXH3_kSecret;
-  stave_lanes sum = stave_mix(bytes, secret, end - 16, secret + 16);
-  if (count > 32) sum += stave_mix(bytes + 16, secret + 32, end - 32, secret + 48);
-  if (count > 64) sum += stave_mix(bytes + 32, secret + 64, end - 48, secret + 80);
-  if (count > 96) sum += stave_mix(bytes + 48, secret + 96, end - 64, secret + 112);
-  return XXH3_avalanche(count * XXH_PRIME64_1 + sum[0] + sum[1]);
+/// 64 bytes one behind the other.
+STAVE_AVX2 __attribute__((always_inline)) uint64_t stave_mix_64(const uint8_t *bytes, const uint8_t *secret) {
+  stave_lanes secret_a = stave_load(secret, secret + 16), secret_b = stave_load(secret + 32, secret + 48);
+  return stave_sum(stave_mix(bytes, secret_a, bytes + 32, secret_b));
 }
 
-#endif
+/// Pairs of 16 bytes from both ends inwards, two to four of them.
+STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_33_to_128(const uint8_t *bytes, size_t count) {
+  const uint8_t *end = bytes + count, *secret = XXH3_kSecret;
+  stave_lanes sum =
+      stave_mix(bytes, stave_load(secret, secret + 32), end - 32, stave_load(secret + 48, secret + 16));
+  if (count > 64) {
+    stave_lanes inner =
+        stave_mix(bytes + 32, stave_load(secret + 64, secret + 96), end - 64, stave_load(secret + 112, secret + 80));
+    // Up to 96 bytes have no fourth pair.
+    const stave_lanes third = {~0ull, 0, 0, ~0ull}, both = {~0ull, ~0ull, ~0ull, ~0ull};
+    sum += inner & (count > 96 ? both : third);
+  }
+  return XXH3_avalanche(count * XXH_PRIME64_1 + stave_sum(sum));
+}
 
-#ifdef __x86_64__
+/// 128 bytes; then the whole 16 behind them, with another stretch of the secret, and the last 16.
+STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_129_to_240(const uint8_t *bytes, size_t count) {
+  const uint8_t *end = bytes + count, *rest = bytes + 128, *secret = XXH3_kSecret;
+  uint64_t sum = stave_mix_64(bytes, secret) + stave_mix_64(bytes + 64, secret + 64);
+  sum = XXH3_avalanche(count * XXH_PRIME64_1 + sum);
+  secret += XXH3_MIDSIZE_STARTOFFSET;
+  if (end - rest >= 64) {
+    sum += stave_mix_64(rest, secret);
+    rest += 64;
+    secret += 64;
+  }
+  for (; end - rest >= 16; rest += 16, secret += 16) sum += XXH3_mix16B(rest, secret, 0);
+  sum += XXH3_mix16B(end - 16, XXH3_kSecret + XXH3_SECRET_SIZE_MIN - XXH3_MIDSIZE_LASTOFFSET, 0);
+  return XXH3_avalanche(sum);
+}
+
 /// libxxhash's own choice of AVX-512, AVX2 or SSE2 for more than 240 bytes, made at run time: three to seven times
 /// as fast as what the header compiles to for every x86-64. Weak, because the library can be built without it.
 extern uint64_t XXH3_64bits_dispatch(const void *bytes, size_t count) __attribute__((weak));
@@ -64,16 +93,13 @@ extern uint64_t XXH3_64bits_dispatch(const void *bytes, size_t count) __attribut
 /// XXH3-64 with seed 0. Like the others in one piece: called for every record, a call inside it would be felt.
 static inline __attribute__((flatten)) uint64_t stave_hash(const void *bytes, size_t count) {
 #ifdef __x86_64__
+  if (count > 32 && count <= 240 && __builtin_cpu_supports("avx2")) {
+    const uint8_t *start = (const uint8_t *)bytes;
+    return count <= 128 ? stave_hash_33_to_128(start, count) : stave_hash_129_to_240(start, count);
+  }
   if (count > 240 && XXH3_64bits_dispatch) return XXH3_64bits_dispatch(bytes, count);
 #endif
   return XXH3_64bits(bytes, count);
-}
-/// The same of bytes that are still on their way from memory.
-static inline __attribute__((flatten)) uint64_t stave_hash_awaited(const void *bytes, size_t count) {
-#ifdef __SSE2__
-  if (count > 16 && count <= 128) return stave_hash_17_to_128((const uint8_t *)bytes, count);
-#endif
-  return stave_hash(bytes, count);
 }
 static inline __attribute__((flatten)) uint64_t stave_hash_with_seed(const void *bytes, size_t count,
                                                                      uint64_t seed) {

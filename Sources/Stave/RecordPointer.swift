@@ -76,11 +76,8 @@ internal import StaveDisk
     }
 
     /// The value's bytes, checked; nil where the record is no whole value.
-    ///
-    /// - Parameter isAwaited: the bytes are still on their way from memory, and other look-ups will follow:
-    ///   a constant.
     @inline(__always)
-    func value(isVerified: Bool, isAwaited: Bool = false) -> UnsafeRawBufferPointer? {
+    func value(isVerified: Bool) -> UnsafeRawBufferPointer? {
         guard let header, header.isValue, !header.needsNewerVersion,
             header.valueLength <= Format.maxValueLength,
             limit &- offset >= RecordHeader.byteCount &+ header.keyLength &+ header.valueLength
@@ -90,12 +87,8 @@ internal import StaveDisk
         let value = unsafe UnsafeRawBufferPointer(start: start, count: header.valueLength)
         if isVerified {
             let binding = Checksum.binding(identity: identity, offset: offset)
-            let hash =
-                unsafe isAwaited
-                ? Checksum.hash(awaited: value.bytes) : Checksum.hash(value.bytes)
-            guard UInt32(truncatingIfNeeded: hash ^ binding) == header.valueChecksum else {
-                return nil
-            }
+            let checksum = unsafe Record.valueChecksum(value.bytes, binding: binding)
+            guard checksum == header.valueChecksum else { return nil }
         }
         return unsafe value
     }

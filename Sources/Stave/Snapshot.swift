@@ -36,7 +36,7 @@ public struct Snapshot: Sendable {
         if let record = try store.locate(key, hash: hash),
             record.header?.sequence ?? .max < nextSequence
         {
-            return body(unsafe try store.value(of: record, isAwaited: true).bytes)
+            return body(unsafe try store.value(of: record).bytes)
         }
         return try withOlderValue(forKey: key, body)
     }

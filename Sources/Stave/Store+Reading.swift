@@ -15,7 +15,7 @@ extension Store {
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         guard let record = try locate(key, hash: hash) else { return nil }
-        return body(unsafe try value(of: record, isAwaited: true).bytes)
+        return body(unsafe try value(of: record).bytes)
     }
 
     /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
@@ -114,12 +114,8 @@ extension Store {
     }
 
     @inline(__always)
-    func value(
-        of record: RecordPointer, isAwaited: Bool = false
-    ) throws(StoreError) -> UnsafeRawBufferPointer {
-        if let value = unsafe record.value(
-            isVerified: options.verifiesReads, isAwaited: isAwaited)
-        {
+    func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+        if let value = unsafe record.value(isVerified: options.verifiesReads) {
             return unsafe value
         }
         throw damage(at: record)

@@ -179,6 +179,5 @@ struct RecordTests {
             unsafe XXH_INLINE_XXH3_64bits($0.baseAddress, $0.count)
         }
         unsafe #expect(Checksum.hash(bytes.span.bytes) == library)
-        unsafe #expect(Checksum.hash(awaited: bytes.span.bytes) == library)
     }
 }

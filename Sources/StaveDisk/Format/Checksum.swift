@@ -9,13 +9,6 @@ public enum Checksum {
         unsafe bytes.withUnsafeBytes { unsafe stave_hash($0.baseAddress, $0.count) }
     }
 
-    /// The same number, computed so that the processor can begin the next look-up while these bytes are
-    /// still on their way from memory.
-    @inlinable @inline(__always) public static func hash(awaited bytes: RawSpan) -> UInt64 {
-        // SAFETY: as above.
-        unsafe bytes.withUnsafeBytes { unsafe stave_hash_awaited($0.baseAddress, $0.count) }
-    }
-
     /// XXH3-64 with `seed`: the keydir's hash of a key.
     @inlinable @inline(__always) public static func hash(_ bytes: RawSpan, seed: UInt64) -> UInt64 {
         // SAFETY: as above.
