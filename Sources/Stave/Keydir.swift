@@ -96,42 +96,61 @@ internal import Synchronization
 
     /// Walks the slots whose tag fits a hash. A reader is inside an epoch while it uses one.
     @safe struct Search {
-        private let table: Slot
-        private let buckets: Int
+        private let descriptor: UInt64
         private let tag: UInt64
-        private var bucket: Int
-        private var index = 0
-        private var unseenBuckets: Int
+        private var bucket: Slot
+        /// Slots of the bucket that had the tag when it was entered, and were not handed out yet: a bit each.
+        private var fitting: UInt32
+        private var seenBuckets = 0
 
         @inline(__always)
         fileprivate init(descriptor: UInt64, hash: UInt64) {
-            unsafe table = Keydir.table(descriptor)
-            buckets = Keydir.buckets(descriptor)
+            self.descriptor = descriptor
             tag = Keydir.tag(hash)
-            bucket = Keydir.bucket(tag: tag, of: buckets)
-            unseenBuckets = buckets
+            let index = Keydir.bucket(tag: tag, of: Keydir.buckets(descriptor))
+            unsafe bucket = Keydir.table(descriptor) + index &* Keydir.slotsPerBucket
+            fitting = unsafe Self.fitting(tag, in: bucket)
         }
 
         /// The next candidate; nil at the end of the search.
         @inline(__always)
         mutating func next() -> (slot: Slot, location: Location)? {
-            while true {
-                let line = unsafe table + bucket &* Keydir.slotsPerBucket
-                while index < Keydir.slotsPerBucket {
-                    let slot = unsafe line + index
-                    index &+= 1
+            repeat {
+                while fitting != 0 {
+                    let slot = unsafe bucket + fitting.trailingZeroBitCount
+                    fitting &= fitting &- 1
                     // Acquiring: the record's bytes were written before the slot was published.
                     let word = unsafe slot.pointee.load(ordering: .acquiring)
-                    if word == 0 { return nil }
-                    if word >> Location.bits == tag, word != Keydir.deleted {
-                        return unsafe (slot, Location(word: word))
-                    }
+                    // Another key may have the slot by now: whoever looks compares the key. Empty and
+                    // deleted slots look like tag 0.
+                    if word > Keydir.deleted { return unsafe (slot, Location(word: word)) }
                 }
-                index = 0
-                bucket = bucket &+ 1 == buckets ? 0 : bucket &+ 1
-                unseenBuckets &-= 1
-                if unseenBuckets == 0 { return nil }
-            }
+            } while moveOn()
+            return nil
+        }
+
+        /// All slots at once: a branch for each would be guessed wrong.
+        @inline(__always)
+        private static func fitting(_ tag: UInt64, in bucket: Slot) -> UInt32 {
+            unsafe stave_slots_with_tag(bucket, UInt32(truncatingIfNeeded: tag))
+        }
+
+        /// Goes on to the next bucket, unless the search ends in this one (rule 3).
+        @inline(__always)
+        private mutating func moveOn() -> Bool {
+            let last = unsafe bucket + (Keydir.slotsPerBucket &- 1)
+            return unsafe last.pointee.load(ordering: .acquiring) != 0 && enterNext()
+        }
+
+        private mutating func enterNext() -> Bool {
+            let buckets = Keydir.buckets(descriptor)
+            seenBuckets &+= 1
+            if seenBuckets >= buckets { return false }
+            let end = unsafe Keydir.table(descriptor) + buckets &* Keydir.slotsPerBucket
+            unsafe bucket += Keydir.slotsPerBucket
+            if unsafe bucket == end { unsafe bucket = Keydir.table(descriptor) }
+            fitting = unsafe Self.fitting(tag, in: bucket)
+            return true
         }
     }
 

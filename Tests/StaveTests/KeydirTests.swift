@@ -24,7 +24,10 @@ struct KeydirTests {
     ) throws -> (slot: Keydir.Slot, location: Location)? {
         var search = keydir.search(key.hash, descriptor: try keydir.descriptor(key.hash))
         while let candidate = unsafe search.next() {
-            if unsafe owners[candidate.location.offset / 8] == key { return unsafe candidate }
+            let owner = unsafe owners[candidate.location.offset / 8]
+            // Neither an empty nor a deleted slot.
+            #expect(owner != nil)
+            if owner == key { return unsafe candidate }
         }
         return nil
     }
@@ -87,6 +90,20 @@ struct KeydirTests {
             if isPresized { keydir = try Keydir(expectedCount: count) }
             let bytes = Double(keydir.byteCount) / Double(count)
             #expect(bytes > 10.9 && bytes < 11.5, "\(bytes) bytes a key at \(count) keys")
+        }
+    }
+
+    @Test("A search ends in a table without an empty slot, as a made-up checkpoint may have it")
+    func fullTable() throws {
+        let keydir = try Keydir()
+        // One bucket, filled without asking for room.
+        for number in 1...Keydir.slotsPerBucket {
+            keydir.insert(UInt64(number) << 30, Location(slot: 1, offset: number * 8))
+        }
+        for tag: UInt64 in [0, 1, 8, 9] {
+            var search = keydir.search(tag << 30, descriptor: try keydir.descriptor(0))
+            #expect(unsafe (search.next() != nil) == (1...8).contains(tag))
+            #expect(unsafe search.next() == nil)
         }
     }
 

@@ -1,9 +1,12 @@
 // What the kernel and libc offer and Swift's Glibc module does not show: variadic calls, calls behind
-// _GNU_SOURCE, a thread-local variable and a prefetch. Nothing here decides anything.
+// _GNU_SOURCE, a thread-local variable, a prefetch and a comparison of eight words. Nothing here decides anything.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 int stave_open(const char *path, int flags, mode_t mode);
 int stave_open_at(int directory, const char *name, int flags, mode_t mode);
@@ -22,6 +25,29 @@ static inline void *stave_thread_slot(void) { return stave_thread_slot_value; }
 void stave_set_thread_slot(void *value, void (*on_exit)(void *));
 
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
+
+/// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit each. Whoever uses a
+/// word loads it again; here all are read at once, while others may change them.
+__attribute__((no_sanitize("thread"))) static inline uint32_t stave_slots_with_tag(const void *bucket,
+                                                                                   uint32_t tag) {
+#ifdef __SSE2__
+  const __m128 *pairs = (const __m128 *)bucket;
+  // The upper halves of four words.
+  __m128i first = _mm_castps_si128(_mm_shuffle_ps(pairs[0], pairs[1], _MM_SHUFFLE(3, 1, 3, 1)));
+  __m128i second = _mm_castps_si128(_mm_shuffle_ps(pairs[2], pairs[3], _MM_SHUFFLE(3, 1, 3, 1)));
+  __m128i wanted = _mm_set1_epi32((int)tag);
+  first = _mm_cmpeq_epi32(_mm_srli_epi32(first, 8), wanted);
+  second = _mm_cmpeq_epi32(_mm_srli_epi32(second, 8), wanted);
+  __m128i all = _mm_packs_epi16(_mm_packs_epi32(first, second), _mm_setzero_si128());
+  return (uint32_t)_mm_movemask_epi8(all);
+#else
+  const uint64_t *words = (const uint64_t *)bucket;
+  uint32_t slots = 0;
+  for (int i = 0; i < 8; i++)
+    slots |= (uint32_t)(__atomic_load_n(words + i, __ATOMIC_ACQUIRE) >> 40 == tag) << i;
+  return slots;
+#endif
+}
 
 /// The environment, as a list that ends with NULL.
 char **stave_environment(void);
