@@ -97,19 +97,22 @@ internal import StaveDisk
 /// Do as many bytes stand at `other`? By words: keys are short, and a call of memcmp(3) would be felt.
 @inline(__always)
 private func isEqual(_ key: UnsafeRawBufferPointer, _ other: UnsafeRawPointer) -> Bool {
+    guard let bytes = key.baseAddress else { return true }
+    let count = key.count
     var offset = 0
-    // SAFETY: both have `key.count` bytes, and each load ends there at the latest.
-    while offset &+ 8 <= key.count {
-        if unsafe word(key.baseAddress!, offset) != word(other, offset) { return false }
+    // SAFETY: both have `count` bytes, and each load ends there at the latest.
+    while offset &+ 8 <= count {
+        if unsafe word(bytes, offset) != word(other, offset) { return false }
         offset &+= 8
     }
-    if offset == key.count { return true }
-    if key.count >= 8 {
-        let last = key.count &- 8
-        return unsafe word(key.baseAddress!, last) == word(other, last)
-    }
-    while offset < key.count {
-        if unsafe key[offset] != other.load(fromByteOffset: offset, as: UInt8.self) { return false }
+    if offset == count { return true }
+    if count >= 8 { return unsafe word(bytes, count &- 8) == word(other, count &- 8) }
+    while offset < count {
+        if unsafe bytes.load(fromByteOffset: offset, as: UInt8.self)
+            != other.load(fromByteOffset: offset, as: UInt8.self)
+        {
+            return false
+        }
         offset &+= 1
     }
     return true

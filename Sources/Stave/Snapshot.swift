@@ -29,7 +29,7 @@ public struct Snapshot: Sendable {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try store.requireOpen()
-        let hash = Checksum.hash(key, seed: store.hashSeed)
+        let hash = store.hashAskingForBucket(of: key)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         // What is the newest now, and is old enough, was the newest then.

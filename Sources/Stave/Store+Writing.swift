@@ -18,8 +18,7 @@ extension Store {
         guard value.byteCount <= Format.maxValueLength else {
             throw .valueTooLong(length: value.byteCount)
         }
-        let hash = Checksum.hash(key, seed: hashSeed)
-        keydir.prefetch(hash)
+        let hash = hashAskingForBucket(of: key)
         writerLock.lock()
         let sequence: UInt64
         let needsTending: Bool
@@ -42,8 +41,7 @@ extension Store {
         forKey key: RawSpan, deferringSync: Bool = false
     ) throws(StoreError) -> Bool {
         try requireKey(key)
-        let hash = Checksum.hash(key, seed: hashSeed)
-        keydir.prefetch(hash)
+        let hash = hashAskingForBucket(of: key)
         lockWriter()
         let written: (sequence: UInt64, needsTending: Bool)?
         do throws(StoreError) {
