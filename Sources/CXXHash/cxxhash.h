@@ -1,12 +1,16 @@
-// libxxhash as a header: the hash is inlined into its caller (measured 14.5 ns a record against 18.3 through
-// the shared library). The hints are set by hand, because Swift's importer of C looks like a compiler that does
-// not inline. Call the three functions at the end.
+// libxxhash as a header, so that short hashes are inlined into their caller (measured 14.5 ns a record against 18.3
+// through the shared library). The hints are set by hand, because Swift's importer of C looks like a compiler that
+// does not inline. Call the three functions at the end.
 #pragma once
 #define XXH_INLINE_ALL
 #define XXH_NO_INLINE_HINTS 0
 #include <xxhash.h>
 #include <stdint.h>
 #include <string.h>
+
+#if XXH_VERSION_NUMBER < 800
+#error "XXH3 is stable since xxHash 0.8.0"
+#endif
 
 #ifdef __x86_64__
 // XXH3-64 of 33 to 240 bytes, the same number in the processor's vector unit.
@@ -90,7 +94,7 @@ STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_129_to_240(const uint8_
 extern uint64_t XXH3_64bits_dispatch(const void *bytes, size_t count) __attribute__((weak));
 #endif
 
-/// XXH3-64 with seed 0. Like the others in one piece: called for every record, a call inside it would be felt.
+/// XXH3-64 with seed 0.
 static inline __attribute__((flatten)) uint64_t stave_hash(const void *bytes, size_t count) {
 #ifdef __x86_64__
   if (count > 32 && count <= 240 && __builtin_cpu_supports("avx2")) {

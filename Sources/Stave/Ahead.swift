@@ -1,6 +1,8 @@
-/// What a thread of its own takes out of a source, a few elements ahead of who needs them.
-@safe final class Ahead<Source: IteratorProtocol & SendableMetatype>: @unchecked Sendable {
-    // @unchecked: all state is guarded by `monitor`, but for `source`, which is the thread's.
+/// Reads a source on a thread of its own, a few elements ahead of who needs them.
+@safe final class Ahead<Source: IteratorProtocol & SendableMetatype>: @unchecked Sendable
+where Source.Element: Sendable {
+    // @unchecked: `monitor` guards `ready` and `isAtEnd`. `source` is the thread's until it has ended, and
+    // `hasThread` does not change once it began.
 
     private static var depth: Int { 2 }
 
@@ -8,18 +10,42 @@
     private var ready: [Source.Element] = []
     /// Nothing more comes.
     private var isAtEnd = false
-    /// Its state after the last element; not to be looked at before `next` has returned nil.
-    private(set) var source: Source
+    private var source: Source
     private let worker = Worker(isPeriodic: false)
     private var hasThread = false
 
+    /// Runs `body`, which takes elements with `next`; then the thread has ended.
+    ///
     /// - Parameter hasThread: without one, and where none is to be had, elements are taken as they are
     ///   needed.
-    init(_ source: consuming Source, hasThread: Bool) {
-        self.source = source
-        guard hasThread else { return }
-        self.hasThread = worker.start { [unowned self] in run() }
+    /// - Returns: the source, as far as it was read.
+    static func reading<Failure: Error>(
+        _ source: sending Source, hasThread: Bool,
+        _ body: (Ahead) throws(Failure) -> Void
+    ) throws(Failure) -> Source {
+        let ahead = Ahead(source)
+        if hasThread { ahead.start() }
+        do throws(Failure) {
+            try body(ahead)
+        } catch {
+            ahead.stop()
+            throw error
+        }
+        ahead.stop()
+        return ahead.source
+    }
+
+    private init(_ source: sending Source) { self.source = source }
+
+    private func start() {
+        // It is held until `stop` has joined the thread.
+        hasThread = worker.start { [unowned self] in run() }
         worker.wake()
+    }
+
+    private func stop() {
+        monitor.change { isAtEnd = true }
+        worker.stop()
     }
 
     /// Waits for the next element; nil at the end.
@@ -31,13 +57,6 @@
             defer { monitor.wakeAll() }
             return ready.removeFirst()
         }
-    }
-
-    /// Ends the thread, when it has the element that it is at. To be called before the last reference
-    /// goes.
-    func stop() {
-        monitor.change { isAtEnd = true }
-        worker.stop()
     }
 
     private func run() {

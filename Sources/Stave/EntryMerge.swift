@@ -8,6 +8,8 @@ struct EntryMerge: IteratorProtocol {
     /// Items that are handed over at a time, in the order of the keydir's shards: so the processor finds the
     /// keydir's pages in its cache of page addresses. Of ten million keys each page has some in a batch.
     private let batch: Int
+    /// At most so many entries come.
+    private(set) var left: Int
     private let slots: [Int]
     private let hashSeed: UInt64
     private let firstSequence: UInt64
@@ -19,7 +21,9 @@ struct EntryMerge: IteratorProtocol {
     init(_ recovered: RecoveredStore, hashSeed: UInt64, batch: Int) {
         slots = recovered.entries.map(\.segment.slot)
         self.hashSeed = hashSeed
+        precondition(batch > 0, "a batch has an item")
         self.batch = batch
+        left = recovered.entries.reduce(0) { $0 + $1.image.count }
         firstSequence = recovered.firstSequence
         merge = SortedMerge(recovered.entries.map(\.image))
         liveBytes = [Int](repeating: 0, count: slots.count)
@@ -28,7 +32,7 @@ struct EntryMerge: IteratorProtocol {
     /// The next ones, in no order of keys; nil at the end.
     mutating func next() -> [Replay.Item]? {
         var items: [Replay.Item] = []
-        items.reserveCapacity(batch)
+        items.reserveCapacity(min(batch, left))
         while items.count < batch, let (source, entry) = merge.next() {
             guard entry.sequence >= firstSequence else { continue }
             // SAFETY: the merge keeps the entry's bytes.
@@ -43,14 +47,16 @@ struct EntryMerge: IteratorProtocol {
             }
             items.append(item)
         }
-        return items.isEmpty ? nil : sorted(items)
+        left -= items.count
+        return items.isEmpty ? nil : inShardOrder(items)
     }
 
-    private func sorted(_ items: [Replay.Item]) -> [Replay.Item] {
+    private func inShardOrder(_ items: [Replay.Item]) -> [Replay.Item] {
         var places = [Int](repeating: 0, count: Keydir.shardCount)
         for item in items { places[Keydir.shard(item.hash)] &+= 1 }
         var sum = 0
         for shard in 0..<places.count { (places[shard], sum) = (sum, sum + places[shard]) }
+        // SAFETY: each item has a place of its own below `items.count`.
         return unsafe [Replay.Item](unsafeUninitializedCapacity: items.count) { sorted, count in
             unsafe places.withUnsafeMutableBufferPointer { places in
                 for item in items {

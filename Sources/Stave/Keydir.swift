@@ -15,9 +15,9 @@ internal import Synchronization
 /// 1. One writer at a time (the store's writer lock); any number of readers, which never wait.
 /// 2. A shard's bucket is `tag * buckets / 2^24`, so a slot holds all that growth needs: no record is
 ///    read again. A full bucket overflows into the next one of the shard.
-/// 3. Slots of a bucket fill from the front; a search ends at the first empty slot. A bucket that was
-///    once full never has an empty slot again until the shard is rebuilt, so a search that must pass it
-///    does (`remove` keeps this).
+/// 3. Slots of a bucket fill from the front, and those behind an empty one are empty; a search ends in a
+///    bucket whose last slot is empty. A bucket that was once full never has an empty slot again until
+///    the shard is rebuilt, so a search that must pass it does (`remove` keeps this).
 /// 4. A shard grows when it is 85 % full, to the next size of a series of its own. Each size is two
 ///    fifths above the one before, and the shards' series lie evenly between each other: at any number
 ///    of keys some are nearly full and some were just rebuilt, which makes 11.2 bytes a key. No set
@@ -25,7 +25,9 @@ internal import Synchronization
 /// 5. A rebuilt shard is published with one store of its descriptor. A reader that misses in the old
 ///    table looks again if the descriptor has changed; one that hits read what was true after it began.
 @safe final class Keydir: @unchecked Sendable {
-    // @unchecked: rules 1 and 5; slots and descriptors are atomics.
+    // @unchecked: rules 1 and 5; slots and descriptors are atomics. A search reads a bucket's eight slots at
+    // once and loads those again, as atomics, that it hands out. A key that is there all the time keeps its slot
+    // in a table, and what is read of a table that was given up ends in a second look (rule 5).
     typealias Slot = UnsafeMutablePointer<Atomic<UInt64>>
 
     static let shardBits: UInt64 = 10
@@ -121,15 +123,17 @@ internal import Synchronization
                     fitting &= fitting &- 1
                     // Acquiring: the record's bytes were written before the slot was published.
                     let word = unsafe slot.pointee.load(ordering: .acquiring)
-                    // Another key may have the slot by now: whoever looks compares the key. Empty and
-                    // deleted slots look like tag 0.
-                    if word > Keydir.deleted { return unsafe (slot, Location(word: word)) }
+                    // Another key may have the slot by now; and empty and deleted slots look like tag 0.
+                    if word >> Location.bits == tag, word > Keydir.deleted {
+                        return unsafe (slot, Location(word: word))
+                    }
                 }
             } while moveOn()
             return nil
         }
 
         /// All slots at once: a branch for each would be guessed wrong.
+        // SAFETY: `bucket` is always one of the descriptor's table, which stays mapped inside the epoch.
         @inline(__always)
         private static func fitting(_ tag: UInt64, in bucket: Slot) -> UInt32 {
             unsafe stave_slots_with_tag(bucket, UInt32(truncatingIfNeeded: tag))
@@ -169,12 +173,13 @@ internal import Synchronization
         Search(descriptor: descriptor, hash: hash)
     }
 
-    /// Asks for the cache line where a search for `hash` begins.
+    /// Asks for the cache line where a search for `hash` begins. Also outside of an epoch.
     @inline(__always)
     func prefetch(_ hash: UInt64) {
         let descriptor = unsafe (descriptors + Self.shard(hash)).pointee.load(ordering: .relaxed)
         if descriptor == 0 { return }
         let bucket = Self.bucket(tag: Self.tag(hash), of: Self.buckets(descriptor))
+        // SAFETY: a prefetch never faults, wherever it points.
         unsafe stave_prefetch(Self.table(descriptor) + bucket &* Self.slotsPerBucket)
     }
 

@@ -45,7 +45,7 @@ internal import Glibc
     /// The same, up to a moment. Returns whether it has come.
     func wait(until deadline: timespec) -> Bool {
         var deadline = deadline
-        return unsafe pthread_cond_timedwait(changed, mutex, &deadline) != 0
+        return unsafe pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT
     }
 
     /// The moment that so many nanoseconds are away.

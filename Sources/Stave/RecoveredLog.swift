@@ -112,7 +112,6 @@ extension Recovery {
         }
         // A checkpoint is only written of what is durable.
         log.mark = start > SegmentHeader.byteCount ? max(mark, start) : mark
-        // The processor guesses no further than a page.
         let ahead = segment.record(at: start, upTo: limit)
         var offset = start
         scan: while true {
@@ -132,6 +131,7 @@ extension Recovery {
                     log.hasTornTail = true
                     break scan
                 }
+                // The processor guesses no further than a page.
                 ahead.moved(to: offset &+ 1024).prefetch()
                 unsafe note(header, at: offset, in: bytes, &log)
                 offset += header.recordLength

@@ -84,19 +84,18 @@ struct Replay: ~Copyable {
 
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
         for (segment, image) in recovered.entries { images[segment.slot] = image }
-        let count = recovered.entries.reduce(0) { $0 + $1.image.count }
         let batch = store.options.mergeBatch
-        let merge = Ahead(
-            EntryMerge(recovered, hashSeed: store.hashSeed, batch: batch),
-            hasThread: count >= batch / 2)
-        defer { merge.stop() }
-        while let items = merge.next() {
-            for item in items { try add(item) }
+        let merge = EntryMerge(recovered, hashSeed: store.hashSeed, batch: batch)
+        let done = try Ahead.reading(merge, hasThread: merge.left >= batch / 2) {
+            (merge) throws(StoreError) in
+            while let items = merge.next() {
+                for item in items { try add(item) }
+            }
         }
-        for ((segment, _), bytes) in zip(recovered.entries, merge.source.liveBytes) {
+        for ((segment, _), bytes) in zip(recovered.entries, done.liveBytes) {
             liveBytes[segment.slot] += bytes
         }
-        tombstones += merge.source.tombstones
+        tombstones += done.tombstones
     }
 
     // MARK: Putting in

@@ -19,14 +19,15 @@ internal import Synchronization
     /// - Parameter isPeriodic: the task runs each second, too.
     init(isPeriodic: Bool = true) { self.isPeriodic = isPeriodic }
 
-    /// Starts the thread, once. `task` runs after each `wake`.
+    /// Starts the thread, if there is none. `task` runs after each `wake`.
     ///
-    /// - Returns: whether there is a thread.
+    /// - Returns: whether there is a thread now.
     @discardableResult
     func start(_ task: @escaping @Sendable () -> Void) -> Bool {
         monitor.withLock {
             isStarted.store(true, ordering: .relaxed)
-            guard case .idle = state else { return true }
+            if case .running = state { return true }
+            if case .stopped = state { return false }
             self.task = task
             var thread = pthread_t()
             let context = unsafe Unmanaged.passRetained(self)

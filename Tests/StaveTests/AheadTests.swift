@@ -25,22 +25,28 @@ struct AheadTests {
 
     @Test("gives each element once and in order", arguments: [true, false], [0, 1, 2, 3, 1000])
     func order(hasThread: Bool, count: Int) {
-        let ahead = Ahead(Numbers(end: count, taken: Counter()), hasThread: hasThread)
-        defer { ahead.stop() }
         var got: [Int] = []
-        while let number = ahead.next() { got.append(number) }
+        let done = Ahead.reading(Numbers(end: count, taken: Counter()), hasThread: hasThread) {
+            while let number = $0.next() { got.append(number) }
+            #expect($0.next() == nil)
+        }
         #expect(got == Array(0..<count).map { $0 + 1 })
-        #expect(ahead.next() == nil)
-        #expect(ahead.source.number == count)
+        #expect(done.number == count)
     }
 
-    @Test("can be stopped before its end, and takes only a few elements more")
+    private struct Enough: Error {}
+
+    @Test("can be left before its end, and takes only a few elements more")
     func stop() {
         for taken in 0..<20 {
             let counter = Counter()
-            let ahead = Ahead(Numbers(end: .max, taken: counter), hasThread: true)
-            for _ in 0..<taken { _ = ahead.next() }
-            ahead.stop()
+            #expect(throws: Enough.self) {
+                try Ahead.reading(Numbers(end: .max, taken: counter), hasThread: true) {
+                    (ahead) throws(Enough) in
+                    for _ in 0..<taken { _ = ahead.next() }
+                    throw Enough()
+                }
+            }
             // Two that wait, and one that was on its way.
             #expect(counter.count.load(ordering: .relaxed) <= taken + 3)
         }

@@ -27,7 +27,8 @@ void stave_set_thread_slot(void *value, void (*on_exit)(void *));
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 /// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit each. Whoever uses a
-/// word loads it again; here all are read at once, while others may change them.
+/// word loads it again; here all are read at once, while others may change them: x86 tears no aligned word and
+/// keeps loads in order, and the fence holds the compiler to that.
 __attribute__((no_sanitize("thread"))) static inline uint32_t stave_slots_with_tag(const void *bucket,
                                                                                    uint32_t tag) {
 #ifdef __SSE2__
@@ -35,6 +36,7 @@ __attribute__((no_sanitize("thread"))) static inline uint32_t stave_slots_with_t
   // The upper halves of four words.
   __m128i first = _mm_castps_si128(_mm_shuffle_ps(pairs[0], pairs[1], _MM_SHUFFLE(3, 1, 3, 1)));
   __m128i second = _mm_castps_si128(_mm_shuffle_ps(pairs[2], pairs[3], _MM_SHUFFLE(3, 1, 3, 1)));
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
   __m128i wanted = _mm_set1_epi32((int)tag);
   first = _mm_cmpeq_epi32(_mm_srli_epi32(first, 8), wanted);
   second = _mm_cmpeq_epi32(_mm_srli_epi32(second, 8), wanted);

@@ -1,7 +1,7 @@
 public import CXXHash
 
 /// XXH3-64 of bytes, and the two ways the format uses it. Source: xxHash by Yann Collet, through
-/// libxxhash's header (docs/decisions/0002-xxhash.md).
+/// libxxhash (docs/decisions/0002-xxhash.md and 0006-vector-checksums.md).
 public enum Checksum {
     /// XXH3-64 with seed 0.
     @inlinable @inline(__always) public static func hash(_ bytes: RawSpan) -> UInt64 {

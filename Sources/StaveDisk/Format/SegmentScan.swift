@@ -33,16 +33,17 @@ package struct SearchEffort: Sendable {
 
 /// Walking a segment's records, over damage too.
 public enum SegmentScan {
+    /// Looks at `offset`, as the other `step` does, with an effort of its own.
     @inlinable @inline(__always)
     public static func step(in segment: RawSpan, at offset: Int, identity: UInt64) -> ScanStep {
         if let header = Record.header(in: segment, at: offset, identity: identity) {
             return .record(header)
         }
-        return stepBehindRecords(in: segment, at: offset, identity: identity)
+        return stepOverDamage(in: segment, at: offset, identity: identity)
     }
 
     @usableFromInline @inline(never)
-    static func stepBehindRecords(
+    static func stepOverDamage(
         in segment: RawSpan, at offset: Int, identity: UInt64
     ) -> ScanStep {
         var effort = SearchEffort()

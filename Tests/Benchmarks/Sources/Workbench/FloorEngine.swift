@@ -4,8 +4,8 @@ extension EngineKind {
     static let floor = EngineKind(
         name: "floor", title: "floor", package: nil,
         settings: """
-            Not an engine but a measure: the same design bare, in C. A mapped, preallocated log with XXH3 \
-            over each record, verified when read; 8-byte slots on huge pages. No recovery, no deletion \
+            Not an engine but a measure: the same design bare, in C. A mapped, preallocated log with \
+            libxxhash's XXH3 over each record, verified when read; 8-byte slots on huge pages. No recovery, no deletion \
             of old records, no growth, no second thread.
             """,
         features: [.multiget], open: { FloorEngine($0) })

@@ -86,10 +86,12 @@ struct Goals {
     }
 
     private func memory() -> [Row] {
-        [
-            ("index after reads", "memory of the index a key"),
-            ("memory after reads", "all anonymous memory a key"),
-        ].compactMap { workload, what in
+        var rows = [("index after reads", "memory of the index a key")]
+        // The goal is for ten million keys and more; 6 MB of it are the process's own.
+        if size.keys >= 10_000_000 {
+            rows.append(("memory after reads", "all anonymous memory a key"))
+        }
+        return rows.compactMap { workload, what in
             tables.median(workload, "stave", size) { $0.values?["bytes"] }.map { bytes in
                 let each = bytes / Double(size.keys)
                 return Row(
@@ -107,12 +109,15 @@ struct Goals {
                     what: "open after a clean close", goal: "under 10 ms",
                     measured: String(format: "%.1f ms", wall / 1e6), isMet: wall < 10e6))
         }
-        if let cpu = tables.median("open after kill -9", "stave", size, \.process) {
-            let each = cpu / Double(size.keys)
+        if let wall = tables.median("open after kill -9", "stave", size, \.wall),
+            let cpu = tables.median("open after kill -9", "stave", size, \.process)
+        {
+            let keys = Double(size.keys)
             rows.append(
                 Row(
-                    what: "open after kill -9", goal: "at most 60 ns of CPU a key",
-                    measured: String(format: "%.0f ns", each), isMet: each <= 60))
+                    what: "open after kill -9", goal: "at most 60 ns a key",
+                    measured: String(format: "%.0f ns, %.0f of CPU", wall / keys, cpu / keys),
+                    isMet: wall / keys <= 60))
         }
         if let one = tables.median("fillsync", "stave", size, \.wall),
             let shared = tables.median("fillsync, 16 together", "stave", size, \.wall)
