@@ -7,7 +7,8 @@ internal import Glibc
 /// manifest. Each lock's comment says what it guards.
 @safe final class Lock: @unchecked Sendable {
     // @unchecked: the mutex is made for being shared, and lives at a fixed address.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    /// For a condition that belongs to it.
+    let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
     init() {
         unsafe mutex = .allocate(capacity: 1)

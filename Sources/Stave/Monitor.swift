@@ -2,13 +2,11 @@ internal import Glibc
 
 /// A lock with a condition: whoever waits inside lets others in, until one of them has changed something.
 @safe final class Monitor: @unchecked Sendable {
-    // @unchecked: mutex and condition are made for being shared, and live at fixed addresses.
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    // @unchecked: lock and condition are made for being shared, and live at fixed addresses.
+    private let lock = Lock()
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
     init() {
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe pthread_mutex_init(mutex, nil)
         unsafe changed = .allocate(capacity: 1)
         unsafe pthread_cond_init(changed, nil)
     }
@@ -16,16 +14,12 @@ internal import Glibc
     deinit {
         unsafe pthread_cond_destroy(changed)
         unsafe changed.deallocate()
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe mutex.deallocate()
     }
 
     func withLock<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body()
+        try lock.withLock(body)
     }
 
     /// Runs `body` inside, and wakes all who wait.
@@ -40,12 +34,12 @@ internal import Glibc
     func wakeAll() { unsafe pthread_cond_broadcast(changed) }
 
     /// Only inside: returns after a change, and now and then without one.
-    func wait() { unsafe pthread_cond_wait(changed, mutex) }
+    func wait() { unsafe pthread_cond_wait(changed, lock.mutex) }
 
     /// The same, up to a moment. Returns whether it has come.
     func wait(until deadline: timespec) -> Bool {
         var deadline = deadline
-        return unsafe pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT
+        return unsafe pthread_cond_timedwait(changed, lock.mutex, &deadline) == ETIMEDOUT
     }
 
     /// The moment that so many nanoseconds are away.
