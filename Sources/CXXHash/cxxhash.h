@@ -18,7 +18,7 @@
 // libxxhash computes it with scalar multiplications. A look-up waits for its record's bytes, and all of those
 // wait with it; they fill the queue in front of the scalar units (88 places in a Zen 5), and the processor cannot
 // go on to the next look-up. Here they are a quarter as many, and wait in front of the vector unit: two look-ups
-// overlap, and a get takes 0.5 to 0.7 of the time. docs/decisions/0002-xxhash.md.
+// overlap, and a get takes 0.5 to 0.7 of the time. docs/decisions/0006-vector-checksums.md.
 
 #define STAVE_AVX2 static inline __attribute__((target("avx2")))
 

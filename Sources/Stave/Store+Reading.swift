@@ -75,9 +75,8 @@ extension Store {
         defer { epoch.leave() }
         let bytes = unsafe keys.bytes.span.bytes
         for index in range {
-            let hash = Checksum.hash(bytes.extracting(keys.range(index)), seed: hashSeed)
-            hashes[index - range.lowerBound] = hash
-            keydir.prefetch(hash)
+            let key = bytes.extracting(keys.range(index))
+            hashes[index - range.lowerBound] = hashAskingForBucket(of: key)
         }
         for index in range {
             let hash = hashes[index - range.lowerBound]

@@ -36,7 +36,7 @@ package struct RecordList: Sendable {
         items.append(UInt64(offset / Format.alignment))
         lowestSequence = min(lowestSequence, header.sequence)
         highestSequence = max(highestSequence, header.sequence)
-        if header.rawKind == RecordKind.tombstone.rawValue { tombstoneCount += 1 }
+        if header.isTombstone { tombstoneCount += 1 }
         keyBytes += header.keyLength
     }
 
