@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int stave_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
@@ -20,6 +21,20 @@ int stave_open_at(int directory, const char *name, int flags, mode_t mode) {
 
 int stave_fallocate(int fd, int64_t offset, int64_t length) {
   return fallocate(fd, 0, offset, length);
+}
+
+int stave_copies_on_write(int fd) {
+  struct statfs status;
+  if (fstatfs(fd, &status) != 0) return 0;
+  switch ((uint32_t)status.f_type) {
+  case 0x9123683e: // btrfs
+  case 0x2fc12fc1: // ZFS
+  case 0xca451a4e: // bcachefs
+  case 0x3434:     // NILFS
+    return 1;
+  default:
+    return 0;
+  }
 }
 
 int stave_start_writeback(int fd, int64_t offset, int64_t length) {

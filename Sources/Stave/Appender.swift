@@ -33,34 +33,55 @@ final class Appender: @unchecked Sendable {
     private var pendingStart = 0
     private let isBuffered: Bool
     private let table: SegmentTable
-    /// Everything below is durable. Guarded by the store's sync lock.
-    private var synced: Int
-    /// Guards `inherited`: an append and a sync may come first at the same time.
-    private let inheritedLock = Lock()
+    /// Everything below is durable. Guarded by the store's sync lock, as the next two.
+    private(set) var synced: Int
     /// Records that another process left unsynced, until they are written again.
     private var inherited: Range<Int>?
+    /// Of the mark that was written last.
+    private var markTurn: Int?
 
+    /// Of a segment that was just made: `file` is its header.
+    ///
     /// - Parameters:
-    ///   - file: open for writing, `reserved` bytes long.
     ///   - capacity: what the segment's mapping covers.
-    ///   - isInherited: what lies behind `synced`, and the file's size, may be known to the kernel only.
     ///   - isBuffered: records go through a buffer and pwrite(2), and are in the file only after
     ///     `sync`. For a compaction's output, which nobody reads before: when pages that are mapped
     ///     for writing go to the disk, every processor that runs a reader is interrupted for each.
     init(
-        segment: Segment, file: consuming File, reserved: Int, capacity: Int, table: SegmentTable,
-        synced: Int, isInherited: Bool = false, isBuffered: Bool = false
+        segment: Segment, file: consuming File, capacity: Int, table: SegmentTable,
+        isBuffered: Bool = false
     ) {
-        let end = segment.end
-        inherited = isInherited ? min(max(synced, SegmentHeader.byteCount), end)..<end : nil
         self.isBuffered = isBuffered
-        self.synced = synced
         self.segment = segment
-        self.file = file
         self.capacity = capacity
         self.table = table
+        synced = segment.end
+        markTurn = 0
+        let canReserve = !isBuffered && !file.copiesOnWrite
         tail = GuardedState(
-            Tail(reserved: reserved, populated: end, canReserve: !isBuffered))
+            Tail(reserved: segment.end, populated: segment.end, canReserve: canReserve))
+        self.file = file
+    }
+
+    /// Of a segment that another process wrote and did not seal: it is only synced and trimmed.
+    ///
+    /// - Parameters:
+    ///   - synced: what lies behind, and the file's size, may be known to the kernel only.
+    ///   - markTurn: of the mark that counts; nil where marks are not to be written.
+    init(
+        takingOver segment: Segment, file: consuming File, fileSize: Int, synced: Int,
+        markTurn: Int?, table: SegmentTable
+    ) {
+        let end = segment.end
+        isBuffered = false
+        self.segment = segment
+        self.file = file
+        capacity = end
+        self.table = table
+        self.synced = min(synced, end)
+        self.markTurn = markTurn
+        inherited = min(max(synced, SegmentHeader.byteCount), end)..<end
+        tail = GuardedState(Tail(reserved: fileSize, populated: end, canReserve: false))
     }
 
     private struct Tail {
@@ -124,37 +145,20 @@ final class Appender: @unchecked Sendable {
             populated = capacity
             return
         }
-        do throws(FileError) {
-            try makeInheritedDurable()
-        } catch {
-            throw .syncFailed(file: error.path, reason: error.reason)
-        }
-        // A little more than the record, but for the last one: see `usable`.
-        let wanted = max(end, min(end + Format.alignment, capacity))
-        do throws(StoreError) {
-            if wanted > reserved { try reserve(wanted) }
-        } catch {
-            if case .syncFailed = error { throw error }
-            // The record alone may still fit on a disk that is full.
-            if end > reserved { try reserve(end) }
-        }
+        if end > reserved { try reserve(end) }
         if !canReserve {
-            populated = usable
+            populated = reserved
             return
         }
-        let ahead = min(usable, populatedAhead.load(ordering: .acquiring))
+        let ahead = min(reserved, populatedAhead.load(ordering: .acquiring))
         if ahead >= end {
             populated = ahead
             return
         }
-        let next = min(usable, max(end, populated + Self.populateStep))
+        let next = min(reserved, max(end, populated + Self.populateStep))
         segment.mapping.populateForWriting(populated..<next)
         populated = next
     }
-
-    /// Bytes that records may fill before more are reserved. Not quite all: a file that ends where its
-    /// records end looks like one that was closed, and would have to be synced before it grows (`reserve`).
-    private var usable: Int { reserved < capacity ? reserved - Format.alignment : reserved }
 
     /// What the background should make ready now: a first touch of a page costs more than a record. Under
     /// the writer lock.
@@ -196,15 +200,6 @@ final class Appender: @unchecked Sendable {
                 // Less may still fit on a disk that is nearly full.
                 guard error.isNoSpace, target > pages else { throw StoreError(error) }
                 target = pages
-            }
-        }
-        // A file that ends at its synced mark counts as closed cleanly. If a power cut could take the
-        // new size back, the numbers of the records that it takes along would be used again.
-        if segment.end == reserved {
-            do throws(FileError) {
-                try file.sync()
-            } catch {
-                throw .syncFailed(file: error.path, reason: error.reason)
             }
         }
         reserved = target
@@ -253,7 +248,7 @@ final class Appender: @unchecked Sendable {
     ///
     /// - Parameter isLast: the store is being closed, so that hardly anybody reads the pages any more.
     func sync(upTo end: Int, isLast: Bool = false) throws(FileError) {
-        guard end > synced else { return }
+        guard end > synced || inherited != nil else { return }
         // Unbuffered, it is empty here; and appends, which run beside this, use it.
         if isBuffered { try writePending(upTo: pendingStart + pending.count) }
         try makeInheritedDurable()
@@ -264,12 +259,18 @@ final class Appender: @unchecked Sendable {
         if let pages, !isLast { segment.mapping.populateForReading(pages) }
     }
 
+    /// Makes the file of a new segment durable, before MANIFEST names it.
+    func syncNew() throws(FileError) {
+        try file.sync()
+        synced = segment.end
+    }
+
     /// Takes pages that are full out of the mapping, if they are many. The kernel would write-protect each
     /// of them before it goes to the disk, and interrupt every processor that runs a reader or the writer
     /// for each.
     private func dropWrittenPages(upTo end: Int) -> Range<Int>? {
         let (start, end) = ((synced + 4095) & ~4095, end & ~4095)
-        guard !isBuffered, end - start >= Self.populateStep else { return nil }
+        guard canReserve, end - start >= Self.populateStep else { return nil }
         segment.mapping.dropPages(start..<end)
         return start..<end
     }
@@ -278,25 +279,28 @@ final class Appender: @unchecked Sendable {
     /// never reached the disk: what was read from them is written again before a sync can mean anything.
     /// And its file may have grown in memory only.
     private func makeInheritedDurable() throws(FileError) {
-        try inheritedLock.withLock { () throws(FileError) in
-            guard let range = inherited else { return }
+        guard let range = inherited else { return }
+        if !range.isEmpty {
             // SAFETY: the file reaches to the segment's end, and the mapping as far.
             unsafe try file.write(
                 segment.mapping.bytes.bytes.extracting(range), at: range.lowerBound)
-            try file.sync()
-            inherited = nil
         }
+        try file.sync()
+        inherited = nil
     }
 
+    /// The marks are written in turn, so that a write of one that goes wrong leaves the other.
     private func writeMark(_ end: Int) throws(FileError) {
+        guard let turn = markTurn.map({ $0 + 1 }) else { return }
         if canReserve {
             // SAFETY: the header is mapped and its file range exists.
             unsafe SegmentHeader.writeMark(
-                end, identity: segment.identity, into: segment.mapping.base)
+                end, identity: segment.identity, turn: turn, into: segment.mapping.base)
         } else {
             let mark = SegmentHeader.encodedMark(end, identity: segment.identity)
-            unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset)
+            unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset(turn: turn))
         }
+        markTurn = turn
     }
 
     /// Begins to write what was appended since the last call, if that is a few megabytes: the sync at
@@ -310,8 +314,16 @@ final class Appender: @unchecked Sendable {
     /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is full,
     /// or its store is closed.
     func trim() throws(FileError) {
-        // A reader in another process may have mapped the reserved space: then it stays.
-        guard try file.truncateUnlessShared(to: segment.end) else { return }
+        guard reserved > segment.end else { return }
+        guard try file.truncateUnlessShared(to: segment.end) else {
+            // A reader in another process may have mapped what lies behind: then it stays. Of a torn tail
+            // nothing may be left, because a sealed segment keeps what is not zero there.
+            if !segment.mapping.isWritable {
+                try file.zero(segment.end..<reserved)
+                try file.sync()
+            }
+            return
+        }
         reserved = segment.end
         populated = min(populated, segment.end)
         table.setLimit(segment.end, of: segment)

@@ -69,6 +69,8 @@ final class Compaction {
     /// First keys of others, descending: no output has keys on both sides of one.
     private var cuts: [[UInt8]] = []
     private var outputs: [CompactionOutput] = []
+    /// Bytes of the unsealed segments that were durable after part 3, by number.
+    private var durableEnds: [(number: UInt64, end: Int)] = []
     private(set) var phase: Phase
     private(set) var report = CompactionReport()
     private var verifiedBytes = 0
@@ -84,7 +86,10 @@ final class Compaction {
         self.stepSize = stepSize
         self.inputs = inputs
         self.others = others
-        inputBytes = store.withWriterLock { inputs.reduce(0) { $0 + $1.end } }
+        inputBytes = store.withWriterLock {
+            store.writer.mayAbsorb = false
+            return inputs.reduce(0) { $0 + $1.end }
+        }
         phase = .verifying(input: 0, offset: SegmentHeader.byteCount)
         report.segmentsBefore = inputs.count
     }
@@ -179,7 +184,7 @@ final class Compaction {
         // While segments come and go, no table waits to be made from those that were.
         try store.keydir.restoreAll()
         let ends = store.withWriterLock { (inputs + others).map { ($0, $0.end) } }
-        let entries = ends.map { store.sortedEntries(of: $0, upTo: $1) }
+        let entries = ends.map { store.log.sortedEntries(of: $0, upTo: $1) }
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
@@ -335,8 +340,9 @@ final class Compaction {
     // MARK: Committing (3 and 4)
 
     private func syncAll() throws(StoreError) {
-        do throws(FileError) { try store.directory.sync() } catch { throw StoreError(error) }
+        do throws(FileError) { try store.log.directory.sync() } catch { throw StoreError(error) }
         try store.syncNow()
+        durableEnds = store.durableEnds()
         phase = .committing
     }
 
@@ -345,11 +351,15 @@ final class Compaction {
         let segments = outputs.map { output in
             let seal = output.segment.seal(isDurable: true)
             return Manifest.Segment(
-                number: output.segment.number, identity: output.segment.identity, seal: seal)
+                number: output.segment.number, identity: output.segment.identity, seal: seal,
+                isSorted: true)
         }
-        try store.manifest.commit(in: store.directory) { manifest in
+        try store.manifest.commit(in: store.log.directory) { manifest in
             manifest.segments.removeAll { gone.contains($0.number) }
             manifest.segments += segments
+            // What is dropped is dropped for the sake of newer records: an active segment that is
+            // shorter, from another moment, is not to pass for the one that has them.
+            for (number, end) in durableEnds { manifest.setDurableLength(end, of: number) }
         }
         phase = .switching(output: 0, index: 0)
     }
@@ -406,8 +416,8 @@ final class Compaction {
         let store = store
         for input in inputs {
             // What cannot be removed now is a leftover that the next open removes.
-            try? store.directory.remove(FileName.segment(input.number).name)
-            try? store.directory.remove(FileName.hint(input.number).name)
+            try? store.log.directory.remove(FileName.segment(input.number).name)
+            try? store.log.directory.remove(FileName.hint(input.number).name)
         }
         store.withWriterLock {
             for output in outputs { store.table.show(output.segment) }

@@ -33,7 +33,7 @@ final class CompactionOutput {
         of segment: Segment, in store: Store
     ) throws(StoreError) -> HintFileWriter {
         do throws(FileError) {
-            return try HintFileWriter(segment: segment.number, in: store.directory)
+            return try HintFileWriter(segment: segment.number, in: store.log.directory)
         } catch {
             throw StoreError(error)
         }
@@ -86,7 +86,7 @@ final class CompactionOutput {
             try appender.sync(upTo: segment.end)
             try appender.trim()
             let image = try hint.finish(
-                identity: segment.identity, segmentLength: segment.end, in: store.directory)
+                identity: segment.identity, segmentLength: segment.end, in: store.log.directory)
             segment.remember(image)
             finished = image
         } catch {
@@ -99,9 +99,9 @@ final class CompactionOutput {
 
     /// Takes everything back: the compaction failed before its commit.
     func discard() {
-        try? store.directory.remove(FileName.segment(segment.number).name)
-        try? store.directory.remove(FileName.hint(segment.number).name)
-        store.directory.giveUpReplacing(.hint(segment.number))
+        try? store.log.directory.remove(FileName.segment(segment.number).name)
+        try? store.log.directory.remove(FileName.hint(segment.number).name)
+        store.log.directory.giveUpReplacing(.hint(segment.number))
         guard segment.slot >= 0 else { return }
         store.withWriterLock { store.table.remove(segment) }
     }

@@ -5,6 +5,8 @@ public struct KeyRange: Sendable {
     let from: [UInt8]?
     let to: [UInt8]?
 
+    var isAll: Bool { from == nil && to == nil }
+
     /// All keys.
     public static var all: KeyRange { KeyRange(from: nil, to: nil) }
 
@@ -37,6 +39,8 @@ public struct EntryCursor {
     private let sources: SortedSources.Sorted
     private let isVerified: Bool
     private let certainFrom: UInt64
+    /// Asked which entries are their keys' newest, where records could not be read. nil where all could.
+    private let referee: Store?
     /// Damage to report before the first entry.
     private var pending: [StoreError] = []
     /// Entries that come next, whose records are on their way to the processor.
@@ -56,6 +60,7 @@ public struct EntryCursor {
             direction: direction == .ascending ? .ascending : .descending)
         isVerified = store.options.verifiesReads
         certainFrom = store.certainFrom
+        referee = sources.unreadable.isEmpty ? nil : store
         guard !store.uncertainties.isEmpty || !sources.unreadable.isEmpty else { return }
         pending = store.uncertainties.map {
             .damaged(
@@ -74,7 +79,7 @@ public struct EntryCursor {
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         if !pending.isEmpty { throw pending.removeFirst() }
-        guard let (source, entry) = nextLive() else { return nil }
+        guard let (source, entry) = try nextLive() else { return nil }
         let record = sources.places[source].moved(to: entry.offset)
         // SAFETY: the segment and the image behind the entry live as long as this cursor.
         guard unsafe record.hasKey(entry.key.bytes),
@@ -104,14 +109,14 @@ public struct EntryCursor {
     /// The next entry whose record is not needed.
     private mutating func nextEntry() throws(StoreError) -> HintEntry? {
         if !pending.isEmpty { throw pending.removeFirst() }
-        return nextLive(asks: false)?.entry
+        return try nextLive(asks: false)?.entry
     }
 
     /// The next entry of a value.
     ///
     /// - Parameter asks: the records of entries are asked for ahead of their turn.
     @inline(__always)
-    private mutating func nextLive(asks: Bool = true) -> SortedMerge.Winner? {
+    private mutating func nextLive(asks: Bool = true) throws(StoreError) -> SortedMerge.Winner? {
         while true {
             if windowStart == window.count {
                 refillWindow(asks: asks)
@@ -119,7 +124,9 @@ public struct EntryCursor {
             }
             let (source, entry) = window[windowStart]
             windowStart &+= 1
-            if case .value = entry.kind, entry.sequence >= certainFrom { return (source, entry) }
+            guard case .value = entry.kind, entry.sequence >= certainFrom else { continue }
+            if let referee, try !referee.isNewest(entry, before: sources.nextSequence) { continue }
+            return (source, entry)
         }
     }
 

@@ -23,6 +23,9 @@ internal import Glibc
     @inline(__always)
     func lock() { unsafe pthread_mutex_lock(mutex) }
 
+    /// Takes the lock if nobody has it.
+    func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+
     @inline(__always)
     func unlock() { unsafe pthread_mutex_unlock(mutex) }
 

@@ -9,13 +9,9 @@ internal import StaveDisk
 struct LogRecords {
     private static let tombstone: UInt64 = 1 << Location.offsetBits
 
-    /// Where the first of them may lie, in bytes from the start of the file.
-    let start: Int
     private var items: [UInt64] = []
     /// Of all records with a value.
     private(set) var valueBytes = 0
-
-    init(from start: Int) { self.start = start }
 
     var count: Int { items.count }
 

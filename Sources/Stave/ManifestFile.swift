@@ -8,15 +8,14 @@ final class ManifestFile: @unchecked Sendable {
     /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
     private let lock = Lock()
     private var manifest: Manifest
-    /// The version on disk; another one than `manifest` where a full disk kept a commit from it.
+    /// The version on disk; another one than `manifest` until a commit writes what was amended.
     private var written: Manifest
     /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
     /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
     private var failure: StoreError?
-    /// May writes be taken? Not before `isDurable`: a power cut could take back what the numbers of lost
-    /// writes are known by, and they would be used again. And not once `failure` is set: MANIFEST on disk
-    /// may end the active segment already, and what is appended behind that end would be lost.
-    private let isCertain = Atomic<Bool>(false)
+    /// May writes be taken? Not once `failure` is set: MANIFEST on disk may end the active segment already,
+    /// and what is appended behind that end would be lost.
+    private let isCertain = Atomic<Bool>(true)
 
     /// Has the name of the version that was read or written been made durable by this process? One that
     /// ended between a rename and its sync may have left it to the kernel only.
@@ -29,23 +28,18 @@ final class ManifestFile: @unchecked Sendable {
 
     var current: Manifest { lock.withLock { manifest } }
 
-    /// Makes sure that everybody knows which version a power cut leaves. Before anything is appended.
+    /// What a reader finds, or the next process.
+    var onDisk: Manifest { lock.withLock { written } }
+
+    /// Throws where nobody knows which version a power cut leaves. Before anything is appended.
     @inline(__always)
-    func requireCertain(in directory: borrowing Directory) throws(StoreError) {
-        if !isCertain.load(ordering: .acquiring) { try becomeCertain(in: directory) }
+    func requireCertain() throws(StoreError) {
+        if !isCertain.load(ordering: .acquiring) { try throwFailure() }
     }
 
     @inline(never)
-    private func becomeCertain(in directory: borrowing Directory) throws(StoreError) {
-        lock.lock()
-        defer { lock.unlock() }
-        if let failure { throw failure }
-        do throws(FileError) {
-            try makeDurable(in: directory)
-        } catch {
-            throw fail(.syncFailed(file: error.path, reason: error.reason))
-        }
-        isCertain.store(true, ordering: .releasing)
+    private func throwFailure() throws(StoreError) {
+        if let failure = lock.withLock({ failure }) { throw failure }
     }
 
     /// Under the lock.
@@ -89,7 +83,6 @@ final class ManifestFile: @unchecked Sendable {
         manifest = changed
         written = changed
         isDurable.store(true, ordering: .releasing)
-        isCertain.store(true, ordering: .releasing)
     }
 
     /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as
@@ -100,22 +93,8 @@ final class ManifestFile: @unchecked Sendable {
         isDurable.store(true, ordering: .releasing)
     }
 
-    /// `commit`, but a full disk is no error: the change then goes to disk with the next commit. Only
-    /// for changes that the next open would find out again. Opening needs no free space.
-    ///
-    /// - Returns: whether it is on disk.
-    func commitIfRoom(
-        in directory: borrowing Directory, _ change: (inout Manifest) -> Void
-    ) throws(StoreError) -> Bool {
-        do throws(StoreError) {
-            try commit(in: directory, change)
-            return true
-        } catch {
-            guard case .noSpace = error else { throw error }
-            lock.withLock { change(&manifest) }
-            return false
-        }
-    }
+    /// A change that the next commit writes. Only for what the next open would find out again.
+    func amend(_ change: (inout Manifest) -> Void) { lock.withLock { change(&manifest) } }
 
     /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot tell
     /// what a writer beside it has committed since, only that the same revision says the same.

@@ -4,13 +4,15 @@ internal import StaveDisk
 struct RecoveredLog {
     /// Where the log ends.
     var end = SegmentHeader.byteCount
-    var records: LogRecords
+    var records = LogRecords()
     /// Lowest and highest number of the log's records; nil without records.
     var sequences: ClosedRange<UInt64>?
-    /// The number of the first record at or above the mark.
+    /// The number of the first record that is not known to be durable.
     var firstUnsynced: UInt64?
-    /// Synced, in bytes; 0 where the mark does not check out.
-    var mark = 0
+    /// Bytes that are known to be durable.
+    var durableEnd = SegmentHeader.byteCount
+    /// Of the synced mark that counts; nil where no more are written.
+    var markTurn: Int?
     /// Bytes behind `end` that are not just reserved space.
     var hasTornTail = false
     /// Whole records among them.
@@ -27,51 +29,53 @@ extension Recovery {
     mutating func readUnsealed(
         _ entry: Manifest.Segment, in directory: borrowing Directory
     ) throws(StoreError) -> Bool {
-        let asWriter = isWriter && entry.seal == nil
-        var (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
-        var mark = unsafe SegmentHeader.mark(
-            in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+        var opened = try open(entry, in: directory)
+        var mark = mark(of: opened, entry)
         // A reader beside a writer may find a mark beyond the size it asked for a moment ago.
-        while !isWriter, mark ?? 0 > size,
-            directory.size(of: FileName.segment(entry.number).name) ?? 0 > size
+        while !isWriter, mark.length ?? 0 > opened.size,
+            directory.size(of: FileName.segment(entry.number).name) ?? 0 > opened.size
         {
-            (segment, size, header, problem) = try open(entry, in: directory, asWriter: asWriter)
-            mark = unsafe SegmentHeader.mark(
-                in: segment.bytes(upTo: size).bytes, identity: segment.identity)
+            opened = try open(entry, in: directory)
+            mark = self.mark(of: opened, entry)
         }
-        try report(problem, in: segment)
-        let start = knownEnd(of: entry) ?? SegmentHeader.byteCount
-        let log = try readLog(
-            of: segment, size: size, mark: mark ?? 0, seal: entry.seal, from: start)
-        if asWriter, log.end > size {
-            // The file was cut: nothing will be written, and nothing behind its end may be touched.
-            segment = try open(entry, in: directory, asWriter: false).segment
-        }
+        try report(opened)
+        let (segment, size) = (opened.segment, opened.size)
+        let known = result.uncertainties.count
+        let log = try readLog(of: opened, mark: mark, entry)
         segment.end = log.end
-        segment.sequences = knownSequences(of: entry)
-        segment.sequences.include(log.sequences)
-        result.segments.append(segment)
-        result.logs.append((segment, log.records))
-        let capacity = max(Int(clamping: header?.capacity ?? 0), log.end)
+        segment.sequences = log.sequences
+        segment.keepsCutBytes = log.cutRecords > 0
         see(log.highestSequence)
         if let first = log.firstUnsynced {
             result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
-        if log.mark != size {
-            // Not closed cleanly: a power cut may have taken records that nothing shows any more. No
-            // more than fit into the segment, so this many numbers are left out.
-            skipSequences(capacity / Format.aligned(RecordHeader.byteCount + 1))
+        if log.end != entry.seal?.length {
+            // A power cut may have taken records that nothing shows any more. No more than fit into the
+            // segment, so this many numbers are left out.
+            let capacity = Int(clamping: opened.header?.capacity ?? UInt64(Format.maxSegmentLength))
+            skipSequences(max(capacity, log.end) / Format.aligned(RecordHeader.byteCount + 1))
         }
-        if entry.seal != nil {
-            segment.keepsCutBytes = log.cutRecords > 0
-            result.full.append(segment)
+        if log.records.count == 0, log.cutRecords == 0, result.uncertainties.count == known {
+            // Its process died before the first write.
+            result.dropped.append(entry)
         } else {
-            // Two unsealed ones: a compaction had ended the older, and had not sealed it yet.
-            if let older = result.active { result.full.append(older.segment) }
-            result.active = RecoveredStore.Active(
-                segment: segment, capacity: segment.mapping.count, fileSize: size, log: log)
+            take(segment, size, log)
         }
         return log.endsEarly
+    }
+
+    private mutating func take(_ segment: Segment, _ size: Int, _ log: RecoveredLog) {
+        result.segments.append(segment)
+        result.logs.append((segment, log.records))
+        result.unsealed.append(
+            RecoveredStore.Unsealed(segment: segment, fileSize: size, log: log))
+    }
+
+    private func mark(of opened: Opened, _ entry: Manifest.Segment) -> SegmentHeader.Mark {
+        // SAFETY: `size` bytes of the file are mapped.
+        unsafe SegmentHeader.mark(
+            in: opened.segment.bytes(upTo: opened.size).bytes, identity: entry.identity,
+            version: opened.header?.version ?? entry.format)
     }
 
     /// An unsealed segment behind a log that ended early is no part of the log: its records are not
@@ -79,136 +83,140 @@ extension Recovery {
     mutating func leaveOut(
         _ entry: Manifest.Segment, in directory: borrowing Directory
     ) throws(StoreError) {
-        let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
-        try report(problem, in: segment)
-        var log = RecoveredLog(records: LogRecords(from: segment.end))
+        let opened = try open(entry, in: directory)
+        try report(opened)
+        var log = RecoveredLog()
         // SAFETY: `size` bytes of the file are mapped.
-        unsafe countCutRecords(of: segment, segment.bytes(upTo: size), &log)
+        unsafe countCutRecords(in: opened.segment.bytes(upTo: opened.size).bytes, entry, &log)
         see(log.highestSequence)
         skipSequences(ofDropped: entry)
         let rest = log.cutRecords == 0 ? "" : "; the file stays"
         result.notices.append(
-            "\(segment.path) follows a log that ended early; its \(log.cutRecords) unsynced records"
-                + " are left out\(rest)")
+            "\(opened.segment.path) follows a log that ended early; its \(log.cutRecords) unsynced"
+                + " records are left out\(rest)")
         guard log.cutRecords > 0 else {
             result.dropped.append(entry)
             return
         }
-        segment.end = SegmentHeader.byteCount
-        segment.keepsCutBytes = true
-        result.segments.append(segment)
-        result.full.append(segment)
+        opened.segment.end = SegmentHeader.byteCount
+        opened.segment.keepsCutBytes = true
+        take(opened.segment, opened.size, log)
     }
 
     private mutating func readLog(
-        of segment: Segment, size: Int, mark: Int, seal: Manifest.Seal?, from start: Int
+        of opened: Opened, mark: SegmentHeader.Mark, _ entry: Manifest.Segment
     ) throws(StoreError) -> RecoveredLog {
-        var log = RecoveredLog(records: LogRecords(from: start))
-        let limit = min(size, seal?.length ?? size)
+        let segment = opened.segment
+        var log = RecoveredLog()
+        let limit = min(opened.size, entry.seal?.length ?? opened.size)
         // SAFETY: `limit` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: limit)
-        if size < SegmentHeader.byteCount {
-            addUncertainty(in: segment, size..<SegmentHeader.byteCount, above: .max)
-        }
-        // A checkpoint is only written of what is durable.
-        log.mark = start > SegmentHeader.byteCount ? max(mark, start) : mark
-        let ahead = segment.record(at: start, upTo: limit)
-        var offset = start
+        log.durableEnd = max(mark.length ?? 0, entry.durableLength)
+        log.markTurn = opened.header == nil ? nil : mark.turn
+        reportMarks(mark, opened)
+        var walk = SegmentWalk(
+            identity: entry.identity, rule: mark.length == nil ? .unmarked : .log,
+            durableEnd: log.durableEnd)
+        let ahead = segment.record(at: 0, upTo: limit)
+        var offset = SegmentHeader.byteCount
         scan: while true {
-            let step = unsafe SegmentScan.step(
-                in: bytes.bytes, at: offset, identity: segment.identity)
-            switch step {
-            case .record(let header):
-                guard !header.needsNewerVersion else {
-                    throw .newerVersion(
-                        file: segment.path, reason: "record at offset \(offset) has unknown flags")
-                }
-                let isWhole =
-                    unsafe offset < log.mark
-                    || Record.valueChecksOut(
-                        header, in: bytes.bytes, at: offset, identity: segment.identity)
-                guard isWhole else {
-                    log.hasTornTail = true
-                    break scan
-                }
+            if let header = unsafe wholeRecord(at: offset, in: bytes, entry, log) {
                 // The processor guesses no further than a page.
                 ahead.moved(to: offset &+ 1024).prefetch()
-                unsafe note(header, at: offset, in: bytes, &log)
+                try unsafe note(header, at: offset, in: bytes, segment, &log)
                 offset += header.recordLength
-            case .unreadable(let until, _):
-                guard offset < log.mark else {
-                    log.hasTornTail = true
-                    break scan
-                }
-                offset = unsafe addDamage(in: segment, bytes, offset..<until, mark: log.mark)
-            case .zeros, .end:
+                continue
+            }
+            walk.resume(at: offset)
+            let item = unsafe walk.next(in: bytes.bytes)
+            switch item {
+            case .record(_, let header, _):
+                try unsafe note(header, at: offset, in: bytes, segment, &log)
+                offset = walk.offset
+            case .damage(let range, _):
+                addDamage(in: segment, unsafe bytes.bytes, range)
+                offset = range.upperBound
+            case .torn:
+                log.hasTornTail = true
                 break scan
+            case .reserved, nil: break scan
             }
         }
         log.end = offset
-        if offset < log.mark {
-            addUncertainty(in: segment, offset..<log.mark, above: .max)
-            log.end = Format.aligned(log.mark)
-        }
         if log.hasTornTail {
-            unsafe countCutRecords(of: segment, bytes, &log)
+            unsafe countCutRecords(in: bytes.bytes, entry, &log)
             reportTear(in: segment, log)
         }
-        log.endsEarly = log.hasTornTail || log.end < (seal?.length ?? 0)
+        log.endsEarly = log.hasTornTail || log.end < (entry.seal?.length ?? 0)
         return log
     }
 
-    /// Notes a whole record of the log.
+    /// The quick answer to what the walk would say of a record that is as it should be.
+    @inline(__always)
+    private func wholeRecord(
+        at offset: Int, in bytes: UnsafeRawBufferPointer, _ entry: Manifest.Segment,
+        _ log: borrowing RecoveredLog
+    ) -> RecordHeader? {
+        guard
+            let header = unsafe Record.header(
+                in: bytes.bytes, at: offset, identity: entry.identity),
+            unsafe offset < log.durableEnd
+                || Record.valueChecksOut(
+                    header, in: bytes.bytes, at: offset, identity: entry.identity)
+        else { return nil }
+        return header
+    }
+
+    /// Notes a record of the log.
     @inline(__always)
     private func note(
         _ header: RecordHeader, at offset: Int, in bytes: UnsafeRawBufferPointer,
-        _ log: inout RecoveredLog
-    ) {
+        _ segment: Segment, _ log: inout RecoveredLog
+    ) throws(StoreError) {
+        guard !header.needsNewerVersion else {
+            throw .newerVersion(
+                file: segment.path, reason: "record at offset \(offset) has unknown flags")
+        }
         log.highestSequence = max(log.highestSequence, header.sequence)
         log.sequences.include(header.sequence)
-        if offset >= log.mark, log.firstUnsynced == nil { log.firstUnsynced = header.sequence }
-        guard header.sequence >= result.firstSequence else { return }
+        if offset >= log.durableEnd, log.firstUnsynced == nil {
+            log.firstUnsynced = header.sequence
+        }
         let start = offset + RecordHeader.byteCount
         let key = unsafe bytes.bytes.extracting(start..<(start + header.keyLength))
         log.records.append(
             header, hash: Checksum.hash(key, seed: manifest.storeID.low), at: offset)
     }
 
-    /// Notes damage below the synced mark, and returns where to go on.
-    private mutating func addDamage(
-        in segment: Segment, _ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, mark: Int
-    ) -> Int {
+    /// Notes damage below what is known to be durable.
+    private mutating func addDamage(in segment: Segment, _ bytes: RawSpan, _ range: Range<Int>) {
         // The next record's number bounds the lost ones: the log is written in order.
-        var bound = UInt64.max
-        if let next = unsafe Record.header(
-            in: bytes.bytes, at: range.upperBound, identity: segment.identity)
-        {
-            bound = next.sequence &- 1
-        }
-        // The mark is where a record ended: what lies behind it is looked at from there.
-        let end = min(range.upperBound, Format.aligned(mark))
-        addUncertainty(in: segment, range.lowerBound..<end, above: bound)
-        return end
+        let next = Record.header(in: bytes, at: range.upperBound, identity: segment.identity)
+        addUncertainty(in: segment, range, above: next.map { $0.sequence &- 1 } ?? .max)
     }
 
-    private mutating func countCutRecords(
-        of segment: Segment, _ bytes: UnsafeRawBufferPointer, _ log: inout RecoveredLog
+    private func countCutRecords(
+        in bytes: RawSpan, _ entry: Manifest.Segment, _ log: inout RecoveredLog
     ) {
-        var offset = log.end
-        while offset < bytes.count {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
-            {
-            case .record(let header):
-                if unsafe Record.valueChecksOut(
-                    header, in: bytes.bytes, at: offset, identity: segment.identity)
-                {
-                    log.cutRecords += 1
-                    log.highestSequence = max(log.highestSequence, header.sequence)
-                }
-                offset += header.recordLength
-            case .unreadable(let until, _): offset = until
-            case .zeros, .end: offset = bytes.count
-            }
+        var walk = SegmentWalk(identity: entry.identity, rule: .unmarked, checksValues: true)
+        walk.resume(at: log.end)
+        while let item = walk.next(in: bytes) {
+            guard case .record(_, let header, value: .good) = item else { continue }
+            log.cutRecords += 1
+            log.highestSequence = max(log.highestSequence, header.sequence)
+        }
+    }
+
+    private mutating func reportMarks(_ mark: SegmentHeader.Mark, _ opened: Opened) {
+        let file = opened.segment.path
+        if let damaged = mark.damaged, mark.length != nil {
+            result.notices.append(
+                "\(file) is damaged at offset \(damaged.lowerBound): a synced mark does not check"
+                    + " out; the other one is used")
+        } else if mark.length == nil {
+            result.notices.append(
+                "\(file) is damaged at offset \(SegmentHeader.markOffset): its synced marks do not"
+                    + " check out; where its log ended cannot be told from them")
         }
     }
 

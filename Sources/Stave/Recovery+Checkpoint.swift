@@ -35,24 +35,9 @@ extension Recovery {
         }
     }
 
-    /// Something contradicts the checkpoint, or so much is newer that reading all of it is faster.
+    /// So much is newer that reading all of it is faster.
     var isCheckpointUseless: Bool {
         guard let saved = result.saved else { return false }
-        let isCut = result.segments.contains { $0.end < saved.segments[$0.number]?.end ?? 0 }
-        let newer =
-            result.entries.reduce(0) { $0 + $1.image.count }
-            + result.logs.reduce(0) { $0 + $1.records.count }
-        return isCut || newer > saved.checkpoint.count / 4 + (64 << 10)
-    }
-
-    /// Up to where the checkpoint knows a segment; nil where it does not.
-    func knownEnd(of entry: Manifest.Segment) -> Int? { known(entry)?.end }
-
-    func knownSequences(of entry: Manifest.Segment) -> ClosedRange<UInt64>? {
-        known(entry)?.sequences
-    }
-
-    private func known(_ entry: Manifest.Segment) -> KeydirCheckpoint.Segment? {
-        result.saved?.segments[entry.number]
+        return result.replayedCount > saved.checkpoint.count / 4 + (64 << 10)
     }
 }

@@ -10,19 +10,18 @@ struct RecoveredStore {
     var firstSequence: UInt64 { saved?.checkpoint.nextSequence ?? 0 }
     /// Entries of sealed segments; with `saved`, of those that are newer.
     var entries: [(segment: Segment, image: HintImage)] = []
-    /// Records of unsealed segments; with `saved`, those that are newer.
+    /// Records of unsealed segments.
     var logs: [(segment: Segment, records: LogRecords)] = []
     /// Sealed segments whose hint file is missing or bad.
     var withoutHint: [Segment] = []
-    /// The active segment, if the store has one.
-    var active: Active?
-    /// Segments that the manifest calls full: not known to be durable.
-    var full: [Segment] = []
-    /// Unsealed segments behind a log that ended early.
+    /// Segments that no process sealed: the active one of a process that died, and full ones.
+    var unsealed: [Unsealed] = []
+    /// Segments that are no part of the store any more: unsealed ones behind a log that ended early, and
+    /// one without a record.
     var dropped: [Manifest.Segment] = []
+    /// The highest number that was seen.
+    var lastSequence: UInt64 = 0
     var nextSequence: UInt64 = 1
-    /// Numbers were left out, for records that a power cut may have taken.
-    var skipsSequences = false
     /// The number of the first record that is not known to be durable.
     var firstUnsynced: UInt64?
     /// Damage that cannot be tied to a key.
@@ -30,11 +29,15 @@ struct RecoveredStore {
     /// What was found, a sentence each.
     var notices: [String] = []
 
-    struct Active {
+    struct Unsealed {
         var segment: Segment
-        var capacity: Int
         var fileSize: Int
         var log: RecoveredLog
+    }
+
+    /// Records and entries that go into the keydir one by one.
+    var replayedCount: Int {
+        entries.reduce(0) { $0 + $1.image.count } + logs.reduce(0) { $0 + $1.records.count }
     }
 }
 
@@ -49,18 +52,20 @@ struct Uncertainty: Equatable {
     var error: StoreError { .uncertain(file: file, offset: offset) }
 }
 
-/// Opening, step by step:
+/// Reading the segments that MANIFEST names, or what saves reading them:
 ///
-/// 1. Read MANIFEST. It alone says which segments there are. If the keydir's checkpoint fits it, only
-///    what is newer than the checkpoint is read in the steps 3 and 4.
-/// 2. Open and map each segment; a missing one is an error that names it.
+/// 1. If the keydir's checkpoint proves that it was made of these segments, only what is newer is read.
+/// 2. Open and map each segment. One that is missing or another one is an error that names it.
 /// 3. Sealed segments: take the hint file if it checks out, else read the segment's records.
-/// 4. Unsealed segments: read the records. Below the synced mark a bad record is damage; at or above
-///    it, the log ends there, and unsealed segments behind it are dropped: what survives is a prefix
-///    of the writes.
+/// 4. Unsealed segments: read the records. What is known to be durable and is no record is damage; above
+///    that the log ends at the first thing that is no record, and unsealed segments behind it are
+///    dropped: what survives is a prefix of the writes.
 /// 5. Damage whose key nothing tells is an uncertainty: the store opens read-only.
 ///
-/// Nothing is changed on disk here; `Store` does that when it may write.
+/// What checkpoint and hints are believed for: a segment is written by the one process that made it, and
+/// by appending only, so that its random identity and a length tell its bytes. (Not so in version 1.)
+///
+/// Nothing is changed on disk here.
 struct Recovery: ~Copyable {
     private let path: String
     let manifest: Manifest
@@ -102,15 +107,22 @@ struct Recovery: ~Copyable {
 
     // MARK: Files
 
-    /// Step 2. Maps `length` bytes, or the whole file where that is nil.
+    /// A segment's file, mapped, and what its header says.
+    struct Opened {
+        var segment: Segment
+        var size: Int
+        /// nil where it is damaged.
+        var header: SegmentHeader?
+        var damage: FormatError?
+    }
+
+    /// Step 2.
     func open(
-        _ entry: Manifest.Segment, in directory: borrowing Directory, asWriter: Bool
-    ) throws(StoreError) -> (
-        segment: Segment, size: Int, header: SegmentHeader?, problem: FormatError?
-    ) {
+        _ entry: Manifest.Segment, in directory: borrowing Directory
+    ) throws(StoreError) -> Opened {
         let name = FileName.segment(entry.number).name
         do throws(FileError) {
-            let file = try directory.open(name, asWriter ? .readWrite : .read)
+            let file = try directory.open(name, .read)
             // Before its size is asked for: from here on the writer does not cut it.
             let isShared = !isWriter && entry.seal?.isDurable != true
             if isShared { try file.shareLength() }
@@ -123,45 +135,40 @@ struct Recovery: ~Copyable {
                 throw FileError(
                     "use", file.path, reason: "\(size) bytes are more than a segment ever has")
             }
-            // Read the header before mapping: its capacity decides how much is mapped.
-            // (A mapping of its own, because a file can shrink only while nobody shares it.)
-            let small = try Mapping(
-                file, count: min(size, SegmentHeader.byteCount), isWritable: false)
-            var header: SegmentHeader?
-            var problem: FormatError?
-            do throws(FormatError) {
-                header = unsafe try SegmentHeader(decoding: small.bytes.bytes)
-            } catch {
-                problem = error
-            }
-            if let found = header,
-                found.identity != entry.identity || found.number != entry.number
-                    || found.storeID != manifest.storeID
-            {
-                problem = FormatError("this segment belongs to another store or place", at: 16)
-                header = nil
-            }
-            let capacity = Int(clamping: header?.capacity ?? 0)
-            let mapped = asWriter && capacity <= Format.maxFileLength ? max(size, capacity) : size
-            let mapping = try Mapping(file, count: mapped, isWritable: asWriter)
+            let mapping = try Mapping(file, count: size, isWritable: false)
             let path = file.path
             let segment = Segment(
                 number: entry.number, identity: entry.identity, mapping: mapping, path: path,
-                end: size, fileSize: asWriter ? .max : size,
-                wasSealed: entry.seal?.isDurable == true,
+                end: size, fileSize: size,
+                mayHaveHint: entry.seal?.isDurable == true && entry.format > 1,
                 sharedFile: isShared ? consume file : nil)
-            return (segment, size, header, problem)
+            var opened = Opened(segment: segment, size: size)
+            do throws(FormatError) {
+                opened.header = unsafe try SegmentHeader(decoding: mapping.bytes.bytes)
+            } catch {
+                opened.damage = error
+            }
+            if let header = opened.header,
+                header.identity != entry.identity || header.number != entry.number
+                    || header.storeID != manifest.storeID
+            {
+                throw FileError(
+                    "use", path,
+                    reason: "it is another store's segment, or another one of this store's")
+            }
+            return opened
         } catch {
             if error.isNoSuchFile { throw .missingSegment(file: directory.path(of: name)) }
             throw StoreError(error)
         }
     }
 
-    mutating func report(_ problem: FormatError?, in segment: Segment) throws(StoreError) {
-        guard let problem else { return }
-        if problem.isNewerVersion { throw StoreError(problem, file: segment.path) }
+    mutating func report(_ opened: Opened) throws(StoreError) {
+        guard let damage = opened.damage else { return }
+        let file = opened.segment.path
+        if damage.isNewerVersion { throw StoreError(damage, file: file) }
         result.notices.append(
-            "\(segment.path) is damaged at offset \(problem.offset): \(problem.reason);"
+            "\(file) is damaged at offset \(damage.offset): \(damage.reason);"
                 + " its records are read all the same")
     }
 
@@ -170,9 +177,11 @@ struct Recovery: ~Copyable {
     private mutating func readSealed(
         _ entry: Manifest.Segment, _ seal: Manifest.Seal, in directory: borrowing Directory
     ) throws(StoreError) {
-        let (segment, size, _, problem) = try open(entry, in: directory, asWriter: false)
-        try report(problem, in: segment)
+        let opened = try open(entry, in: directory)
+        try report(opened)
+        let (segment, size) = (opened.segment, opened.size)
         segment.isSealed = true
+        segment.isLog = entry.isLog
         segment.end = seal.length
         segment.sequences = seal.sequences
         segment.keepsCutBytes = hasCutBytes(segment, size: size)
@@ -180,8 +189,8 @@ struct Recovery: ~Copyable {
             result.notices.append(
                 "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
         }
-        if knownEnd(of: entry) == seal.length {
-            // All of it is in the checkpoint; the hint is read when somebody needs it.
+        if result.saved?.segments[entry.number] != nil {
+            // All of it is in the checkpoint; the hint is read when it is needed.
             if directory.size(of: FileName.hint(entry.number).name) == nil {
                 result.withoutHint.append(segment)
             }
@@ -190,11 +199,7 @@ struct Recovery: ~Copyable {
             result.entries.append((segment, hint))
         } else {
             result.withoutHint.append(segment)
-            readRecords(of: segment, size: min(size, seal.length), above: seal.sequences.upperBound)
-            if size < seal.length {
-                addUncertainty(
-                    in: segment, size..<seal.length, above: seal.sequences.upperBound)
-            }
+            readRecords(of: segment, seal)
         }
         result.segments.append(segment)
         see(seal.sequences.upperBound)
@@ -203,13 +208,13 @@ struct Recovery: ~Copyable {
     /// Next numbers are above every one that was seen. Those near the end of the range, which only a
     /// made-up file can hold, end it: then no more writes are taken.
     mutating func see(_ sequence: UInt64) {
+        result.lastSequence = max(result.lastSequence, sequence)
         result.nextSequence = max(result.nextSequence, sequence == .max ? .max : sequence + 1)
     }
 
     mutating func skipSequences(_ count: Int) {
         let (next, overflow) = result.nextSequence.addingReportingOverflow(UInt64(count))
         result.nextSequence = overflow ? .max : next
-        result.skipsSequences = true
     }
 
     /// Leaves out the numbers that a segment's records had, so that none is used twice.
@@ -223,13 +228,13 @@ struct Recovery: ~Copyable {
     private func hasCutBytes(_ segment: Segment, size: Int) -> Bool {
         guard size > segment.end else { return false }
         // SAFETY: `size` bytes of the file are mapped.
-        let rest = unsafe segment.bytes(upTo: size)[segment.end...]
-        return unsafe rest.contains { $0 != 0 }
+        return unsafe segment.bytes(upTo: size).bytes.lastNonZero(from: segment.end) != nil
     }
 
     private mutating func hint(
         of segment: Segment, in directory: borrowing Directory
     ) -> HintImage? {
+        guard segment.mayHaveHint else { return nil }
         do throws(HintFile.Problem) {
             return try HintFile.read(of: segment, in: directory)
         } catch {
@@ -240,29 +245,15 @@ struct Recovery: ~Copyable {
     }
 
     /// Indexes a sealed segment from its records.
-    private mutating func readRecords(of segment: Segment, size: Int, above sequence: UInt64) {
-        var records = RecordList()
-        // SAFETY: `size` bytes of the file are mapped.
-        let bytes = unsafe segment.bytes(upTo: size)
-        var offset = SegmentHeader.byteCount
-        while offset < size {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: segment.identity)
-            {
-            case .record(let header):
-                records.append(header, at: offset)
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                addUncertainty(in: segment, offset..<until, above: sequence)
-                offset = until
-            case .zeros, .end:
-                addUncertainty(in: segment, offset..<size, above: sequence)
-                offset = size
-            }
+    private mutating func readRecords(of segment: Segment, _ seal: Manifest.Seal) {
+        let (entries, damage) = segment.readEntries(upTo: seal.length)
+        for stretch in damage {
+            // A log is in the order of its numbers, so that the next record's bounds the lost ones'.
+            let bound = segment.isLog ? stretch.nextSequence.map { $0 &- 1 } : nil
+            addUncertainty(in: segment, stretch.range, above: bound ?? seal.sequences.upperBound)
         }
-        let image = unsafe records.image(
-            of: bytes, identity: segment.identity, segmentLength: segment.end)
-        segment.remember(image)
-        result.entries.append((segment, image))
+        segment.remember(entries)
+        result.entries.append((segment, entries.image))
     }
 
     mutating func addUncertainty(

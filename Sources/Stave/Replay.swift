@@ -26,11 +26,13 @@ struct Replay: ~Copyable {
     /// With the bytes of its record.
     typealias Tombstone = (item: Item, length: Int)
 
-    private let store: Store
     private let keydir: Keydir
+    private let log: Log
     private let table: SegmentTable
-    /// By slot: records from this offset on were put in as such.
-    private var starts: [Int]
+    private let hashSeed: UInt64
+    private let mergeBatch: Int
+    /// By slot: the segment's records were put in as such, one by one.
+    private var isLog: [Bool]
     /// By slot: the entries of segments that are not read record by record.
     private var images: [HintImage?]
     /// By slot: bytes of values among these entries, told to the segments at the end. An object an entry
@@ -45,19 +47,22 @@ struct Replay: ~Copyable {
     private var meeting: [Item] = []
     private var tombstones: [Tombstone] = []
 
-    init(into store: Store) {
-        self.store = store
-        keydir = store.keydir
-        table = store.table
-        let count = store.table.segments.count
-        starts = [Int](repeating: .max, count: count)
+    /// - Parameter mergeBatch: see `StoreOptions.mergeBatch`.
+    init(into keydir: Keydir, _ log: Log, hashSeed: UInt64, mergeBatch: Int) {
+        self.keydir = keydir
+        self.log = log
+        self.hashSeed = hashSeed
+        self.mergeBatch = mergeBatch
+        table = log.table
+        let count = table.segments.count
+        isLog = [Bool](repeating: false, count: count)
         images = [HintImage?](repeating: nil, count: count)
         liveBytes = [Int](repeating: 0, count: count)
         meeting.reserveCapacity(waiting.count)
     }
 
     consuming func run(_ recovered: RecoveredStore) throws(StoreError) {
-        for (segment, records) in recovered.logs { starts[segment.slot] = records.start }
+        for (segment, _) in recovered.logs { isLog[segment.slot] = true }
         for (segment, records) in recovered.logs { try addRecords(records, of: segment) }
         try putWaiting()
         try addEntries(recovered)
@@ -84,9 +89,8 @@ struct Replay: ~Copyable {
 
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
         for (segment, image) in recovered.entries { images[segment.slot] = image }
-        let batch = store.options.mergeBatch
-        let merge = EntryMerge(recovered, hashSeed: store.hashSeed, batch: batch)
-        let done = try Ahead.reading(merge, hasThread: merge.left >= batch / 2) {
+        let merge = EntryMerge(recovered, hashSeed: hashSeed, batch: mergeBatch)
+        let done = try Ahead.reading(merge, hasThread: merge.left >= mergeBatch / 2) {
             (merge) throws(StoreError) in
             while let items = merge.next() {
                 for item in items { try add(item) }
@@ -139,9 +143,7 @@ struct Replay: ~Copyable {
     }
 
     /// Is this of a log, and not an entry's or the checkpoint's?
-    private func isRecord(_ location: Location) -> Bool {
-        location.offset >= starts[location.slot]
-    }
+    private func isRecord(_ location: Location) -> Bool { isLog[location.slot] }
 
     // MARK: Slots
 
@@ -190,12 +192,12 @@ struct Replay: ~Copyable {
         if unsafe key.isEmpty { return false }
         // SAFETY: the record or image that has the key lives as long as this replay.
         return unsafe table.record(at: location).hasKey(key.bytes)
-            || store.isDamagedRecord(of: key.bytes, at: location)
+            || log.isDamagedRecord(of: key.bytes, at: location)
     }
 
     /// Takes a record that is superseded out of its segment's live bytes.
     private func forget(_ location: Location) {
-        if table.record(at: location).header?.isValue == true { store.forget(location) }
+        if table.record(at: location).header?.isValue == true { log.forget(location) }
     }
 
     /// Takes out the tombstones that are their key's newest record.

@@ -20,9 +20,10 @@ struct SortedEntries {
 
 extension Segment {
     /// The one run of a sealed segment.
-    func remember(_ image: HintImage) {
-        runsLock.withLock { runs = [SortedEntries(image: image, unreadable: [])] }
-    }
+    func remember(_ image: HintImage) { remember(SortedEntries(image: image, unreadable: [])) }
+
+    /// The same, of a segment of which not all could be read.
+    func remember(_ entries: SortedEntries) { runsLock.withLock { runs = [entries] } }
 
     /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was read.
     /// nil where records could not be read: what it does not name, nobody may call absent.
@@ -76,21 +77,34 @@ extension Segment {
         let image = unsafe records.image(
             of: bytes(upTo: range.upperBound), identity: identity,
             segmentLength: range.upperBound)
-        return SortedEntries(image: image, unreadable: unreadable)
+        return SortedEntries(image: image, unreadable: unreadable.map(unreadableRecords))
+    }
+
+    /// The entries of all records below `end`, and what of them could not be read.
+    func readEntries(
+        upTo end: Int
+    ) -> (entries: SortedEntries, unreadable: [RecordList.Unreadable]) {
+        let (records, unreadable) = readRecords(SegmentHeader.byteCount..<end)
+        let image = unsafe records.image(
+            of: bytes(upTo: end), identity: identity, segmentLength: end)
+        let errors = unreadable.map(unreadableRecords)
+        return (SortedEntries(image: image, unreadable: errors), unreadable)
     }
 
     /// The records of a range, and what of it could not be read.
-    func readRecords(_ range: Range<Int>) -> (records: RecordList, unreadable: [StoreError]) {
+    func readRecords(
+        _ range: Range<Int>
+    ) -> (records: RecordList, unreadable: [RecordList.Unreadable]) {
         var records = RecordList()
         // SAFETY: the mapping lives as long as this object, and the range lies inside the file.
         let unreadable = unsafe records.read(
             range, of: bytes(upTo: range.upperBound), identity: identity)
-        return (records, unreadable.map(unreadableRecords))
+        return (records, unreadable)
     }
 
-    private func unreadableRecords(_ range: Range<Int>) -> StoreError {
+    private func unreadableRecords(_ stretch: RecordList.Unreadable) -> StoreError {
         damaged(
-            at: range.lowerBound, length: range.count,
+            at: stretch.range.lowerBound, length: stretch.range.count,
             "no whole record is here, and nothing tells which keys it is about")
     }
 }

@@ -13,8 +13,9 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     let path: String
     /// Bytes of the file when it was opened; no more than these may be read of a sealed segment.
     let fileSize: Int
-    /// It was sealed when the store was opened: `end` is fixed, and a hint file may be there.
-    let wasSealed: Bool
+    /// It was sealed when the store was opened: `end` is fixed, and a hint file that proves to be this
+    /// segment's may be there.
+    let mayHaveHint: Bool
     /// Open only where a read-only store must keep the writer from cutting the file.
     private let sharedFile: File?
 
@@ -28,6 +29,8 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
     /// compaction never takes such a segment as its input.
     var keepsCutBytes = false
+    /// Its records lie in the order of their numbers.
+    var isLog = true
     /// A compaction found damage in it: the background does not try it again.
     var isDamaged = false
 
@@ -38,9 +41,9 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
 
     init(
         number: UInt64, identity: UInt64, mapping: Mapping, path: String, end: Int,
-        fileSize: Int = .max, wasSealed: Bool = false, sharedFile: consuming File? = nil
+        fileSize: Int = .max, mayHaveHint: Bool = false, sharedFile: consuming File? = nil
     ) {
-        self.wasSealed = wasSealed
+        self.mayHaveHint = mayHaveHint
         self.fileSize = fileSize
         self.sharedFile = sharedFile
         self.number = number

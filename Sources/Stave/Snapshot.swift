@@ -102,8 +102,11 @@ final class SortedSources: @unchecked Sendable {
         /// A record at offset 0 of each. The segments keep what these point at.
         let places: [RecordPointer]
         let unreadable: [StoreError]
+        /// The number of the first write that came later.
+        let nextSequence: UInt64
 
-        init(_ runs: [(segment: Segment, entries: SortedEntries)]) {
+        init(_ runs: [(segment: Segment, entries: SortedEntries)], nextSequence: UInt64) {
+            self.nextSequence = nextSequence
             chains = ImageChains(runs.map(\.entries.image))
             segments = runs.map(\.segment)
             places = runs.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
@@ -117,8 +120,9 @@ final class SortedSources: @unchecked Sendable {
             let sorted = Sorted(
                 ends.flatMap { segment, end in
                     // The labels save a cast of each element.
-                    store.sortedRuns(of: segment, upTo: end).map { (segment: segment, entries: $0) }
-                })
+                    store.log.sortedRuns(of: segment, upTo: end)
+                        .map { (segment: segment, entries: $0) }
+                }, nextSequence: nextSequence)
             made = sorted
             return sorted
         }
@@ -153,7 +157,11 @@ extension Store {
     }
 
     /// The number of keys in `range`, counted as they are now.
+    ///
+    /// - Throws: also where damage makes the number uncertain.
     public func count(in range: KeyRange) throws(StoreError) -> Int {
+        try requireOpen()
+        if range.isAll, uncertainties.isEmpty { return count }
         var cursor = try entries(in: range)
         var count = 0
         while try cursor.skip() { count += 1 }

@@ -113,6 +113,7 @@ extension Store {
         // Errors here are met again by the next write, sync or close.
         if durability == .interval { try? syncNow() }
         try? sealFull()
+        writeMissingHints()
         withWriterLock { writer.limbo.collect() }
     }
 

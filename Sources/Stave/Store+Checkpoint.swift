@@ -1,34 +1,31 @@
 internal import StaveDisk
 
-// The keydir's checkpoint: written at close, read back at open, brought up to date from the records that
-// were written since.
+// The keydir's checkpoint: written at close, when all segments are sealed; read back at open, and brought
+// up to date from the records that were written since.
 
-extension Store {
-    // MARK: At open
-
-    /// Gives the segments that a checkpoint knows what it says of them.
-    func restoreSegments(_ recovered: RecoveredStore, _ saved: SavedTables) {
-        let known = saved.segments
-        for segment in recovered.segments {
-            guard let found = known[segment.number] else { continue }
-            let limit = min(segment.end, segment.fileSize)
-            table.restore(segment, slot: found.slot, limit: limit)
-            segment.liveBytes = found.liveBytes
-            segment.tombstoneBytes = found.tombstoneBytes
+extension SavedTables {
+    /// Gives the segments that the checkpoint knows what it says of them.
+    func restoreSegments(_ found: [Segment], _ log: Log) {
+        var sources: [(segment: Segment, end: Int)] = []
+        for segment in found {
+            guard let known = segments[segment.number] else { continue }
+            log.table.restore(segment, slot: known.slot, limit: min(segment.end, segment.fileSize))
+            segment.liveBytes = known.liveBytes
+            segment.tombstoneBytes = known.tombstoneBytes
+            sources.append((segment, known.end))
         }
-        let sources = recovered.segments.compactMap { segment in
-            known[segment.number].map { (segment: segment, end: $0.end) }
-        }
-        saved.source = { [unowned self] (body) throws(StoreError) in
-            try forEachEntry(of: sources, body)
+        let seed = checkpoint.storeID.low
+        source = { (body) throws(StoreError) in
+            try Self.forEachEntry(of: sources, in: log, hashSeed: seed, body)
         }
     }
 
     /// All keys of these segments by the sorted merge, for a table that is lost.
-    private func forEachEntry(
-        of sources: [(segment: Segment, end: Int)], _ body: (UInt64, Location) -> Void
+    private static func forEachEntry(
+        of sources: [(segment: Segment, end: Int)], in log: Log, hashSeed: UInt64,
+        _ body: (UInt64, Location) -> Void
     ) throws(StoreError) {
-        let entries = sources.map { sortedEntries(of: $0.segment, upTo: $0.end) }
+        let entries = sources.map { log.sortedEntries(of: $0.segment, upTo: $0.end) }
         for entry in entries { if let damage = entry.unreadable.first { throw damage } }
         var merge = SortedMerge(entries.map(\.image))
         while let (source, entry) = merge.next() {
@@ -38,7 +35,9 @@ extension Store {
             body(hash, Location(slot: sources[source].segment.slot, offset: entry.offset))
         }
     }
+}
 
+extension Store {
     // MARK: At close
 
     /// Writes a checkpoint if opening would take long without it: only an optimisation, so that an
@@ -47,7 +46,9 @@ extension Store {
         guard readOnlyReason == nil else { return }
         lockWriter()
         defer { writerLock.unlock() }
-        guard writer.failure == nil, writer.full.isEmpty, isCheckpointDue else { return }
+        // It names sealed segments alone.
+        guard writer.failure == nil, writer.full.isEmpty, writer.appender == nil, isCheckpointDue
+        else { return }
         try? keydir.restoreAll()
         guard keydir.isRestored else { return }
         var checkpoint = KeydirCheckpoint(
@@ -60,7 +61,7 @@ extension Store {
                     buckets: table.bytes.count / KeydirCheckpoint.bucketLength,
                     usedSlots: table.usedSlots, liveSlots: table.liveSlots, checksum: 0))
         }
-        try? directory.replace(.checkpoint) { (file) throws(FileError) in
+        try? log.directory.replace(.checkpoint) { (file) throws(FileError) in
             var offset = checkpoint.tablesOffset
             // The tables of a small store are a bucket or two each: many go to the disk at once.
             let waiting = GrowingBytes()
@@ -82,12 +83,14 @@ extension Store {
     /// Would the next open have to read many entries? A small share of a large store is left to be
     /// read, so that a single set does not write the keydir of a hundred million keys.
     private var isCheckpointDue: Bool {
-        var first: UInt64 = 1
+        // Of segments of version 1 nothing proves the bytes.
+        guard manifest.current.segments.allSatisfy({ $0.format > 1 }) else { return false }
+        var unread = keydir.count
         if let saved = keydir.saved, !saved.isDamaged, isCurrent(saved.checkpoint) {
-            first = saved.checkpoint.nextSequence
+            unread = replayedCount
         }
-        let unread = writer.nextSequence - min(first, writer.nextSequence)
-        return unread > UInt64(max(options.checkpointEntries, keydir.count / 64))
+        let written = Int(clamping: writer.nextSequence - firstNewSequence)
+        return unread + written > max(options.checkpointEntries, keydir.count / 64)
     }
 
     /// A compaction that took one of its segments away made it stale.

@@ -94,8 +94,8 @@ extension Store {
 
     /// Bytes of a segment's file and its hint file.
     func bytesOnDisk(of number: UInt64) -> Int {
-        (directory.size(of: FileName.segment(number).name) ?? 0)
-            + (directory.size(of: FileName.hint(number).name) ?? 0)
+        (log.directory.size(of: FileName.segment(number).name) ?? 0)
+            + (log.directory.size(of: FileName.hint(number).name) ?? 0)
     }
 
     /// Under the writer lock: the active segment is full now, whatever its size. The next write begins
@@ -103,9 +103,7 @@ extension Store {
     func endActiveSegment() throws(StoreError) {
         guard let appender = writer.appender, appender.segment.sequences != nil else { return }
         let segment = appender.segment
-        try manifest.commit(in: directory) { manifest in
-            manifest.setSeal(segment.seal(isDurable: false), of: segment.number)
-        }
+        try manifest.commit(in: log.directory) { $0.setFull(segment) }
         writer.full.append(appender)
         writer.appender = nil
     }
@@ -121,7 +119,7 @@ extension Store {
         }
         var images: [ObjectIdentifier: HintImage] = [:]
         for (segment, end) in all {
-            let entries = sortedEntries(of: segment, upTo: end)
+            let entries = log.sortedEntries(of: segment, upTo: end)
             if entries.unreadable.isEmpty { images[ObjectIdentifier(segment)] = entries.image }
         }
         let inputs = withWriterLock {

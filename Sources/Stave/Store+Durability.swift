@@ -32,13 +32,23 @@ extension Store {
         }
         if let failure { throw failure }
         do throws(FileError) {
-            try manifest.makeDurable(in: directory)
+            try manifest.makeDurable(in: log.directory)
         } catch {
             throw failed(error)
         }
         // Oldest first: a segment is never durable further than the ones before it.
         for (appender, end) in ends { try sync(appender, upTo: end) }
         durableSequence.store(next, ordering: .releasing)
+    }
+
+    /// How far each unsealed segment is durable, by number.
+    func durableEnds() -> [(number: UInt64, end: Int)] {
+        syncLock.withLock {
+            let open = withWriterLock {
+                writer.full + (writer.appender.map { [$0] } ?? [])
+            }
+            return open.map { ($0.segment.number, $0.synced) }
+        }
     }
 
     /// Under the sync lock. After a failed sync every other one fails too: the kernel may have dropped

@@ -64,7 +64,7 @@ extension Store {
     private func point(_ key: RawSpan, hash: UInt64, at location: Location) {
         let descriptor = keydir.presentDescriptor(hash)
         if let old = unsafe existing(key, hash: hash, descriptor: descriptor) {
-            forget(unsafe old.location)
+            log.forget(unsafe old.location)
             unsafe keydir.replace(old.slot, hash: hash, with: location)
         } else {
             keydir.insert(hash, location)
@@ -80,37 +80,10 @@ extension Store {
         var search = keydir.search(hash, descriptor: descriptor)
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
-            if table.record(at: location).hasKey(key) || isDamagedRecord(of: key, at: location) {
+            if table.record(at: location).hasKey(key) || log.isDamagedRecord(of: key, at: location) {
                 return unsafe candidate
             }
         }
         return nil
-    }
-
-    @inline(never)
-    func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
-        if table.record(at: location).headerChecksOut() { return false }
-        return hintNames(key, at: location) == true
-    }
-
-    /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint, or
-    /// where the hint was made before the segment reached there.
-    func hintNames(_ key: RawSpan, at location: Location) -> Bool? {
-        guard let segment = table.segments[location.slot], let hint = hint(of: segment),
-            location.offset < hint.segmentLength
-        else { return nil }
-        return unsafe key.withUnsafeBytes { key in
-            guard let entry = unsafe hint.entry(for: key) else { return false }
-            return entry.offset == location.offset
-        }
-    }
-
-    /// Takes a record that is superseded out of its segment's live bytes.
-    func forget(_ location: Location) {
-        guard let header = table.record(at: location).header else { return }
-        table.withSegment(location.slot) { segment in
-            // The header is not checked here; a damaged one may make the figure wrong, not negative.
-            segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
-        }
     }
 }

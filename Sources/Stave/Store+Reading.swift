@@ -167,12 +167,31 @@ extension Store {
     @inline(never)
     private func requireOther(_ key: RawSpan, at location: Location) throws(StoreError) {
         let (segment, isKeys) = withWriterLock {
-            (table.segments[location.slot], hintNames(key, at: location))
+            (table.segments[location.slot], log.hintNames(key, at: location))
         }
         if isKeys == false { return }
         throw .damaged(
             file: segment?.path ?? path, offset: location.offset, length: 0,
             reason: "the record's header checksum is wrong")
+    }
+
+    /// Is this entry its key's newest record among those with numbers below `nextSequence`? For a scan over
+    /// segments of which not all can be read: what is missing among the sorted entries may have been newer.
+    /// The keydir knows, because it was filled when the record was whole, or from what proves to be made
+    /// of it.
+    func isNewest(_ entry: HintEntry, before nextSequence: UInt64) throws(StoreError) -> Bool {
+        let key = unsafe entry.key.bytes
+        let hash = hashAskingForBucket(of: key)
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        if let sequence = try locate(key, hash: hash)?.header?.sequence {
+            if sequence == entry.sequence { return true }
+            if sequence < nextSequence { return false }
+        } else if withWriterLock({ writer.nextSequence }) == nextSequence {
+            return false
+        }
+        // It was written again or deleted since: what was its newest record then is not known any more.
+        throw .uncertain(file: path, offset: 0)
     }
 
     /// Throws where a lost record may be newer than `sequence`.

@@ -7,8 +7,8 @@ extension Store {
         try requireOpen()
         var diskBytes = 0
         do throws(FileError) {
-            for name in try directory.names() where FileName(name) != nil {
-                diskBytes += directory.size(of: name) ?? 0
+            for name in try log.directory.names() where FileName(name) != nil {
+                diskBytes += log.directory.size(of: name) ?? 0
             }
         } catch {
             throw StoreError(error)

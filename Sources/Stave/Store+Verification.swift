@@ -189,11 +189,11 @@ final class StoreVerification {
     /// Returns the entries that an opening would take: the hint's, or those that the records make.
     private func checkHint(of source: Source, _ made: HintImage, isWhole: Bool) -> HintImage {
         guard source.isSealed else { return made }
-        let name = store.directory.path(of: FileName.hint(source.segment.number).name)
+        let name = store.log.directory.path(of: FileName.hint(source.segment.number).name)
         var found = source.segment.hint
         do throws(HintFile.Problem) {
             // One that was not needed yet is looked at as it lies on disk, and not made again.
-            if found == nil { found = try HintFile.read(of: source.segment, in: store.directory) }
+            if found == nil { found = try HintFile.read(of: source.segment, in: store.log.directory) }
         } catch {
             report.add(error.file, nil, error.reason)
         }
@@ -225,7 +225,7 @@ final class StoreVerification {
         var reason = "a table of it did not check out, and was made from the segments"
         do throws(StoreError) { try store.keydir.restoreAll() } catch { reason = error.description }
         if saved.isDamaged {
-            report.add(store.directory.path(of: FileName.checkpoint.name), nil, reason)
+            report.add(store.log.directory.path(of: FileName.checkpoint.name), nil, reason)
         }
     }
 

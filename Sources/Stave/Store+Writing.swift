@@ -105,12 +105,16 @@ extension Store {
     ) throws(StoreError) -> (sequence: UInt64, needsTending: Bool)? {
         try requireWritable()
         let descriptor = try keydir.descriptor(hash)
-        guard let old = unsafe existing(key, hash: hash, descriptor: descriptor) else {
+        guard var old = unsafe existing(key, hash: hash, descriptor: descriptor) else {
             try requireAbsent(key, hash: hash)
             return nil
         }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
         let needsTending = try requireRoom(length)
+        // A new segment may have taken the record along.
+        if needsTending, let moved = unsafe existing(key, hash: hash, descriptor: descriptor) {
+            unsafe old = unsafe moved
+        }
         let sequence = writer.nextSequence
         let header = RecordHeader(
             kind: .tombstone, sequence: sequence, time: Clock.seconds(), keyLength: key.byteCount,
@@ -118,7 +122,7 @@ extension Store {
         try withAppender { (appender) throws(StoreError) in
             _ = try appender.append(header, key: key, value: key.extracting(0..<0))
             written(sequence, length, in: appender.segment)
-            forget(unsafe old.location)
+            log.forget(unsafe old.location)
             unsafe keydir.remove(old.slot, hash: hash)
             appender.segment.tombstoneBytes &+= length
         }
@@ -147,7 +151,7 @@ extension Store {
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
             if table.record(at: location).headerChecksOut() { continue }
-            guard let segment = table.segments[location.slot], hintNames(key, at: location) == nil
+            guard let segment = table.segments[location.slot], log.hintNames(key, at: location) == nil
             else { continue }
             throw segment.damaged(
                 at: location.offset, length: 0, "the record's header checksum is wrong")
@@ -166,7 +170,7 @@ extension Store {
         try requireOpen()
         if let readOnlyReason { throw .readOnly(path: path, reason: readOnlyReason) }
         if let failure = writer.failure { throw failure }
-        try manifest.requireCertain(in: directory)
+        try manifest.requireCertain()
         // 2^64 writes are never made; a made-up file may claim that they were.
         if writer.nextSequence >= .max - 1 {
             throw .readOnly(path: path, reason: "its sequence numbers are used up")

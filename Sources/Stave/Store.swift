@@ -19,25 +19,30 @@ public final class Store: @unchecked Sendable {
     public let durability: Durability
     /// What opening found worth telling, a sentence each: a torn tail that was cut, damage, a hint
     /// file that had to be made again. Empty for a store that was closed cleanly.
-    public internal(set) var notices: [String] = []
+    public let notices: [String]
 
     let options: StoreOptions
-    let directory: Directory
     let storeLock: StoreLock?
+    let log: Log
+    /// The log's.
     let manifest: ManifestFile
+    let table: SegmentTable
     let keydir: Keydir
     let queue = KeydirQueue()
-    let table: SegmentTable
     /// The keydir's hash is keyed by the store's id, so that nobody can choose keys that collide.
     let hashSeed: UInt64
     let uncertainties: [Uncertainty]
     /// Entries older than this may not be the newest; see `Uncertainty`. 0 where all is certain.
     let certainFrom: UInt64
+    /// Records and entries that opening read because no checkpoint knew them.
+    let replayedCount: Int
+    /// The first number that this process writes.
+    let firstNewSequence: UInt64
+    /// Segments to which the background writes a hint file, once it has started.
+    let withoutHint: HintBacklog
     /// Bytes after which a writer looks whether the background has work: small beside a segment, so
     /// that the directory's bound holds for small ones too.
     let tendingStep: Int
-    /// Why a store that was opened to be written may not be; nil where it may.
-    let readOnlyReason: String?
     private let isClosed = Atomic<Bool>(false)
     let durableSequence: Atomic<UInt64>
     let worker = Worker()
@@ -70,51 +75,39 @@ public final class Store: @unchecked Sendable {
     /// Opens the store in the directory `path`.
     ///
     /// - Throws: `StoreError`, as its first group says; nothing is changed on disk then.
-    public init(path: String, options: StoreOptions = StoreOptions()) throws(StoreError) {
-        let isWriter = options.access == .readWrite
-        let opened = try OpenedDirectory(path: path, options: options)
-        let manifest = opened.manifest
-        let recovered = opened.recovered
-        self.path = path
-        var options = options
-        options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
-        self.options = options
-        tendingStep = min(1 << 20, options.segmentSize / 8)
-        durability = options.durability
-        directory = opened.directory.take()!
-        storeLock = opened.lock.take()
-        hashSeed = manifest.storeID.low
-        self.manifest = ManifestFile(manifest)
-        uncertainties = recovered.uncertainties
-        certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
-        table = SegmentTable()
-        if let saved = recovered.saved {
-            keydir = try Keydir(restoring: saved)
-        } else {
-            keydir = try Keydir(
-                expectedCount: recovered.entries.reduce(0) { $0 + $1.image.count }
-                    + recovered.logs.reduce(0) { $0 + $1.records.count })
-        }
-        // What a killed process left in the page cache is not durable yet.
-        durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)
-        writerState = GuardedState(WriterState(nextSequence: recovered.nextSequence))
-        if !isWriter {
-            readOnlyReason = "it was opened with --read-only"
-        } else if let first = recovered.uncertainties.first {
-            readOnlyReason =
-                "\(first.file) is damaged at offset \(first.offset), and nothing tells which key was there"
-        } else {
-            readOnlyReason = nil
-        }
-        notices = recovered.notices
-        try fillKeydir(recovered)
-        if let active = recovered.active { table.setLimit(active.fileSize, of: active.segment) }
-        if readOnlyReason == nil { try settle(recovered) }
+    public convenience init(
+        path: String, options: StoreOptions = StoreOptions()
+    ) throws(StoreError) {
+        self.init(try Opening.run(path: path, options: options))
+    }
+
+    init(_ parts: consuming StoreParts) {
+        path = parts.path
+        options = parts.options
+        tendingStep = min(1 << 20, parts.options.segmentSize / 8)
+        durability = parts.options.durability
+        log = parts.log
+        manifest = parts.log.manifest
+        table = parts.log.table
+        keydir = parts.keydir
+        hashSeed = parts.hashSeed
+        uncertainties = parts.uncertainties
+        certainFrom = parts.uncertainties.map(\.sequence).max() ?? 0
+        replayedCount = parts.replayedCount
+        firstNewSequence = parts.writer.nextSequence
+        durableSequence = Atomic(parts.durableSequence)
+        notices = parts.notices
+        withoutHint = HintBacklog(parts.withoutHint)
+        writerState = GuardedState(parts.writer)
+        storeLock = parts.lock.take()
     }
 
     deinit { try? close() }
 
     public var isReadOnly: Bool { readOnlyReason != nil }
+
+    /// Why a store that was opened to be written may not be; nil where it may.
+    var readOnlyReason: String? { log.readOnlyReason }
 
     /// It holds the lock, even where damage keeps it from writing.
     var isWriter: Bool { options.access == .readWrite }
@@ -128,9 +121,9 @@ public final class Store: @unchecked Sendable {
         if isClosed.load(ordering: .relaxed) { throw .closed }
     }
 
-    /// Makes everything durable, trims the active segment, saves the keydir where that makes the next
-    /// open faster, and lets the lock go. Later calls do nothing;
-    /// other uses of a closed store throw `StoreError.closed`.
+    /// Makes everything durable, seals all segments, saves the keydir where that makes the next open
+    /// faster, and lets the lock go. Later calls do nothing; other uses of a closed store throw
+    /// `StoreError.closed`.
     public func close() throws(StoreError) {
         if isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
         // A compaction stops at its next step, or ends if it has committed: nothing may be committed
@@ -141,26 +134,28 @@ public final class Store: @unchecked Sendable {
         populator.stop()
         defer { compactionLock.withLock { storeLock?.release() } }
         guard !isReadOnly else { return }
-        var problem: StoreError?
+        try syncNow()
         do throws(StoreError) {
-            try syncNow()
-            try sealFull()
-            try trimActive()
+            try sealAll()
         } catch {
-            problem = error
+            // All is durable, and a full disk keeps MANIFEST from saying so: the next open finds the end
+            // of the log by itself.
+            guard case .noSpace = error else { throw error }
         }
-        if let problem { throw problem }
         compactionLock.withLock { saveCheckpoint() }
     }
 
-    /// Ends the active segment's file behind its last record: what a clean close looks like.
-    private func trimActive() throws(StoreError) {
-        guard let appender = withWriterLock({ writer.appender }) else { return }
-        do throws(FileError) {
-            try appender.trim()
-        } catch {
-            throw StoreError(error)
+    /// Ends the active segment and seals it: MANIFEST then says where the log ends, so that no byte of it
+    /// can go unnoticed. What is written next goes to a segment of its own.
+    private func sealAll() throws(StoreError) {
+        try sealFull()
+        withWriterLock {
+            if let appender = writer.appender { writer.full.append(appender) }
+            writer.appender = nil
         }
+        // Without its hint, which takes as long as reading the segment: the checkpoint knows the entries,
+        // or they are few.
+        try sealFull(withHints: false)
     }
 }
 
@@ -175,6 +170,8 @@ public final class Store: @unchecked Sendable {
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
     var nextSequence: UInt64
+    /// Neither a segment nor a compaction was begun: the first segment may take records of others along.
+    var mayAbsorb = true
     /// Why no more writes are taken, once a sync has failed.
     var failure: StoreError?
     /// Why and when the background's last compaction failed.

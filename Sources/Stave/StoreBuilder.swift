@@ -157,14 +157,14 @@ package final class StoreBuilder {
         guard let output else { return }
         self.output = nil
         let (number, identity, length) = (output.number, output.identity, output.offset)
-        let mark = SegmentHeader.encodedMark(length, identity: identity)
-        unsafe try output.file.write(mark.span.bytes, at: SegmentHeader.markOffset)
+        let marks = SegmentHeader.encodedMarks(length, identity: identity)
+        unsafe try output.file.write(marks.span.bytes, at: SegmentHeader.markOffset)
         try output.file.sync()
         let sequences = output.sequences ?? 0...0
         try output.finishHint(in: directory)
         manifest.segments.append(
             Manifest.Segment(
                 number: number, identity: identity,
-                seal: Manifest.Seal(length: length, sequences: sequences)))
+                seal: Manifest.Seal(length: length, sequences: sequences), isSorted: true))
     }
 }

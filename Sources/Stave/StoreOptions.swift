@@ -51,6 +51,9 @@ public enum StoreEvent: Sendable {
     case compacted(CompactionReport)
     /// The store goes on; the next try is a minute later, or when `compact()` is called.
     case compactionFailed(StoreError)
+    /// A segment that MANIFEST does not name holds writes that the store knows nothing of: another
+    /// moment's, or another store's. It is no part of this store, and was renamed to `file`.
+    case setAside(file: String)
     /// A hint file did not check out and was made again from its segment.
     case hintRebuilt(file: String, reason: String)
 }

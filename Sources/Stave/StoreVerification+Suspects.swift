@@ -70,7 +70,7 @@ private final class LogSoFar {
         }
         segments = now.map(\.0)
         ends = now.map(\.1)
-        images = now.map { store.sortedEntries(of: $0, upTo: $1).image }
+        images = now.map { store.log.sortedEntries(of: $0, upTo: $1).image }
     }
 
     /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has other
@@ -115,18 +115,18 @@ extension StoreVerification {
     // MARK: MANIFEST (5)
 
     func checkManifest() {
-        let file = store.directory.path(of: FileName.manifestName)
-        if let problem = store.manifest.problem(in: store.directory, isWriter: store.isWriter) {
+        let file = store.log.directory.path(of: FileName.manifestName)
+        if let problem = store.manifest.problem(in: store.log.directory, isWriter: store.isWriter) {
             report.add(file, nil, problem)
         }
         for segment in store.manifest.current.segments {
             let name = FileName.segment(segment.number).name
-            let size = store.directory.size(of: name)
+            let size = store.log.directory.size(of: name)
             if let size, size >= segment.seal?.length ?? SegmentHeader.byteCount { continue }
             // A compaction may have replaced it a moment ago.
             let isNamed = store.manifest.current.segments.contains { $0.number == segment.number }
             guard isNamed, store.isWriter else { continue }
-            let path = store.directory.path(of: name)
+            let path = store.log.directory.path(of: name)
             report.add(path, size, size == nil ? "missing, but MANIFEST names it" : "cut")
         }
     }

@@ -53,8 +53,9 @@ struct FormatDocumentTests {
         let header = try SegmentHeader(decoding: span)
         #expect(header.number == 1)
         #expect(header.identity == 0x0123_4567_89ab_cdef)
-        let mark = SegmentHeader.mark(in: span, identity: header.identity)
-        #expect(mark == bytes.count)
+        let mark = SegmentHeader.mark(
+            in: span, identity: header.identity, version: header.version)
+        #expect(mark.length == bytes.count)
         let first = Record.header(in: span, at: 80, identity: header.identity)
         let set = try #require(first)
         #expect(set.kind == .value && set.keyLength == 5 && set.valueLength == 3)

@@ -30,7 +30,7 @@ struct ManifestTests {
     }
 
     private let start = """
-        stave manifest 1
+        stave manifest 2
         store 0f0e0d0c0b0a09080706050403020100
         revision 3
         next-sequence 42
@@ -53,7 +53,7 @@ struct ManifestTests {
                 "\nsegment 1 identity 00000000000000ab sealed length 4096 sequences 1 40\n"))
         #expect(
             text.contains("\nsegment 7 identity ffffffffffffffff full length 88 sequences 41 41\n"))
-        #expect(text.contains("\nsegment 8 identity 0000000000000000 unsealed\nchecksum "))
+        #expect(text.contains("\nsegment 8 identity 0000000000000000 unsealed durable 80\nchecksum "))
     }
 
     @Test("Every flipped bit is noticed")
@@ -78,13 +78,13 @@ struct ManifestTests {
 
     @Test("A newer version is told from damage, whatever its checksum")
     func newer() {
-        let text = start.replacing("manifest 1", with: "manifest 2")
+        let text = start.replacing("manifest 2", with: "manifest 3")
         #expect(error(closed(text))?.isNewerVersion == true)
         #expect(
             error(Array((text + "another way to close the file altogether\n").utf8))?
                 .isNewerVersion == true)
         for version in ["0", "x", "", "1 ", "-1"] {
-            let text = start.replacing("manifest 1", with: "manifest " + version)
+            let text = start.replacing("manifest 2", with: "manifest " + version)
             #expect(error(closed(text))?.isNewerVersion == false, "version \(version)")
         }
     }

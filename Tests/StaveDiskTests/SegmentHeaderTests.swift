@@ -13,8 +13,11 @@ struct SegmentHeaderTests {
         unsafe try SegmentHeader(decoding: bytes.span.bytes)
     }
 
-    private func mark(_ bytes: [UInt8]) -> Int? {
-        unsafe SegmentHeader.mark(in: bytes.span.bytes, identity: header.identity)
+    private func mark(
+        _ bytes: [UInt8], identity: UInt64? = nil, version: UInt32 = 2
+    ) -> SegmentHeader.Mark {
+        unsafe SegmentHeader.mark(
+            in: bytes.span.bytes, identity: identity ?? header.identity, version: version)
     }
 
     @Test("Every field stands at its offset, little-endian")
@@ -22,11 +25,11 @@ struct SegmentHeaderTests {
         let bytes = header.encoded()
         #expect(bytes.count == 80)
         #expect(bytes[0..<8].elementsEqual("STAVESEG".utf8))
-        #expect(bytes[8..<16].elementsEqual([1, 0, 0, 0, 0, 0, 0, 0]))
+        #expect(bytes[8..<16].elementsEqual([2, 0, 0, 0, 0, 0, 0, 0]))
         let words = (1...5).flatMap { word in (1...8).map { UInt8(word << 4 | $0) } }
         #expect(bytes[16..<56].elementsEqual(words))
         #expect(try decode(bytes) == header)
-        #expect(mark(bytes) == 80)
+        #expect(mark(bytes) == SegmentHeader.Mark(length: 80, turn: 1))
     }
 
     @Test("Every flipped bit of header and mark is noticed")
@@ -39,7 +42,9 @@ struct SegmentHeaderTests {
                 if offset < 64 {
                     #expect(throws: FormatError.self, "\(offset)") { try decode(damaged) }
                 } else {
-                    #expect(mark(damaged) == nil, "\(offset)")
+                    let place = offset / 8 * 8
+                    #expect(mark(damaged).damaged == place..<(place + 8), "\(offset)")
+                    #expect(mark(damaged).length == 80)
                 }
             }
         }
@@ -50,7 +55,7 @@ struct SegmentHeaderTests {
         let bytes = header.encoded()
         for length in 0..<80 {
             #expect(throws: FormatError.self) { try decode(Array(bytes[..<length])) }
-            #expect(mark(Array(bytes[..<length])) == nil)
+            #expect(mark(Array(bytes[..<length])).length == nil)
         }
     }
 
@@ -76,20 +81,35 @@ struct SegmentHeaderTests {
 
     @Test(
         "Marks of any length are read back; impossible ones are not",
-        arguments: [80, 81, Format.maxFileLength])
-    func marks(_ length: Int) {
-        var bytes = header.encoded()
-        bytes.replaceSubrange(
-            64..<80, with: SegmentHeader.encodedMark(length, identity: header.identity))
-        #expect(mark(bytes) == length)
-        unsafe #expect(
-            SegmentHeader.mark(in: bytes.span.bytes, identity: header.identity ^ 1) == nil)
-        for impossible in [79, Format.maxFileLength + 1, Int.max] {
-            bytes.replaceSubrange(
-                64..<80, with: SegmentHeader.encodedMark(impossible, identity: header.identity))
-            #expect(mark(bytes) == nil)
+        arguments: [80, 88, Format.maxFileLength], [UInt32(1), 2])
+    func marks(_ length: Int, _ version: UInt32) {
+        func bytes(_ length: Int) -> [UInt8] {
+            header.encoded()[..<64]
+                + SegmentHeader.encodedMarks(
+                    length, identity: header.identity, version: version)
         }
-        bytes.replaceSubrange(64..<72, with: [UInt8](repeating: 0xff, count: 8))
-        #expect(mark(bytes) == nil)
+        #expect(mark(bytes(length), version: version).length == length)
+        #expect(mark(bytes(length), identity: 1, version: version).length == nil)
+        for impossible in [72, Format.maxFileLength + 8] {
+            #expect(mark(bytes(impossible), version: version).length == nil)
+        }
+        var torn = bytes(length)
+        torn.replaceSubrange(64..<72, with: [UInt8](repeating: 0xff, count: 8))
+        #expect(mark(torn, version: version).length == (version == 1 ? nil : length))
+    }
+
+    @Test("Of two marks the higher one counts, and the other one is written next")
+    func turns() {
+        var bytes = header.encoded()
+        for (turn, length) in [96, 88, 120, 4096].enumerated() {
+            let place = SegmentHeader.markOffset(turn: turn)
+            let word = SegmentHeader.encodedMark(length, identity: header.identity)
+            bytes.replaceSubrange(place..<(place + 8), with: word)
+        }
+        #expect(mark(bytes) == SegmentHeader.Mark(length: 4096, turn: 1))
+        bytes[SegmentHeader.markOffset(turn: 1)] ^= 1
+        #expect(mark(bytes) == SegmentHeader.Mark(length: 120, turn: 0, damaged: 72..<80))
+        bytes[SegmentHeader.markOffset(turn: 0)] ^= 1
+        #expect(mark(bytes).length == nil)
     }
 }

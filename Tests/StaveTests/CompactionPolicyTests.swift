@@ -66,7 +66,7 @@ struct CompactionPolicyTests {
 
     /// Bytes of all segment files; those that are removed meanwhile do not count.
     private func segmentBytes(_ store: Store) throws -> Int {
-        try StoreFolder.segments(path).reduce(0) { $0 + (store.directory.size(of: $1) ?? 0) }
+        try StoreFolder.segments(path).reduce(0) { $0 + (store.log.directory.size(of: $1) ?? 0) }
     }
 
     /// Two versions of 3,000 keys, the older dead, in sealed segments.

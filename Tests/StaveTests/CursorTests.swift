@@ -71,10 +71,10 @@ struct CursorTests {
         try fill(10)
         _ = try store.entries()
         let first = try #require(store.withWriterLock { store.table.lastSources })
-        #expect(try store.count(in: .all) == 10)
+        #expect(try store.allEntries().count == 10)
         #expect(store.withWriterLock { store.table.lastSources } === first)
         try store.set(key(10), forKey: key(10))
-        #expect(try store.count(in: .all) == 11)
+        #expect(try store.allEntries().count == 11)
         #expect(store.withWriterLock { store.table.lastSources } !== first)
     }
 

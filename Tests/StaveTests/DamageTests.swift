@@ -198,8 +198,7 @@ struct DamageTests {
         let records = try StoreFolder.records(source, name)
         let last = records.last!
         let before = history.writes.count - records.count
-        let identity = try unsafe SegmentHeader(decoding: bytes.span.bytes).identity
-        let mark = unsafe try #require(SegmentHeader.mark(in: bytes.span.bytes, identity: identity))
+        let mark = try #require(try StoreFolder.mark(bytes))
         for offset in 0..<(last.offset + last.header.recordLength + 16) {
             let hit = record(records, at: offset)
             let index = records.firstIndex { $0.offset == hit?.offset }

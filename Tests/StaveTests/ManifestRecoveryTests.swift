@@ -130,6 +130,8 @@ struct ManifestRecoveryTests {
         }
         let store = try Store(path: source)
         #expect(try store.dictionary() == history.state())
+        #expect(Set(try StoreFolder.names(source)).isSuperset(of: leftovers))
+        try store.set("first", forKey: "write")
         #expect(Set(try StoreFolder.names(source)).isDisjoint(with: leftovers))
         #expect(Set(try StoreFolder.names(source)).isSuperset(of: strangers))
     }

@@ -47,6 +47,9 @@
         private var acknowledged = 0
         private var issued = 0
         private var certain = 0
+        /// The number of the write that is being made.
+        private var offered: UInt64 = 0
+        /// Above the number of every write that was made. A number that was only offered may come again.
         private var nextSequence: UInt64
         private var seen: Set<Int> = []
         /// Disks to start from again, what was on them, and the number that was next.
@@ -149,10 +152,11 @@
             var next = states[acknowledged]
             let isRemoval = next[key] != nil && random.chance(25)
             let size = Int.random(in: 0...(random.chance(20) ? 2500 : 300), using: &random)
-            let value = Array("\(nextSequence) ".utf8) + [UInt8](repeating: 120, count: size)
+            let value = Array("\(states.count) \(nextSequence) ".utf8) + [UInt8](repeating: 120, count: size)
             next[key] = isRemoval ? nil : value
             issued = acknowledged + 1
             states.append(next)
+            offered = try store.statistics().nextSequence
             if isRemoval {
                 try store.removeValue(forKey: key)
             } else {
@@ -202,7 +206,6 @@
             certain = acknowledged
             recorder.note("closed")
             store = try open()
-            nextSequence = try store.statistics().nextSequence
         }
 
         /// As after kill -9: the store stops at one of its next calls, and another one takes over what the
@@ -241,9 +244,9 @@
                 return
             }
             // From here the write that failed is part of the history, or is not.
+            if index > acknowledged { nextSequence = offered + 1 }
             states.removeLast(states.count - 1 - index)
             (acknowledged, issued) = (index, index)
-            nextSequence = try store.statistics().nextSequence
         }
 
         // MARK: What must be true

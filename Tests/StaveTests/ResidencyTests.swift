@@ -85,29 +85,6 @@ struct ResidencyTests {
     }
 
     /// If it could, the file would have to be synced in the middle of a set, with all that was written.
-    @Test("Records never end where the reserved space does, but at the segment's end")
-    func reservesMore() throws {
-        let folder = try TemporaryFolder()
-        let store = try Store(path: folder.path("store"), options: .small(256 << 10))
-        // From the smallest record to one of a page and a half, each so that it would fit exactly if it can.
-        var number = 0
-        while number < 3000 {
-            number += 1
-            let key = Array("k\(number)".utf8)
-            var length = number % 6000
-            if let appender = store.writer.appender {
-                let rest = appender.reserved - appender.segment.end
-                let head = RecordHeader.recordLength(key: key.count, value: 0)
-                if rest >= head, rest - head < 6000 { length = rest - head }
-            }
-            try store.set([UInt8](repeating: 1, count: length), forKey: key)
-            let appender = try #require(store.writer.appender)
-            #expect(
-                appender.reserved > appender.segment.end
-                    || appender.segment.end == appender.capacity)
-        }
-    }
-
     @Test("At interval, much that is written is synced before its second is over")
     func syncsEarly() throws {
         let folder = try TemporaryFolder()

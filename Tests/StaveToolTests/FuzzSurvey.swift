@@ -38,7 +38,8 @@ enum FuzzSurvey {
             end = item.range.upperBound
             return true
         }
-        precondition(end == max(SegmentHeader.byteCount, survey.recordLimit), "up to the end")
+        let limit = max(SegmentHeader.byteCount, survey.recordLimit, survey.durableEnd)
+        precondition(end == limit, "up to the end")
         let liveness = Liveness([survey])
         liveness.tally()
         precondition(survey.liveCount + survey.tombstoneCount <= survey.recordCount, "counts")

@@ -134,7 +134,7 @@ struct InspectDamageTests {
         folder.write(wrong, to: "0000000001.hint")
         let run = try overview()
         #expect(run.status == 1)
-        #expect(run.output.contains("open makes it again"))
+        #expect(run.output.contains("the store makes it again"))
         #expect(run.output.contains("bad"))
     }
 

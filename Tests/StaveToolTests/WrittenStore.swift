@@ -136,7 +136,7 @@ struct WrittenStore: Sendable {
     private mutating func readLog() throws {
         let log = files.last { $0.name.hasSuffix(".segment") }!
         let header = unsafe try SegmentHeader(decoding: log.bytes.span.bytes)
-        mark = unsafe SegmentHeader.mark(in: log.bytes.span.bytes, identity: header.identity) ?? 0
+        mark = try StoreFolder.mark(log.bytes) ?? 0
         logEnd = SegmentHeader.byteCount
         while case .record(let record) = unsafe SegmentScan.step(
             in: log.bytes.span.bytes, at: logEnd, identity: header.identity)

@@ -56,9 +56,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     private static func segment(_ bytes: [UInt8]) {
         let span = unsafe bytes.span.bytes
         guard let header = try? SegmentHeader(decoding: span) else { return }
-        if let mark = SegmentHeader.mark(in: span, identity: header.identity) {
-            precondition(mark >= SegmentHeader.byteCount, "a mark lies behind the header")
-        }
+        let mark = SegmentHeader.mark(
+            in: span, identity: header.identity, version: header.version)
+        precondition(
+            mark.length ?? .max >= SegmentHeader.byteCount, "a mark lies behind the header")
         var records = RecordList()
         var offset = SegmentHeader.byteCount
         var end = offset
@@ -136,13 +137,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     package static func repairSegment(_ bytes: inout [UInt8]) {
         while bytes.count < SegmentHeader.byteCount { bytes.append(0) }
         put(0x4745_5345_5641_5453, into: &bytes, at: 0)
-        put(UInt64(Format.version), into: &bytes, at: 8)
+        put(UInt64(SegmentHeader.version), into: &bytes, at: 8)
         put(unsafe Checksum.hash(bytes.span.bytes.extracting(0..<56)), into: &bytes, at: 56)
         let identity = word(bytes, at: 16)
-        let mark = word(bytes, at: 64) % UInt64(bytes.count + 1)
-        let (length, checksum) = SegmentHeader.mark(Int(mark), identity: identity)
-        put(length, into: &bytes, at: 64)
-        put(checksum, into: &bytes, at: 72)
+        for turn in 0..<SegmentHeader.markCount {
+            let place = SegmentHeader.markOffset(turn: turn)
+            let length = Int(word(bytes, at: place) % UInt64(bytes.count + 1))
+            put(SegmentHeader.mark(length, identity: identity), into: &bytes, at: place)
+        }
         var offset = SegmentHeader.byteCount
         while bytes.count - offset >= RecordHeader.byteCount {
             offset += repairRecord(&bytes, at: offset, identity) ?? Format.alignment
@@ -172,7 +174,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     private static func repairHint(_ bytes: inout [UInt8]) {
         while bytes.count < HintImage.emptyLength { bytes.append(0) }
         put(0x544e_4845_5641_5453, into: &bytes, at: 0)
-        put(UInt64(Format.version), into: &bytes, at: 8)
+        put(UInt64(HintImage.version), into: &bytes, at: 8)
         let covered = bytes.count - 8
         let binding = Checksum.binding(
             identity: word(bytes, at: 16), offset: Int(truncatingIfNeeded: word(bytes, at: 24)))
@@ -191,7 +193,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     package static func repairCheckpoint(_ bytes: inout [UInt8]) {
         while bytes.count < 128 { bytes.append(0) }
         put(0x5945_4b45_5641_5453, into: &bytes, at: 0)
-        put(UInt64(Format.version), into: &bytes, at: 8)
+        put(UInt64(KeydirCheckpoint.version), into: &bytes, at: 8)
         let segments = Int(bytes[48]) % (bytes.count / 64)
         let shards = Int(bytes[52]) % ((bytes.count - 64 - segments * 64) / 24 + 1)
         put(UInt32(segments), into: &bytes, at: 48)

@@ -72,7 +72,8 @@ package struct SegmentMaker {
     package mutating func sync(upTo length: Int? = nil) {
         let length = length ?? bytes.count
         unsafe bytes.withUnsafeMutableBytes {
-            unsafe SegmentHeader.writeMark(length, identity: header.identity, into: $0.baseAddress!)
+            unsafe SegmentHeader.writeMark(
+                length, identity: header.identity, turn: 1, into: $0.baseAddress!)
         }
     }
 

@@ -68,6 +68,14 @@ package enum StoreFolder {
         try write(manifest.encoded(), path, FileName.manifestName)
     }
 
+    /// The synced mark of a segment's bytes; nil where none checks out.
+    package static func mark(_ bytes: [UInt8]) throws -> Int? {
+        let header = unsafe try SegmentHeader(decoding: bytes.span.bytes)
+        return unsafe SegmentHeader.mark(
+            in: bytes.span.bytes, identity: header.identity, version: header.version
+        ).length
+    }
+
     /// Whole records of a segment file, from its bytes alone.
     package static func records(
         _ path: String, _ name: String

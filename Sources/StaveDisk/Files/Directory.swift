@@ -142,6 +142,16 @@ package struct Directory: ~Copyable, Sendable {
         } == 0
     }
 
+    /// Is it a file, and no link, FIFO, directory or device?
+    package func isRegularFile(_ name: String) -> Bool {
+        var status = stat()
+        // SAFETY: fstatat fills the struct in.
+        let result = attempt(.examine, path(of: name)) {
+            unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+        }
+        return result == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// Bytes of the file `name`, or nil where there is none.
     package func size(of name: String) -> Int? {
         var status = stat()

@@ -154,6 +154,10 @@ package struct File: ~Copyable, Sendable {
         _ = try retrying(.sync, path) { fsync(descriptor) }
     }
 
+    /// Does the file system write a page that is there already to a new place? Then a full disk can be met
+    /// by any store into a mapping, reserved or not, and end the process.
+    package var copiesOnWrite: Bool { stave_copies_on_write(descriptor) != 0 }
+
     /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose its
     /// pages. Waits where the file is being cut right now, which takes no longer than one call.
     package func shareLength() throws(FileError) {

@@ -8,6 +8,7 @@ internal import Glibc
     package let base: UnsafeMutableRawPointer
     /// Bytes mapped; may reach beyond the end of the file, where nothing may be touched.
     package let count: Int
+    package let isWritable: Bool
     /// Names the file where a program wants a bus error to do so.
     private let note: UnsafeMutableRawPointer?
 
@@ -23,6 +24,7 @@ internal import Glibc
         // SAFETY: what mmap returns where it does not fail is an address, and not 0.
         unsafe base = UnsafeMutableRawPointer(bitPattern: address)!
         self.count = count
+        self.isWritable = isWritable
         unsafe note = stave_note_mapping(base, count, file.path)
     }
 

@@ -4,8 +4,6 @@
 /// `@inlinable`, because a constant of another module is otherwise a call; and public, because the compiler
 /// (6.3) inlines nothing into another module that is only `package`. The module itself is no product.
 public enum Format {
-    /// The version this code writes, and the newest it reads.
-    @inlinable @inline(__always) public static var version: UInt32 { 1 }
     /// Records start on multiples of this many bytes, so a location fits into fewer bits.
     @inlinable @inline(__always) public static var alignment: Int { 8 }
     /// Longest key in bytes. The empty key is refused.

@@ -100,7 +100,7 @@
     /// - Parameter target: `HintImage.headerLength` writable bytes.
     func writeHeader(to target: UnsafeMutableRawPointer, identity: UInt64, segmentLength: Int) {
         unsafe target.store(HintImage.magic, at: 0)
-        unsafe target.store(Format.version, at: 8)
+        unsafe target.store(HintImage.version, at: 8)
         unsafe target.store(UInt32(0), at: 12)
         unsafe target.store(identity, at: 16)
         unsafe target.store(UInt64(segmentLength), at: 24)

@@ -57,6 +57,8 @@ internal import CLinux
 /// A hint is only an optimisation, and only a whole one is used: `init(decoding:)` checks every entry.
 @safe package final class HintImage: @unchecked Sendable {
     // @unchecked: the bytes never change after init, and `owner` keeps them alive.
+    /// The version that this code writes and reads.
+    package static let version: UInt32 = 1
     static let magic: UInt64 = 0x544e_4845_5641_5453  // "STAVEHNT", little-endian
     package static let headerLength = 64
     static let entryHeaderLength = 20
@@ -111,10 +113,10 @@ internal import CLinux
         }
         let version: UInt32 = span.load(8)
         let flags: UInt32 = span.load(12)
-        guard version == Format.version, flags == 0 else {
+        guard version == Self.version, flags == 0 else {
             throw FormatError(
                 "hint file has format version \(version) and flags \(flags), this program reads"
-                    + " \(Format.version) and 0", at: 8, isNewerVersion: true)
+                    + " \(Self.version) and 0", at: 8, isNewerVersion: true)
         }
         let ownIdentity: UInt64 = span.load(16)
         let ownLength: UInt64 = span.load(24)

@@ -56,6 +56,8 @@ package struct KeydirCheckpoint: Equatable, Sendable {
         }
     }
 
+    /// The version that this code writes and reads. Version 1 named segments that grew afterwards.
+    package static let version: UInt32 = 2
     static let magic: UInt64 = 0x5945_4b45_5641_5453  // "STAVEKEY", little-endian
     package static let headerLength = 64
     private static let segmentLength = 64
@@ -84,8 +86,8 @@ package struct KeydirCheckpoint: Equatable, Sendable {
     /// Keys.
     package var count: Int { shards.reduce(0) { $0 + $1.liveSlots } }
 
-    /// Does it know a prefix of the writes of the store with this MANIFEST, and are all records that it
-    /// names still where they were?
+    /// Was it made of segments that the store with this MANIFEST has, and are all others newer? The
+    /// identity and the length of a sealed segment prove its bytes, but for one of version 1.
     package func fits(_ manifest: Manifest) -> Bool {
         guard storeID == manifest.storeID, nextSequence > 0, shards.count == Self.shardCount else {
             return false
@@ -94,8 +96,9 @@ package struct KeydirCheckpoint: Equatable, Sendable {
             manifest.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
         for segment in segments {
             guard let entry = unknown.removeValue(forKey: segment.number),
-                entry.identity == segment.identity,
-                segment.end >= SegmentHeader.byteCount, segment.end <= entry.seal?.length ?? .max
+                entry.identity == segment.identity, entry.format > 1,
+                let seal = entry.seal, seal.isDurable, seal.length == segment.end,
+                seal.sequences == segment.sequences ?? 0...0
             else { return false }
         }
         // What a compaction wrote since holds older records.
@@ -156,10 +159,10 @@ package struct KeydirCheckpoint: Equatable, Sendable {
         }
         let version: UInt32 = bytes.load(8)
         let flags: UInt32 = bytes.load(12)
-        guard version == Format.version, flags == 0 else {
+        guard version == Self.version, flags == 0 else {
             throw FormatError(
                 "checkpoint has format version \(version) and flags \(flags), this program reads"
-                    + " \(Format.version) and 0", at: 8, isNewerVersion: true)
+                    + " \(Self.version) and 0", at: 8, isNewerVersion: version > Self.version)
         }
         let segmentCount = Int(bytes.load(48, as: UInt32.self))
         let shardCount = Int(bytes.load(52, as: UInt32.self))
@@ -230,7 +233,7 @@ package struct KeydirCheckpoint: Equatable, Sendable {
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Self.magic)
-        bytes.append(littleEndian: Format.version)
+        bytes.append(littleEndian: Self.version)
         bytes.append(littleEndian: UInt32(0))
         bytes.append(littleEndian: storeID.low)
         bytes.append(littleEndian: storeID.high)

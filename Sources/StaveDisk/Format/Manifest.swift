@@ -3,26 +3,50 @@
 ///
 /// Text, a fact a line, closed by a checksum line over everything before it:
 ///
-///     stave manifest 1
+///     stave manifest 2
 ///     store 6f1c0d5e8a3b4c2d9e0f112233445566
 ///     revision 7
 ///     next-sequence 4712
 ///     next-segment 9
 ///     segment 1 identity 9f86d081884c7d65 sealed length 268435408 sequences 1 4000
-///     segment 8 identity 0a1b2c3d4e5f6071 unsealed
+///     segment 8 identity 0a1b2c3d4e5f6071 unsealed durable 4096
 ///     checksum 1f2e3d4c5b6a7988
+///
+/// The word "sorted" ends the line of a segment whose records lie in key order, as a compaction writes
+/// them; all others are logs, in the order of their numbers. "format 1" ends the line of one that a program
+/// of version 1 began, of which neither is known.
 package struct Manifest: Equatable, Sendable {
+    /// The version that this code writes, and the newest it reads.
+    package static let version: UInt32 = 2
+
     package struct Segment: Equatable, Sendable {
         package var number: UInt64
         package var identity: UInt64
         /// nil while records may still be appended: the active segment.
         package var seal: Seal?
+        /// While `seal` is nil: so many bytes were durable when MANIFEST was written, or more.
+        package var durableLength: Int
+        /// The segment's version. Of one of version 1 identity and length do not tell the contents:
+        /// clones of its store may have gone on writing to it, each in its own way.
+        package var format: UInt32
+        /// Its records lie in the order of their keys.
+        package var isSorted: Bool
 
-        package init(number: UInt64, identity: UInt64, seal: Seal? = nil) {
+        package init(
+            number: UInt64, identity: UInt64, seal: Seal? = nil,
+            durableLength: Int = SegmentHeader.byteCount, format: UInt32 = SegmentHeader.version,
+            isSorted: Bool = false
+        ) {
             self.number = number
             self.identity = identity
             self.seal = seal
+            self.durableLength = durableLength
+            self.format = format
+            self.isSorted = isSorted
         }
+
+        /// Are its records in the order of their sequence numbers?
+        package var isLog: Bool { seal == nil || format > 1 && !isSorted }
     }
 
     /// What is fixed when a segment is sealed.
@@ -63,7 +87,7 @@ package struct Manifest: Equatable, Sendable {
 
     package func encoded() -> [UInt8] {
         var text = """
-            stave manifest \(Format.version)
+            stave manifest \(Self.version)
             store \(hex(storeID.high))\(hex(storeID.low))
             revision \(revision)
             next-sequence \(nextSequence)
@@ -75,10 +99,13 @@ package struct Manifest: Equatable, Sendable {
             if let seal = segment.seal {
                 let (first, last) = (seal.sequences.lowerBound, seal.sequences.upperBound)
                 let state = seal.isDurable ? "sealed" : "full"
-                text += "\(state) length \(seal.length) sequences \(first) \(last)\n"
+                text += "\(state) length \(seal.length) sequences \(first) \(last)"
             } else {
-                text += "unsealed\n"
+                text += "unsealed durable \(segment.durableLength)"
             }
+            if segment.isSorted { text += " sorted" }
+            if segment.format != SegmentHeader.version { text += " format \(segment.format)" }
+            text += "\n"
         }
         var bytes = Array(text.utf8)
         let checksum = unsafe Checksum.hash(bytes.span.bytes)
@@ -108,22 +135,23 @@ extension Manifest {
         guard title.count == 3, title[0] == "stave", title[1] == "manifest" else {
             throw FormatError("not a MANIFEST: it does not begin with \"stave manifest\"", at: 0)
         }
-        if let version = UInt32(title[2]), version > Format.version {
+        let version = UInt32(title[2]) ?? 0
+        if version > Self.version {
             throw FormatError(
-                "format version \(version), this program reads \(Format.version)", at: 0,
+                "format version \(version), this program reads \(Self.version)", at: 0,
                 isNewerVersion: true)
         }
         guard isWhole else {
             throw FormatError("checksum is wrong, should be \(checksum)", at: covered)
         }
-        guard title[2] == String(Format.version) else {
+        guard version > 0, title[2] == String(version) else {
             throw FormatError("format version \(title[2]) does not exist", at: 0)
         }
         self.init(storeID: try lines.storeID())
         revision = try lines.number("revision")
         nextSequence = try lines.number("next-sequence")
         nextSegment = try lines.number("next-segment")
-        while !lines.isAtEnd { segments.append(try lines.segment()) }
+        while !lines.isAtEnd { segments.append(try lines.segment(version)) }
         try checkInvariants()
     }
 
@@ -181,24 +209,44 @@ private struct ManifestLines {
         return StoreID(low: low, high: high)
     }
 
-    mutating func segment() throws(FormatError) -> Manifest.Segment {
-        let words = next()
+    mutating func segment(_ version: UInt32) throws(FormatError) -> Manifest.Segment {
+        var words = next()
         guard words.count >= 5, words[0] == "segment", let number = UInt64(words[1]), number > 0,
             words[2] == "identity", words[3].utf8.count == 16,
             let identity = UInt64(words[3], radix: 16)
         else { throw unexpected("segment NUMBER identity HEX ...") }
-        if words.count == 5, words[4] == "unsealed" {
-            return Manifest.Segment(number: number, identity: identity)
+        var segment = Manifest.Segment(number: number, identity: identity, format: version)
+        if version > 1, words.suffix(2) == ["format", "1"] {
+            segment.format = 1
+            words.removeLast(2)
+        }
+        if version > 1, words.last == "sorted" {
+            segment.isSorted = true
+            words.removeLast()
+        }
+        if words[4] == "unsealed" {
+            if version == 1, words.count == 5 { return segment }
+            guard version > 1, words.count == 7, words[5] == "durable",
+                let length = length(words[6])
+            else { throw unexpected("unsealed, durable BYTES") }
+            segment.durableLength = length
+            return segment
         }
         guard words.count == 10, words[4] == "sealed" || words[4] == "full", words[5] == "length",
-            let length = Int(words[6]), length >= SegmentHeader.byteCount,
-            length <= Format.maxFileLength,
-            words[7] == "sequences",
+            let length = length(words[6]), words[7] == "sequences",
             let first = UInt64(words[8]), let last = UInt64(words[9]), first <= last
         else { throw unexpected("sealed or full, length BYTES sequences FIRST LAST") }
-        let seal = Manifest.Seal(
+        segment.seal = Manifest.Seal(
             length: length, sequences: first...last, isDurable: words[4] == "sealed")
-        return Manifest.Segment(number: number, identity: identity, seal: seal)
+        return segment
+    }
+
+    /// Bytes of a segment.
+    private func length(_ word: String) -> Int? {
+        guard let length = Int(word), length >= SegmentHeader.byteCount,
+            length <= Format.maxFileLength
+        else { return nil }
+        return length
     }
 
     private func unexpected(_ wanted: String) -> FormatError {

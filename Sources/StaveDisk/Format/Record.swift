@@ -168,6 +168,24 @@ public enum Record {
         return checksum == header.headerChecksum ? header : nil
     }
 
+    /// The header at `offset` where the file ends inside the record's value: header and key are there and
+    /// check out, and the record ends at `end` at the latest.
+    package static func header(
+        in segment: RawSpan, at offset: Int, identity: UInt64, upTo end: Int
+    ) -> RecordHeader? {
+        guard offset < Format.maxSegmentLength,
+            segment.byteCount - offset >= RecordHeader.byteCount
+        else { return nil }
+        let bytes = segment.extracting(droppingFirst: offset)
+        let header = RecordHeader(unchecked: bytes)
+        guard header.isPlausible, header.recordLength <= end - offset,
+            bytes.byteCount >= RecordHeader.byteCount + header.keyLength
+        else { return nil }
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        let checksum = headerChecksum(bytes, keyLength: header.keyLength, binding: binding)
+        return checksum == header.headerChecksum ? header : nil
+    }
+
     /// Is the value of the record at `offset` whole? `header` comes from `header(in:at:identity:)`.
     @inlinable @inline(__always) public static func valueChecksOut(
         _ header: RecordHeader, in segment: RawSpan, at offset: Int, identity: UInt64

@@ -40,37 +40,48 @@ package struct RecordList: Sendable {
         keyBytes += header.keyLength
     }
 
-    /// Adds all records that begin in `range`.
+    /// Bytes below a segment's end that are no record.
+    package struct Unreadable: Sendable {
+        package var range: Range<Int>
+        /// The number of the whole record behind them; nil where there is none.
+        package var nextSequence: UInt64?
+    }
+
+    /// Adds all records that begin in `range`, of which all is part of the segment.
     ///
     /// - Parameter segment: the segment's bytes from the start of its file; may end before the range.
     /// - Returns: stretches of the range that could not be read.
     package mutating func read(
         _ range: Range<Int>, of segment: UnsafeRawBufferPointer, identity: UInt64
-    ) -> [Range<Int>] {
+    ) -> [Unreadable] {
         // Room for as many as there can be. What is not used of it stays untouched, and so costs no memory;
         // growing would cost three times as much for a moment.
         items.reserveCapacity(count + range.count / Format.aligned(RecordHeader.byteCount + 1))
         let end = min(range.upperBound, segment.count)
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: segment[..<end]).bytes
-        var unreadable: [Range<Int>] = []
+        var walk = SegmentWalk(identity: identity, rule: .sealed, durableEnd: range.upperBound)
+        var unreadable: [Unreadable] = []
         var offset = range.lowerBound
-        scan: while true {
-            switch SegmentScan.step(in: bytes, at: offset, identity: identity) {
-            case .record(let header):
+        while true {
+            if let header = Record.header(in: bytes, at: offset, identity: identity) {
                 // SAFETY: a prefetch of any address is harmless. The processor's own end at each page.
                 unsafe stave_prefetch(segment.baseAddress! + offset + 1024)
                 append(header, at: offset)
                 // While they are in the processor's cache.
                 if count & 1023 == 0 { unsafe readKeys(in: segment) }
                 offset += header.recordLength
-            case .unreadable(let until, _):
-                unreadable.append(offset..<until)
-                offset = until
-            case .zeros, .end: break scan
+                continue
             }
+            walk.resume(at: offset)
+            switch walk.next(in: bytes) {
+            case .record(_, let header, _): append(header, at: offset)
+            case .damage(let range, _):
+                let next = Record.header(in: bytes, at: range.upperBound, identity: identity)
+                unreadable.append(Unreadable(range: range, nextSequence: next?.sequence))
+            case .torn, .reserved, nil: return unreadable
+            }
+            offset = walk.offset
         }
-        if offset < range.upperBound { unreadable.append(offset..<range.upperBound) }
-        return unreadable
     }
 
     /// Lowest and highest sequence number; nil without records.

@@ -1,16 +1,24 @@
 /// The first 80 bytes of a segment.
 ///
 ///      0          8       12      16         24       32           48         56      64       72
-///      | STAVESEG | ver   | flags | identity | number | store id   | capacity | check | synced | check |
+///      | STAVESEG | ver   | flags | identity | number | store id   | capacity | check | mark 0 | mark 1 |
 ///
-/// Bytes 0 ..< 64 never change. The synced mark behind them is rewritten after each sync: how far the
-/// segment is known to be durable. A mark that does not check out counts as "nothing is known to be
-/// synced", which is always true.
+/// Bytes 0 ..< 64 never change. A *synced mark* says how far the segment is known to be durable; the two
+/// are rewritten in turn, one after each sync, and the higher one counts. Each is one aligned word, so
+/// that no crash leaves half of one: a mark that does not check out is damage.
+///
+/// In version 1 there is one mark of two words, length and checksum, which a crash could tear; and a
+/// later process went on appending to the segment. A segment of version 2 is written by the one process
+/// that made it.
 package struct SegmentHeader: Equatable, Sendable {
+    /// The version that this code writes, and the newest it reads.
+    package static let version: UInt32 = 2
     package static let byteCount = 80
     static let magic: UInt64 = 0x4745_5345_5641_5453  // "STAVESEG", little-endian
     package static let markOffset = 64
+    package static let markCount = 2
 
+    package var version: UInt32
     /// Random; every checksum in the file is bound to it.
     package var identity: UInt64
     /// The number in the file's name.
@@ -19,7 +27,11 @@ package struct SegmentHeader: Equatable, Sendable {
     /// Bytes up to which records may be appended.
     package var capacity: UInt64
 
-    package init(identity: UInt64, number: UInt64, storeID: StoreID, capacity: UInt64) {
+    package init(
+        version: UInt32 = Self.version, identity: UInt64, number: UInt64, storeID: StoreID,
+        capacity: UInt64
+    ) {
+        self.version = version
         self.identity = identity
         self.number = number
         self.storeID = storeID
@@ -39,12 +51,12 @@ package struct SegmentHeader: Equatable, Sendable {
         guard stored == Checksum.hash(bytes.extracting(0..<56)) else {
             throw FormatError("segment header checksum is wrong", at: 56)
         }
-        let version: UInt32 = bytes.load(8)
+        version = bytes.load(8)
         let flags: UInt32 = bytes.load(12)
-        guard version == Format.version, flags == 0 else {
+        guard version > 0, version <= Self.version, flags == 0 else {
             throw FormatError(
                 "segment has format version \(version) and flags \(flags), this program reads"
-                    + " \(Format.version) and 0", at: 8, isNewerVersion: true)
+                    + " \(Self.version) and 0", at: 8, isNewerVersion: true)
         }
         identity = bytes.load(16)
         number = bytes.load(24)
@@ -52,11 +64,11 @@ package struct SegmentHeader: Equatable, Sendable {
         capacity = bytes.load(48)
     }
 
-    /// The 80 bytes, with a synced mark that covers just them.
+    /// The 80 bytes, with synced marks that cover just them.
     package func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Self.magic)
-        bytes.append(littleEndian: Format.version)
+        bytes.append(littleEndian: version)
         bytes.append(littleEndian: UInt32(0))
         bytes.append(littleEndian: identity)
         bytes.append(littleEndian: number)
@@ -64,41 +76,100 @@ package struct SegmentHeader: Equatable, Sendable {
         bytes.append(littleEndian: storeID.high)
         bytes.append(littleEndian: capacity)
         bytes.append(littleEndian: unsafe Checksum.hash(bytes.span.bytes))
-        return bytes + Self.encodedMark(Self.byteCount, identity: identity)
+        return bytes + Self.encodedMarks(Self.byteCount, identity: identity, version: version)
+    }
+}
+
+// MARK: - Synced marks
+
+extension SegmentHeader {
+    /// What a segment's synced marks say.
+    package struct Mark: Equatable, Sendable {
+        /// Bytes that are known to be durable, at least the header's 80. nil where no mark checks out:
+        /// that must be learned elsewhere.
+        package var length: Int?
+        /// Which of the marks says so: the other one is written next. nil in version 1.
+        package var turn: Int?
+        /// Where a mark stands that does not check out, so that more may be durable.
+        package var damaged: Range<Int>?
+
+        package init(length: Int? = nil, turn: Int? = nil, damaged: Range<Int>? = nil) {
+            self.length = length
+            self.turn = turn
+            self.damaged = damaged
+        }
     }
 
-    /// The two words of a synced mark: everything below `length` bytes is durable.
-    package static func mark(_ length: Int, identity: UInt64) -> (length: UInt64, checksum: UInt64)
-    {
-        let word = UInt64(length)
-        return (word, word ^ Checksum.binding(identity: identity, offset: length))
+    /// A mark of version 2: | checksum 32 | length / 8 32 |, from the highest bit down.
+    package static func mark(_ length: Int, identity: UInt64) -> UInt64 {
+        let words = UInt64(Format.aligned(length) / Format.alignment)
+        return Checksum.binding(identity: identity, offset: Int(words)) << 32 | words
     }
 
-    /// The 16 bytes of a synced mark.
-    package static func encodedMark(_ length: Int, identity: UInt64) -> [UInt8] {
-        let mark = mark(length, identity: identity)
+    /// The bytes 64 ..< 80 of a segment of which `length` bytes are durable.
+    package static func encodedMarks(
+        _ length: Int, identity: UInt64, version: UInt32 = Self.version
+    ) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.append(littleEndian: mark.length)
-        bytes.append(littleEndian: mark.checksum)
+        if version == 1 {
+            bytes.append(littleEndian: UInt64(length))
+            bytes.append(
+                littleEndian: UInt64(length)
+                    ^ Checksum.binding(identity: identity, offset: length))
+        } else {
+            for _ in 0..<markCount { bytes += encodedMark(length, identity: identity) }
+        }
         return bytes
     }
 
-    /// Writes the synced mark of the segment that starts at `segment`.
-    package static func writeMark(
-        _ length: Int, identity: UInt64, into segment: UnsafeMutableRawPointer
-    ) {
-        let mark = mark(length, identity: identity)
-        // SAFETY: every segment has a whole header.
-        unsafe segment.store(mark.length, at: markOffset)
-        unsafe segment.store(mark.checksum, at: markOffset + 8)
+    /// The 8 bytes of a mark of version 2.
+    package static func encodedMark(_ length: Int, identity: UInt64) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: mark(length, identity: identity))
+        return bytes
     }
 
-    /// The synced mark of `segment`, in bytes; nil where it does not check out.
-    package static func mark(in segment: RawSpan, identity: UInt64) -> Int? {
-        guard segment.byteCount >= byteCount else { return nil }
+    /// Where the mark lies that is written in this `turn`.
+    package static func markOffset(turn: Int) -> Int { markOffset + turn % markCount * 8 }
+
+    /// Writes a mark of version 2 into the segment that starts at `segment`, in one store.
+    package static func writeMark(
+        _ length: Int, identity: UInt64, turn: Int, into segment: UnsafeMutableRawPointer
+    ) {
+        // SAFETY: every segment has a whole header.
+        unsafe segment.store(mark(length, identity: identity), at: markOffset(turn: turn))
+    }
+
+    /// The synced marks of `segment`.
+    ///
+    /// - Parameter version: the segment's, from its header or from MANIFEST.
+    package static func mark(in segment: RawSpan, identity: UInt64, version: UInt32) -> Mark {
+        var mark = Mark()
+        guard segment.byteCount >= byteCount else { return mark }
+        if version == 1 {
+            mark.length = oneMark(in: segment, identity: identity)
+            return mark
+        }
+        for turn in 0..<markCount {
+            let place = markOffset(turn: turn)
+            let word: UInt64 = segment.load(place)
+            let length = Int(word & 0xffff_ffff) * Format.alignment
+            if length >= byteCount, length <= Format.maxFileLength,
+                word == Self.mark(length, identity: identity)
+            {
+                if length >= mark.length ?? 0 { (mark.length, mark.turn) = (length, turn) }
+            } else {
+                mark.damaged = place..<(place + 8)
+            }
+        }
+        return mark
+    }
+
+    private static func oneMark(in segment: RawSpan, identity: UInt64) -> Int? {
         let length: UInt64 = segment.load(markOffset)
         guard let mark = Int(exactly: length), mark >= byteCount, mark <= Format.maxFileLength,
-            segment.load(markOffset + 8) == Self.mark(mark, identity: identity).checksum
+            segment.load(markOffset + 8)
+                == length ^ Checksum.binding(identity: identity, offset: mark)
         else { return nil }
         return mark
     }

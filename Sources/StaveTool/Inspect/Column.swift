@@ -68,6 +68,7 @@ struct RecordFacts {
     var kindName: String { header.kind == .tombstone ? "tombstone" : "value" }
 
     var checkText: String {
+        if case .cut = check { return "BAD cut off" }
         guard case .bad(let computed) = check else { return "ok" }
         let stored = Printable.hex32(header.valueChecksum)
         return "BAD stored=\(stored) computed=\(Printable.hex32(computed))"

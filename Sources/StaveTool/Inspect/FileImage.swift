@@ -125,23 +125,4 @@ extension RawSpan {
         }
         return low < high ? low..<high : nil
     }
-
-    /// Where the last byte that is not zero stands, from `start` on.
-    func lastNonZero(from start: Int) -> Int? {
-        unsafe withUnsafeBytes { bytes in
-            var index = bytes.count
-            // Eight at a time: reserved space is megabytes of zeros.
-            while index - 8 >= start {
-                if unsafe bytes.loadUnaligned(fromByteOffset: index - 8, as: UInt64.self) != 0 {
-                    break
-                }
-                index -= 8
-            }
-            while index > start {
-                index -= 1
-                if unsafe bytes[index] != 0 { return index }
-            }
-            return nil
-        }
-    }
 }

@@ -97,7 +97,8 @@ struct RecordListing {
             case .none: 0
             }
         // Equal values have equal fingerprints, wherever they lie.
-        let whole = bytes.extracting(valueStart..<(valueStart + header.valueLength))
+        let valueEnd = min(valueStart + header.valueLength, bytes.byteCount)
+        let whole = bytes.extracting(valueStart..<valueEnd)
         let needsFingerprint =
             header.kind == .value
             && (format.columns?.contains(.fingerprint) ?? false || filter.values == .none)
@@ -105,7 +106,7 @@ struct RecordListing {
         let facts = RecordFacts(
             file: segment.name, offset: offset, header: header, time: time.text, check: value,
             key: key,
-            value: bytes.array(valueStart..<(valueStart + wanted)),
+            value: bytes.array(valueStart..<min(valueStart + wanted, valueEnd)),
             fingerprint: needsFingerprint ? Checksum.hash(whole) : nil,
             state: liveness?.state(of: key, header, at: offset, in: segment))
         output.line(json ? format.json(facts) : format.line(facts))

@@ -118,7 +118,8 @@ extension SegmentSurvey {
             }
             if value != .unread { check(header, at: offset, value, in: bytes) }
         case .damage(let range, let reason):
-            guard judgement == .everything else { return }
+            // That the file was cut is said of its header.
+            guard judgement == .everything, range.lowerBound < image?.count ?? 0 else { return }
             let names = findings.isFull ? "" : keys(of: range)
             add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
         case .torn(let range, let next):
@@ -153,7 +154,7 @@ extension SegmentSurvey {
                 text += "; the first wrong byte is in " + index.field(at: differing.lowerBound)
             }
         }
-        findings.add(Finding(.damage, name, range, text + "; open makes it again"))
+        findings.add(Finding(.damage, name, range, text + "; the store makes it again"))
     }
 
     static func tornText(_ nextRecord: Int?) -> String {
@@ -166,9 +167,13 @@ extension SegmentSurvey {
         _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck, in bytes: RawSpan
     ) {
         let range = offset..<(offset + header.recordLength)
+        let keyStart = offset + RecordHeader.byteCount
+        let key = bytes.array(keyStart..<(keyStart + header.keyLength))
+        if case .cut = value {
+            let text = "value of \(Printable.quoted(key, limit: 64)) was cut off with the file"
+            return add(.damage, range, text)
+        }
         if case .bad(let computed) = value {
-            let keyStart = offset + RecordHeader.byteCount
-            let key = bytes.array(keyStart..<(keyStart + header.keyLength))
             add(
                 .damage, range,
                 "value of \(Printable.quoted(key, limit: 64)) is damaged: checksum is "

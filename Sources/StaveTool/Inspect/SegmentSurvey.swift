@@ -29,7 +29,8 @@ final class SegmentSurvey {
     var header: SegmentHeader?
     /// What the checksums are bound to; nil where it cannot be told.
     var identity: UInt64?
-    var mark: Int?
+    var marks = SegmentHeader.Mark()
+    var mark: Int? { marks.length }
     var hintState = HintState.none
     /// The hint file where it is good.
     var hint: HintImage?
@@ -88,7 +89,15 @@ final class SegmentSurvey {
     /// As MANIFEST says; "alone" where there is none that does.
     var state: String { image == nil ? "missing" : listed?.stateWord ?? "alone" }
 
-    var rule: SegmentWalk.Rule { listed == nil ? .alone : isSealed ? .sealed : .log }
+    var rule: SegmentWalk.Rule {
+        isSealed ? .sealed : listed == nil || mark == nil ? .unmarked : .log
+    }
+
+    /// Bytes that are known to be durable.
+    var durableEnd: Int {
+        if isSealed, let seal = listed?.seal { return seal.length }
+        return max(mark ?? 0, listed?.durableLength ?? SegmentHeader.byteCount)
+    }
 
     /// Bytes of the file in which records may stand.
     var recordLimit: Int { min(image?.count ?? 0, listed?.seal?.length ?? .max) }
@@ -114,11 +123,13 @@ final class SegmentSurvey {
                 let header = try SegmentHeader(decoding: bytes)
                 self.header = header
                 identity = header.identity
-                mark = SegmentHeader.mark(in: bytes, identity: header.identity)
+                marks = SegmentHeader.mark(
+                    in: bytes, identity: header.identity, version: header.version)
                 if mark == nil, image.isMapped {
-                    // A running writer may be between the mark's two words.
+                    // A running writer of version 1 may be between the mark's two words.
                     usleep(1000)
-                    mark = SegmentHeader.mark(in: bytes, identity: header.identity)
+                    marks = SegmentHeader.mark(
+                        in: bytes, identity: header.identity, version: header.version)
                 }
             } catch {
                 let field = error.isNewerVersion ? nil : damagedField(bytes)
@@ -128,7 +139,10 @@ final class SegmentSurvey {
                     error.reason + (field.map { "; \($0.text)" } ?? ""))
                 guard !error.isNewerVersion else { return }
                 identity = listed?.identity ?? Self.rawIdentity(bytes)
-                if let identity { mark = SegmentHeader.mark(in: bytes, identity: identity) }
+                guard let identity else { return }
+                marks = SegmentHeader.mark(
+                    in: bytes, identity: identity,
+                    version: listed?.format ?? SegmentHeader.version)
             }
         }
         checkHeader(image)
@@ -139,7 +153,7 @@ final class SegmentSurvey {
     private func damagedField(_ bytes: RawSpan) -> (range: Range<Int>, text: String)? {
         guard let listed, bytes.byteCount >= SegmentHeader.byteCount else { return nil }
         let right = SegmentHeader(
-            identity: listed.identity, number: listed.number,
+            version: listed.format, identity: listed.identity, number: listed.number,
             storeID: StoreID(low: 0, high: 0), capacity: 0
         ).encoded()
         for (name, range) in [
@@ -182,15 +196,23 @@ final class SegmentSurvey {
                     .note, seal.length..<image.fileSize,
                     "bytes behind the end of a sealed segment")
             }
-        } else if let mark, image.fileSize < mark, !image.hasGrown {
+        } else if image.fileSize < durableEnd, !image.hasGrown {
             add(
-                .damage, image.fileSize..<mark,
-                "cut: the file has \(image.fileSize) bytes, \(mark) were synced")
+                .damage, image.fileSize..<durableEnd,
+                "cut: the file has \(image.fileSize) bytes, \(durableEnd) were synced")
         }
-        if mark == nil, identity != nil, image.count >= SegmentHeader.byteCount {
+        if identity != nil, image.count >= SegmentHeader.byteCount { checkMarks() }
+    }
+
+    private func checkMarks() {
+        if mark == nil {
+            // A crash could tear the one mark of version 1.
+            let isOld = (header?.version ?? listed?.format) == 1
             add(
-                isSealed ? .note : .torn, 64..<80,
+                !isOld ? .damage : isSealed ? .note : .torn, 64..<80,
                 "synced mark does not check out: nothing counts as synced")
+        } else if let damaged = marks.damaged {
+            add(.damage, damaged, "a synced mark does not check out; the other one is used")
         }
     }
 
@@ -200,10 +222,10 @@ final class SegmentSurvey {
         image.withBytes { bytes in
             let bytes = bytes.extracting(first: recordLimit)
             var walk = SegmentWalk(
-                identity: identity, rule: rule, mark: mark, checksValues: checksValues,
-                mayGrow: image.isMapped, hasGrown: { image.hasGrown })
+                identity: identity, rule: rule, durableEnd: durableEnd,
+                checksValues: checksValues)
             var released = 0
-            while let item = walk.next(in: bytes), visit(item, bytes) {
+            while let item = next(&walk, bytes, image), visit(item, bytes) {
                 let end = item.range.lowerBound
                 if end - released >= Self.window {
                     image.release(released..<end)
@@ -212,6 +234,24 @@ final class SegmentSurvey {
             }
             image.release(released..<image.count)
         }
+    }
+
+    /// The walk's next item. What looks torn may be a record that a running writer has not finished: it is
+    /// looked at again a moment later, for as long as it changes. And where the file is longer by now than
+    /// what was mapped, the last record may end behind that: it is neither torn nor damaged then.
+    private func next(
+        _ walk: inout SegmentWalk, _ bytes: RawSpan, _ image: FileImage
+    ) -> SegmentWalk.Item? {
+        var item = walk.next(in: bytes)
+        while image.isMapped, rule != .sealed, case .torn(let tail, _) = item {
+            if image.hasGrown { return .reserved(tail.lowerBound..<bytes.byteCount) }
+            usleep(1000)
+            walk.resume(at: tail.lowerBound)
+            let before = item
+            item = walk.next(in: bytes)
+            if item == before { break }
+        }
+        return item
     }
 
     /// What was walked over stays in the page cache, but not in this process's memory.

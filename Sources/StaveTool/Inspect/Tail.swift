@@ -199,14 +199,10 @@ struct Tail: ~Copyable {
                     continue
                 }
                 guard let end, end < .max else { return }
-                var next = bytes.byteCount
-                if case .unreadable(let until, _) = SegmentScan.step(
-                    in: bytes, at: offset, identity: identity)
-                {
-                    next = until
-                    visit(.damage(offset..<until, "no whole record"), 0)
-                }
-                followed.offset = next
+                var walk = SegmentWalk(identity: identity, rule: .sealed, durableEnd: end)
+                walk.resume(at: offset)
+                if let item = walk.next(in: bytes) { visit(item, 0) }
+                followed.offset = walk.offset
             }
         }
     }

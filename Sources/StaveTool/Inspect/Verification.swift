@@ -48,11 +48,6 @@ struct Verification {
             }
             throw .noInput(error.description)
         }
-        for segment in survey.segments where segment.isSealed {
-            guard case .missing = segment.hintState, let number = segment.number else { continue }
-            let name = FileName.hint(number).name
-            findings.add(Finding(.note, name, nil, "missing; open makes it again"))
-        }
         let replay = Replay(survey)
         (keyCount, tombstoneCount) = (replay.keyCount, replay.tombstoneCount)
         for finding in replay.checkpointFindings + replay.contradictions { findings.add(finding) }

@@ -49,9 +49,6 @@ struct SalvagedSegment {
         }
         var records = RecordList()
         readRecords(&records, hint)
-        if survey.isSealed, let length = survey.listed?.seal?.length, image.count < length {
-            lose(max(image.count, SegmentHeader.byteCount)..<length, "the file was cut", hint)
-        }
         recordCount = records.count
         let made = image.withBytes { bytes in
             unsafe bytes.withUnsafeBytes {
@@ -67,14 +64,15 @@ struct SalvagedSegment {
             switch item {
             case .record(let offset, let header, let check):
                 highest = max(highest, header.sequence)
-                if case .bad = check {
+                if check != .good {
                     let start = offset + RecordHeader.byteCount
                     lost.append(
                         LostRecord(
                             key: bytes.array(start..<(start + header.keyLength)),
                             sequence: header.sequence, kind: .value, offset: offset,
                             length: header.recordLength,
-                            reason: "its value does not check out"))
+                            reason: check == .cut
+                                ? "its value was cut off" : "its value does not check out"))
                 } else if !header.needsNewerVersion {
                     records.append(header, at: offset)
                 } else {

@@ -30,6 +30,11 @@ final class Mailbox: Sendable {
             case .hintRebuilt(let file, let reason):
                 state.messages.append(
                     Self.printable("\(file) did not check out (\(reason)) and was made again"))
+            case .setAside(let file):
+                state.messages.append(
+                    Self.printable(
+                        "MANIFEST does not name a segment with writes that it does not know: it is"
+                            + " \(file) now"))
             case .compactionFailed(let error):
                 let text = error.description
                 guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {

@@ -32,8 +32,15 @@ extension CommandTable {
 
 extension Session {
     func count(_ invocation: Invocation) throws(CommandError) {
-        guard invocation.words.count > 1 else { return reply("\(store.count)") }
         var count = 0
+        if invocation.words.count == 1 {
+            do throws(StoreError) {
+                count = try store.count(in: .all)
+            } catch {
+                throw CommandError(error, at: invocation.words[0])
+            }
+            return reply("\(count)")
+        }
         try visit(invocation) { (cursor) throws(StoreError) in
             guard try cursor.nextKey() != nil else { return false }
             count += 1

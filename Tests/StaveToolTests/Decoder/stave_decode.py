@@ -145,6 +145,7 @@ def manifest(folder):
     if tail != b"checksum %016x\n" % xxh3(text):
         raise ValueError("MANIFEST checksum")
     segments, facts = [], {"type": "manifest"}
+    version = int(text.split(b"\n")[0].split(b" ")[2])
     for line in text.decode("ascii").split("\n"):
         words = line.split(" ")
         if words[0] == "store":
@@ -153,9 +154,12 @@ def manifest(folder):
             facts[words[0].replace("-s", "S")] = int(words[1])
         if words[0] != "segment":
             continue
-        segment = {"number": int(words[1]), "identity": int(words[3], 16), "state": words[4]}
+        segment = {"number": int(words[1]), "identity": int(words[3], 16), "state": words[4],
+                   "format": 1 if words[-2:] == ["format", "1"] else version, "durable": 80}
         if words[4] != "unsealed":
             segment["length"], segment["first"] = int(words[6]), int(words[8])
+        elif version > 1:
+            segment["durable"] = int(words[6])
         segments.append(segment)
     return {**facts, "segments": len(segments)}, segments
 
@@ -171,7 +175,7 @@ def checkpoint(folder, facts, segments, newest):
     magic, version, flags, low, high, after, size, count, shards, zero = struct.unpack_from(
         "<8sIIQQQQIIQ", data)
     end = 64 + 64 * count + 24 * shards
-    if (magic, version, flags, size) != (b"STAVEKEY", 1, 0, len(data)) or zero:
+    if (magic, version, flags, size) != (b"STAVEKEY", 2, 0, len(data)) or zero:
         raise ValueError("checkpoint header")
     if u64(data, end) != xxh3(data[:end]):
         raise ValueError("checkpoint checksum")
@@ -191,7 +195,8 @@ def checkpoint(folder, facts, segments, newest):
     fits = "%016x%016x" % (high, low) == facts["store"]
     for number, identity, until, *_ in known:
         entry = listed.pop(number, {"identity": None})
-        fits &= entry["identity"] == identity and until <= entry.get("length", until)
+        fits &= entry["identity"] == identity and entry["format"] > 1
+        fits &= entry["state"] == "sealed" and entry["length"] == until
     fits &= all("length" not in s or s["first"] >= after or not s["first"] for s in listed.values())
     slots = {number: slot for number, *_, slot, _ in known}
     expected = 0
@@ -213,15 +218,16 @@ def checkpoint(folder, facts, segments, newest):
 
 
 # "Record"
-def header(data, at, identity):
-    """The record's fields where header and key check out, else None."""
+def header(data, at, identity, durable=0):
+    """The record's fields where header and key check out, else None. Its value may be cut off with the
+    file below `durable`."""
     if at % 8 or len(data) - at < 28 or at >= 256 << 20:
         return None
     h, v, sequence, when, vlen, klen, kind, flags = struct.unpack_from("<IIQIIHBB", data, at)
     if kind not in (1, 2) or not klen or vlen > 1 << 30 or (kind == 2 and vlen):
         return None
     length = (28 + klen + vlen + 7) // 8 * 8
-    if at + length > len(data):
+    if at + length > max(len(data), durable) or at + 28 + klen > len(data):
         return None
     bound = binding(identity, at)
     if (xxh3(data[at + 4:at + 28 + klen]) ^ bound) & M32 != h:
@@ -229,24 +235,40 @@ def header(data, at, identity):
     value = data[at + 28 + klen:at + 28 + klen + vlen]
     return {"offset": at, "length": length, "sequence": sequence, "time": when, "kind": kind,
             "flags": flags, "key": data[at + 28:at + 28 + klen], "value": value,
-            "good": (xxh3(value) ^ bound) & M32 == v}
+            "good": len(value) == vlen and (xxh3(value) ^ bound) & M32 == v}
+
+
+# "Segment header"
+def synced(data, segment):
+    """Bytes that the synced marks cover; None where none checks out."""
+    if len(data) < 80:
+        return None
+    version = u32(data, 8) if xxh3(data[:56]) == u64(data, 56) else segment["format"]
+    words = struct.unpack_from("<QQ", data, 64)
+    if version == 1:
+        good = 80 <= words[0] <= 2 << 30 and words[1] == words[0] ^ binding(segment["identity"], words[0])
+        return words[0] if good else None
+    lengths = [(word & M32) * 8 for word in words
+               if word >> 32 == binding(segment["identity"], word & M32) & M32
+               and 80 <= (word & M32) * 8 <= 2 << 30]
+    return max(lengths, default=None)
 
 
 # "Torn tail and damage"
 def walk(data, segment):
     identity = segment["identity"]
     sealed = segment["state"] == "sealed"
-    mark = 80
-    if len(data) >= 80:
-        word, check = struct.unpack_from("<QQ", data, 64)
-        if 80 <= word <= 2 << 30 and check == word ^ binding(identity, word):
-            mark = word
+    mark = synced(data, segment)
+    unmarked = not sealed and mark is None
+    mark = segment["length"] if sealed else max(mark or 80, segment["durable"])
     if "length" in segment:
         data = data[:segment["length"]]
     at, end = 80, len(data)
-    while at < end:
-        record = header(data, at, identity)
+    while at < end or at < mark:
+        record = header(data, at, identity) or header(data, at, identity, mark)
         above = not sealed and at >= mark
+        if record and above and not record["good"] and unmarked:
+            above = not header(data, at + record["length"], identity)
         if record and not (above and not record["good"]):
             yield "record", record
             at += record["length"]
@@ -257,13 +279,19 @@ def walk(data, segment):
             following = next((i for i in range(at + 8, end, 8) if header(data, i, identity)), None)
         until = end if following is None else following
         zeros = not any(data[at:])
-        if sealed or (not above and not zeros and until <= mark):
+        if following is None and sealed:
+            until = mark
+        elif following is not None and following > mark and at < mark and not unmarked:
+            until = (mark + 7) // 8 * 8
+        if sealed or at >= end or (following is not None and (not above or unmarked)) \
+                or (not above and not zeros and until <= mark):
+            until = max(until, mark) if at >= end else until
             yield "damage", (at, until)
             at = until
             continue
         if at < mark:
-            yield "damage", (at, min(mark, end))
-            at = min(mark, end)
+            yield "damage", (at, mark)
+            at = mark
         last = len(data[at:].rstrip(b"\0"))
         tail = min((at + last + 7) // 8 * 8, end) if last else at
         if tail > at:
