@@ -34,9 +34,9 @@ struct VerifyDamageTests {
 
     private func severity(_ place: WrittenStore.Place) -> Severity {
         switch place {
-        case .lock, .sealedMark: .note
-        case .logMark, .unsynced, .reserved: .torn
-        case .manifest, .hint, .checkpoint, .header, .synced, .unsyncedPadding: .damage
+        case .lock: .note
+        case .unsynced, .reserved: .torn
+        case .manifest, .hint, .checkpoint, .header, .mark, .synced, .unsyncedPadding: .damage
         }
     }
 
@@ -168,8 +168,6 @@ struct VerifyDamageTests {
             let findings = try findings(folder)
             let place = store.place(name, length)
             var expected = severity(place)
-            if case .sealedMark = place { expected = .damage }
-            if case .logMark = place { expected = .damage }
             if place == .reserved || (length >= store.mark && place == .unsynced),
                 length >= store.logEnd || store.logStarts.contains(length)
             {

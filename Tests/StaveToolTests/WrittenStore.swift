@@ -50,9 +50,11 @@ struct WrittenStore: Sendable {
         for number in stride(from: 1, to: keys, by: 2) { try set(number, 3) }
         try store.sync()
         try store.sealFull()
-        for number in 0..<3 { try set(number, 4) }
+        // Too many for the next segment to take them along.
+        for number in 0..<40 { try set(number, 4) }
         try store.close()
         store = try Store(path: path, options: options)
+        store.writeMissingHints()
         for number in 0..<5 { try set(number, 5) }
         // A killed process: the files as they are now.
         let copy = folder.path("copy")
@@ -105,7 +107,7 @@ struct WrittenStore: Sendable {
     enum Place {
         case manifest, lock, hint, checkpoint
         case header
-        case sealedMark, logMark
+        case mark
         /// In a record of a sealed segment, or below the synced mark of the active one.
         case synced
         /// In a record above the mark; but its padding is no part of a torn write.
@@ -126,7 +128,7 @@ struct WrittenStore: Sendable {
             FileName.segment($0.number).name == name && $0.seal?.isDurable == true
         }
         if offset < SegmentHeader.markOffset { return .header }
-        if offset < SegmentHeader.byteCount { return isSealed ? .sealedMark : .logMark }
+        if offset < SegmentHeader.byteCount { return .mark }
         if isSealed || offset < mark { return .synced }
         if offset >= logEnd { return .reserved }
         return logPadding.contains(offset) ? .unsyncedPadding : .unsynced

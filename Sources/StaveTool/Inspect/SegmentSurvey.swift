@@ -221,8 +221,11 @@ final class SegmentSurvey {
         guard let image, let identity else { return }
         image.withBytes { bytes in
             let bytes = bytes.extracting(first: recordLimit)
+            // Of a file that grows, what was synced meanwhile may lie behind what was mapped.
+            let isBehind = !isSealed && image.hasGrown
             var walk = SegmentWalk(
-                identity: identity, rule: rule, durableEnd: durableEnd,
+                identity: identity, rule: rule,
+                durableEnd: isBehind ? min(durableEnd, bytes.byteCount) : durableEnd,
                 checksValues: checksValues)
             var released = 0
             while let item = next(&walk, bytes, image), visit(item, bytes) {

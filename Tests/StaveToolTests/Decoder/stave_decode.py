@@ -275,7 +275,7 @@ def walk(data, segment):
             continue
         following = None
         if not record:
-            # Rule 5: the next record at the following multiples of 8.
+            # Rule 6: the next record at the following multiples of 8.
             following = next((i for i in range(at + 8, end, 8) if header(data, i, identity)), None)
         until = end if following is None else following
         zeros = not any(data[at:])
