@@ -73,19 +73,14 @@ extension Store {
         capacity: Int, isBuffered: Bool = false
     ) throws(StoreError) -> Appender {
         try log.clearLeftovers()
-        while true {
-            guard let number = manifest.takeSegmentNumber() else {
-                throw .readOnly(path: path, reason: "its segment numbers are used up")
-            }
-            let name = FileName.segment(number).name
-            // What could not be cleared away keeps its name.
-            if log.directory.contains(name) { continue }
-            do throws(FileError) {
-                return try createSegment(number, capacity: capacity, isBuffered: isBuffered)
-            } catch {
-                try? log.directory.remove(name)
-                throw StoreError(error)
-            }
+        guard let number = manifest.takeSegmentNumber() else {
+            throw .readOnly(path: path, reason: "its segment numbers are used up")
+        }
+        do throws(FileError) {
+            return try createSegment(number, capacity: capacity, isBuffered: isBuffered)
+        } catch {
+            try? log.directory.remove(FileName.segment(number).name)
+            throw StoreError(error)
         }
     }
 
@@ -162,7 +157,8 @@ extension Manifest {
 
     /// So much of an unsealed segment is durable, or more.
     mutating func setDurableLength(_ length: Int, of number: UInt64) {
-        for index in segments.indices where segments[index].number == number {
+        for index in segments.indices
+        where segments[index].number == number && segments[index].seal == nil {
             segments[index].durableLength = max(segments[index].durableLength, length)
         }
     }
