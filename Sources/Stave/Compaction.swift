@@ -337,6 +337,7 @@ final class Compaction {
     private func syncAll() throws(StoreError) {
         do throws(FileError) { try store.directory.sync() } catch { throw StoreError(error) }
         try store.syncNow()
+        for output in outputs { try output.requirePlace() }
         phase = .committing
     }
 

@@ -9,7 +9,7 @@ extension Store {
     /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
     /// work now, and holds the writer up where the background cannot keep up.
     ///
-    /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
+    /// - Throws: only what ends writing. The write itself was made, so other errors are not its caller's; the
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
@@ -30,7 +30,7 @@ extension Store {
             do throws(StoreError) {
                 try sealFull()
             } catch {
-                if case .syncFailed = error { throw error }
+                if error.endsWriting { throw error }
             }
         }
         waitForSpace()

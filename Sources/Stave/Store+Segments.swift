@@ -95,6 +95,7 @@ extension Store {
         let segment = appender.segment
         try syncLock.withLock { () throws(StoreError) in
             try sync(appender, upTo: segment.end)
+            try requirePlace(of: [appender])
         }
         do throws(FileError) {
             if !segment.keepsCutBytes { try appender.trim() }

@@ -174,8 +174,10 @@ public final class Store: @unchecked Sendable {
     private(set) var active: Unmanaged<Appender>?
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
+    /// Whatever is not known to be durable lies in one of these, oldest first.
+    var openAppenders: [Appender] { full + (appender.map { [$0] } ?? []) }
     var nextSequence: UInt64
-    /// Why no more writes are taken, once a sync has failed.
+    /// Why no more writes are taken, once a sync has failed or the directory is lost.
     var failure: StoreError?
     /// Why and when the background's last compaction failed.
     var compactionFailure: (error: StoreError, time: UInt32)?

@@ -12,6 +12,11 @@ package struct Directory: ~Copyable, Sendable {
     package init(path: String) throws(FileError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
         let descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
+        self = try Directory(descriptor: descriptor, path: path)
+    }
+
+    /// Takes the descriptor over, also where it throws.
+    private init(descriptor: Int32, path: String) throws(FileError) {
         var status = stat()
         do throws(FileError) {
             // SAFETY: fstat fills the struct in.
@@ -23,6 +28,14 @@ package struct Directory: ~Copyable, Sendable {
         self.descriptor = descriptor
         self.path = path
         owner = status.st_uid
+    }
+
+    /// The same directory, opened once more.
+    func reopened() throws(FileError) -> Directory {
+        let copy = try retrying(.open, path) {
+            unsafe stave_open_at(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        }
+        return try Directory(descriptor: copy, path: path)
     }
 
     deinit { close(descriptor) }
@@ -132,6 +145,29 @@ package struct Directory: ~Copyable, Sendable {
         try file.requireOwn(owner)
         return file
     }
+
+    func identity() throws(FileError) -> FileIdentity {
+        try FileIdentity(of: descriptor, path)
+    }
+
+    /// Does the name of `path`, which lies here, still lead to this file? Also true where that cannot be
+    /// seen.
+    package func holds(_ file: FileIdentity, as name: String, _ path: String) -> Bool {
+        file.isStill(name, in: descriptor, path)
+    }
+
+    /// Takes the directory for this descriptor alone; false where another one has it. A file system that
+    /// cannot lock directories, as NFS, leaves the choice to LOCK.
+    func lockAlone() throws(FileError) -> Bool {
+        do throws(FileError) {
+            return try File.lockAlone(descriptor, path)
+        } catch {
+            if error.isUnsupported || error.code == EBADF || error.code == EINVAL { return true }
+            throw error
+        }
+    }
+
+    func unlock() { flock(descriptor, LOCK_UN) }
 
     /// Is there anything of this name, a dangling symbolic link included?
     package func contains(_ name: String) -> Bool {

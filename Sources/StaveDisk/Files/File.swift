@@ -60,6 +60,10 @@ package struct File: ~Copyable, Sendable {
         return status
     }
 
+    package func identity() throws(FileError) -> FileIdentity {
+        try FileIdentity(of: descriptor, path)
+    }
+
     /// Bytes.
     package func size() throws(FileError) -> Int { Int(try status().st_size) }
 
@@ -161,7 +165,9 @@ package struct File: ~Copyable, Sendable {
     }
 
     /// Takes the file for this process alone; false where somebody else has or shares it.
-    func lockAlone() throws(FileError) -> Bool {
+    func lockAlone() throws(FileError) -> Bool { try Self.lockAlone(descriptor, path) }
+
+    static func lockAlone(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {
         do throws(FileError) {
             try retrying(.lock, path) { flock(descriptor, LOCK_EX | LOCK_NB) }
             return true
@@ -170,6 +176,8 @@ package struct File: ~Copyable, Sendable {
             throw error
         }
     }
+
+    func unlock() { flock(descriptor, LOCK_UN) }
 
     /// Fills `range` with zeros.
     package func zero(_ range: Range<Int>) throws(FileError) {
@@ -187,7 +195,7 @@ package struct File: ~Copyable, Sendable {
     /// - Returns: whether it was cut.
     package func truncateUnlessShared(to length: Int) throws(FileError) -> Bool {
         guard try lockAlone() else { return false }
-        defer { flock(descriptor, LOCK_UN) }
+        defer { unlock() }
         try truncate(to: length)
         return true
     }
