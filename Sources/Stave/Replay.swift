@@ -86,7 +86,8 @@ struct Replay: ~Copyable {
         for (segment, image) in recovered.entries { images[segment.slot] = image }
         let batch = store.options.mergeBatch
         let merge = EntryMerge(recovered, hashSeed: store.hashSeed, batch: batch)
-        let done = try Ahead.reading(merge, hasThread: merge.left >= batch / 2) {
+        let isLong = merge.left >= batch / 2
+        let done = try Ahead.reading(merge, hasThread: isLong, for: store.path) {
             (merge) throws(StoreError) in
             while let items = merge.next() {
                 for item in items { try add(item) }

@@ -193,8 +193,8 @@ extension Store {
     ) throws(StoreError) {
         if durability == .always {
             if !deferringSync { try makeDurable(sequence) }
-        } else if durability == .interval {
-            startWorker()
+        } else if durability == .interval, !worker.isStarted.load(ordering: .relaxed) {
+            try ensureSync(of: sequence)
         }
         if needsTending { try tend() }
     }

@@ -12,7 +12,7 @@ struct WorkerTests {
         let worker = Worker(isPeriodic: false)
         let isDone = Flag()
         let blocked = SharedNumbers()
-        worker.start {
+        worker.start(for: "") {
             var mask = sigset_t()
             unsafe pthread_sigmask(SIG_SETMASK, nil, &mask)
             blocked.set((1..<32).filter { unsafe sigismember(&mask, $0) == 1 })

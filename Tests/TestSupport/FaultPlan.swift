@@ -25,7 +25,9 @@
         }
 
         /// Nothing that a caller may notice.
-        package var isHarmless: Bool { kind == .short || kind == .error(EINTR) }
+        package var isHarmless: Bool {
+            kind == .short || kind == .error(EINTR) || call == .startThread
+        }
 
         package var description: String {
             let text =
@@ -50,6 +52,7 @@
             case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
             case .rename: [.error(EIO), .error(ENOSPC)]
             case .lock: [.error(ENOLCK), .error(EINTR)]
+            case .startThread: [.error(EAGAIN)]
             case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]
             }
         }

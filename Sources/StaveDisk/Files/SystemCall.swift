@@ -17,12 +17,14 @@ package enum SystemCall: String, CaseIterable, Sendable {
     case rename
     case remove
     case lock
+    case startThread
 
     /// As in "cannot open".
     var verb: String {
         switch self {
         case .open, .list, .examine, .read, .write, .map, .rename, .remove, .lock: rawValue
         case .makeDirectory: "create"
+        case .startThread: "start a thread for"
         case .reserve: "reserve space in"
         case .truncate: "cut"
         case .sync, .syncData, .syncDirectory: "sync"

@@ -30,6 +30,8 @@ final class Mailbox: Sendable {
             case .hintRebuilt(let file, let reason):
                 state.messages.append(
                     Self.printable("\(file) did not check out (\(reason)) and was made again"))
+            case .threadFailed(let work, let error):
+                state.messages.append(Self.printable(work.message(of: error)))
             case .compactionFailed(let error):
                 let text = error.description
                 guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {

@@ -50,6 +50,7 @@ struct StatsView {
         ]
         // A read-only store writes nothing, and what its writer promises is not known here.
         if !s.isReadOnly { rows.append(("durability", durability)) }
+        if let failure = s.threadFailure { rows.append(("threads", failure)) }
         if let space = s.spaceAmplification {
             rows.append(("space", "\(hundredths(space)) bytes on disk for a live byte"))
         }
