@@ -144,14 +144,17 @@ extension Store {
         withWriterLock { writer.limbo.collect() }
     }
 
+    /// Nanoseconds between a compaction that failed and the next one.
+    private static let rest = 60_000_000_000
+
     /// Compacts until nothing is due. An error, a full disk for one, ends it: it is kept for
     /// `statistics`, told as an event, and tried again no sooner than a minute later.
     private func compactAsNeeded() {
         while !isClosing, !gate.isHeld {
-            let now = Clock.seconds()
+            let now = Clock.monotonicNanoseconds()
             let isResting = withWriterLock { () -> Bool in
                 guard let failure = writer.compactionFailure else { return false }
-                if now >= failure.time &+ 60 { writer.compactionFailure = nil }
+                if now >= failure.nextTry { writer.compactionFailure = nil }
                 return writer.compactionFailure != nil
             }
             if isResting { return }
@@ -161,7 +164,7 @@ extension Store {
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
                 if case .cancelled = error { return }
-                withWriterLock { writer.compactionFailure = (error, now) }
+                withWriterLock { writer.compactionFailure = (error, now + Self.rest) }
                 gate.signal()
                 options.onEvent?(.compactionFailed(error))
                 return

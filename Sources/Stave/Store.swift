@@ -179,8 +179,9 @@ public final class Store: @unchecked Sendable {
     var nextSequence: UInt64
     /// Why no more writes are taken, once a sync has failed or the directory is lost.
     var failure: StoreError?
-    /// Why and when the background's last compaction failed.
-    var compactionFailure: (error: StoreError, time: UInt32)?
+    /// Why the background's last compaction failed, and from when on it may try again, as
+    /// `Clock.monotonicNanoseconds` says.
+    var compactionFailure: (error: StoreError, nextTry: Int)?
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
     /// Bytes appended when a writer last asked for a sync because of their number.

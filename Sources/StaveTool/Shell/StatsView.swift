@@ -77,7 +77,8 @@ struct StatsView {
         var text =
             s.compactionCount == 0 ? "none so far" : "\(Units.count(s.compactionCount)) so far"
         if let last = s.lastCompaction {
-            text += ", last \(Units.span(seconds: time(nil) - Int(last))) ago"
+            // Somebody may have set the clock back meanwhile.
+            text += ", last \(Units.span(seconds: max(0, time(nil) - Int(last)))) ago"
         }
         if isPaused { return text + "; paused" }
         switch s.deadBytesToCompaction {
