@@ -416,7 +416,7 @@ final class Compaction {
                 store.table.hide(input)
                 store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
-            store.writer.limbo.collect()
+            store.writer.limbo.collect(for: store.path)
             store.writer.isSwitching = false
             store.writer.counters.compactionCount += 1
             store.writer.counters.copiedBytes += report.copiedBytes

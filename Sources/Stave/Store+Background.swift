@@ -141,7 +141,7 @@ extension Store {
         // Errors here are met again by the next write, sync or close.
         if durability == .interval { try? syncNow() }
         try? sealFull()
-        withWriterLock { writer.limbo.collect() }
+        withWriterLock { writer.limbo.collect(for: path) }
     }
 
     /// Nanoseconds between a compaction that failed and the next one.

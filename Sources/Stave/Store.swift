@@ -89,11 +89,12 @@ public final class Store: @unchecked Sendable {
         certainFrom = recovered.uncertainties.map(\.sequence).max() ?? 0
         table = SegmentTable()
         if let saved = recovered.saved {
-            keydir = try Keydir(restoring: saved)
+            keydir = try Keydir(restoring: saved, for: path)
         } else {
             keydir = try Keydir(
                 expectedCount: recovered.entries.reduce(0) { $0 + $1.image.count }
-                    + recovered.logs.reduce(0) { $0 + $1.records.count })
+                    + recovered.logs.reduce(0) { $0 + $1.records.count },
+                for: path)
         }
         // What a killed process left in the page cache is not durable yet.
         durableSequence = Atomic(recovered.firstUnsynced ?? recovered.nextSequence)

@@ -102,7 +102,8 @@
         package func didCall(_ call: SystemCall, _ path: String, hasFailed: Bool) {
             if isBusy || isStopped || !isOurs(path) { return }
             switch call {
-            case .examine, .list, .read, .map, .lock, .startThread: return
+            case .examine, .list, .read, .map, .lock: return
+            case .allocate, .advise, .fence, .startThread: return
             case .sync, .syncData, .syncDirectory:
                 capture()
                 if !isIgnored(call, path) { noteSync(call, path, hasFailed: hasFailed) }

@@ -26,7 +26,8 @@
 
         /// Nothing that a caller may notice.
         package var isHarmless: Bool {
-            kind == .short || kind == .error(EINTR) || call == .startThread
+            kind == .short || kind == .error(EINTR)
+                || [.startThread, .advise, .fence].contains(call)
         }
 
         package var description: String {
@@ -48,7 +49,9 @@
             case .write: [.error(EIO), .error(ENOSPC), .error(EINTR), .short]
             case .reserve: [.error(EIO), .error(ENOSPC), .error(EINTR), .error(EOPNOTSUPP)]
             case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
-            case .map: [.error(ENOMEM)]
+            case .map, .allocate: [.error(ENOMEM)]
+            case .advise: [.error(ENOMEM), .error(EINVAL)]
+            case .fence: [.error(ENOMEM)]
             case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
             case .rename: [.error(EIO), .error(ENOSPC)]
             case .lock: [.error(ENOLCK), .error(EINTR)]

@@ -106,8 +106,13 @@ package struct Directory: ~Copyable, Sendable {
         defer { unsafe closedir(stream) }
         var names: [String] = []
         while true {
-            errno = 0
-            guard let entry = unsafe readdir(stream) else { break }
+            let next = try retrying(.list, path) { () -> Int in
+                errno = 0
+                let entry = unsafe readdir(stream)
+                // The address of an entry, or 0 at the end.
+                return errno == 0 ? Int(bitPattern: entry) : -1
+            }
+            guard let entry = unsafe UnsafeMutablePointer<dirent>(bitPattern: next) else { break }
             // SAFETY: d_name is a NUL-terminated string inside the entry.
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
                 unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
@@ -116,7 +121,6 @@ package struct Directory: ~Copyable, Sendable {
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        guard errno == 0 else { throw FileError("list", path, code: errno) }
         return names.sorted()
     }
 

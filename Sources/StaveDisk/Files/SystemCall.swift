@@ -17,6 +17,11 @@ package enum SystemCall: String, CaseIterable, Sendable {
     case rename
     case remove
     case lock
+    /// Memory without a file.
+    case allocate
+    /// What the kernel may do with pages: only a hint.
+    case advise
+    case fence
     case startThread
 
     /// As in "cannot open".
@@ -24,6 +29,9 @@ package enum SystemCall: String, CaseIterable, Sendable {
         switch self {
         case .open, .list, .examine, .read, .write, .map, .rename, .remove, .lock: rawValue
         case .makeDirectory: "create"
+        case .allocate: "get memory for"
+        case .advise: "advise on"
+        case .fence: "order the memory of"
         case .startThread: "start a thread for"
         case .reserve: "reserve space in"
         case .truncate: "cut"
