@@ -27,7 +27,7 @@
         /// Nothing that a caller may notice.
         package var isHarmless: Bool {
             kind == .short || kind == .error(EINTR)
-                || [.startThread, .advise, .fence].contains(call)
+                || [.startThread, .advise, .fence, .setAccess].contains(call)
         }
 
         package var description: String {
@@ -51,6 +51,7 @@
             case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
             case .map, .allocate: [.error(ENOMEM)]
             case .advise: [.error(ENOMEM), .error(EINVAL)]
+            case .setAccess: [.error(EPERM)]
             case .fence: [.error(ENOMEM)]
             case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
             case .rename: [.error(EIO), .error(ENOSPC)]

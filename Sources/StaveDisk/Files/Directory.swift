@@ -5,8 +5,10 @@ internal import Glibc
 package struct Directory: ~Copyable, Sendable {
     private let descriptor: Int32
     package let path: String
-    /// Whose directory it is, by user id.
-    private let owner: UInt32
+    /// Whose directory it is, and for whom, by user and group id and the bits of its mode.
+    private let owner: uid_t
+    private let group: gid_t
+    private let mode: mode_t
 
     /// Opens the directory at `path`.
     package init(path: String) throws(FileError) {
@@ -28,6 +30,8 @@ package struct Directory: ~Copyable, Sendable {
         self.descriptor = descriptor
         self.path = path
         owner = status.st_uid
+        group = status.st_gid
+        mode = status.st_mode
     }
 
     /// The same directory, opened once more.
@@ -146,8 +150,32 @@ package struct Directory: ~Copyable, Sendable {
             throw FileError("open", path, reason: "it is a symbolic link, which a store never has")
         }
         let file = File(descriptor: descriptor, path: path)
-        try file.requireOwn(owner)
+        if mode == .create { follow(file) }
+        // Who may write to the directory may replace its files anyway.
+        try file.requireOwn(owner, group: self.mode & S_IWGRP != 0 ? group : nil)
         return file
+    }
+
+    /// Gives a new file to whom the directory belongs, so that they can open it later: its group, its
+    /// owner where root works for somebody else, and its permissions but for execution, whatever the
+    /// umask is. What is refused is no error.
+    private func follow(_ file: borrowing File) {
+        // Until then it is the owner's alone.
+        let isForOther = geteuid() == 0 && owner != 0
+        guard var status = try? file.status() else { return }
+        if isForOther || status.st_gid != group {
+            _ = attempt(.setAccess, file.path) {
+                fchown(file.descriptor, isForOther ? owner : uid_t.max, group)
+            }
+            guard let now = try? file.status() else { return }
+            status = now
+        }
+        var bits = mode & 0o666 | 0o600
+        // Another group is given no more than everybody.
+        if status.st_gid != group { bits = bits & 0o606 | (bits & 0o006) << 3 }
+        if status.st_mode & 0o777 != bits {
+            _ = attempt(.setAccess, file.path) { fchmod(file.descriptor, bits) }
+        }
     }
 
     func identity() throws(FileError) -> FileIdentity {

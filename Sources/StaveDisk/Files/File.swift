@@ -6,7 +6,7 @@ package struct File: ~Copyable, Sendable {
     package enum Mode: Sendable {
         case read
         case readWrite
-        /// Made anew with mode 0600; the name must be free.
+        /// Made anew, with the directory's group and permissions; the name must be free.
         case create
     }
 
@@ -38,22 +38,23 @@ package struct File: ~Copyable, Sendable {
         }
     }
 
-    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root.
-    func requireOwn(_ owner: UInt32) throws(FileError) {
+    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root; where
+    /// a group shares the directory, to anybody in it.
+    func requireOwn(_ owner: uid_t, group: gid_t?) throws(FileError) {
         try requireRegular()
         let status = try status()
         guard status.st_mode & (S_ISUID | S_ISGID) == 0 else {
             throw FileError(
                 "use", path, reason: "it has a set-id bit, which a store's file never has")
         }
-        guard [owner, geteuid(), 0].contains(status.st_uid) else {
+        guard [owner, geteuid(), 0].contains(status.st_uid) || status.st_gid == group else {
             throw FileError(
                 "use", path,
                 reason: "it belongs to user \(status.st_uid), the store to user \(owner)")
         }
     }
 
-    private func status() throws(FileError) -> stat {
+    func status() throws(FileError) -> stat {
         var status = stat()
         // SAFETY: fstat fills the struct in.
         _ = try retrying(.examine, path) { unsafe fstat(descriptor, &status) }

@@ -17,6 +17,7 @@ package enum SystemCall: String, CaseIterable, Sendable {
     case rename
     case remove
     case lock
+    case setAccess
     /// Memory without a file.
     case allocate
     /// What the kernel may do with pages: only a hint.
@@ -33,6 +34,7 @@ package enum SystemCall: String, CaseIterable, Sendable {
         case .advise: "advise on"
         case .fence: "order the memory of"
         case .startThread: "start a thread for"
+        case .setAccess: "set the access of"
         case .reserve: "reserve space in"
         case .truncate: "cut"
         case .sync, .syncData, .syncDirectory: "sync"
