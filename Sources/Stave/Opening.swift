@@ -201,10 +201,11 @@ struct Opening: ~Copyable {
     ) throws(StoreError) -> Keydir {
         let keydir: Keydir
         if let saved = recovered.saved {
-            keydir = try Keydir(restoring: saved)
+            keydir = try Keydir(restoring: saved, for: log.directory.path)
             saved.restoreSegments(recovered.segments, log)
         } else {
-            keydir = try Keydir(expectedCount: recovered.replayedCount)
+            keydir = try Keydir(
+                expectedCount: recovered.replayedCount, for: log.directory.path)
         }
         for segment in recovered.segments where segment.slot < 0 {
             try log.table.add(segment, limit: min(segment.end, segment.fileSize))

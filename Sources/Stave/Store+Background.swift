@@ -3,13 +3,14 @@ internal import Synchronization
 
 // What happens without being asked. One thread syncs, once a second and after so many bytes, and seals
 // full segments; another one compacts, so that a long compaction holds neither up; a third makes pages
-// ready that a writer comes to next. Each starts when there is first something to do.
+// ready that a writer comes to next. Each starts when there is first something to do. Where no thread can be
+// had, the writer does its work, and tries again when it is needed next.
 
 extension Store {
     /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
     /// work now, and holds the writer up where the background cannot keep up.
     ///
-    /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
+    /// - Throws: only what ends writing. The write itself was made, so other errors are not its caller's; the
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
@@ -30,7 +31,7 @@ extension Store {
             do throws(StoreError) {
                 try sealFull()
             } catch {
-                if case .syncFailed = error { throw error }
+                if error.endsWriting { throw error }
             }
         }
         waitForSpace()
@@ -64,6 +65,7 @@ extension Store {
             guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed,
                 !isHopeless
             else { return }
+            guard startCompactor() else { return compactAsNeeded() }
             compactor.wake()
             gate.waitForChange()
             patience -= 1
@@ -80,19 +82,45 @@ extension Store {
         if let next, !isClosing { next.appender.populate(next.pages) }
     }
 
-    func startWorker() {
-        if worker.isStarted.load(ordering: .relaxed) { return }
-        worker.start(task { $0.syncAndSeal() })
+    /// After a write at `interval`: makes sure that it is durable within a second. Without a thread it
+    /// must be now, as nobody knows when the next call comes.
+    @inline(never)
+    func ensureSync(of sequence: UInt64) throws(StoreError) {
+        if !startWorker() { try makeDurable(sequence) }
     }
 
-    private func startCompactor() {
-        if compactor.isStarted.load(ordering: .relaxed) { return }
-        compactor.start(task { $0.compactAsNeeded() })
+    @discardableResult
+    private func startWorker() -> Bool { start(worker, for: .syncing) { $0.syncAndSeal() } }
+
+    @discardableResult
+    private func startCompactor() -> Bool {
+        start(compactor, for: .compacting) { $0.compactAsNeeded() }
     }
 
     private func startPopulator() {
-        if populator.isStarted.load(ordering: .relaxed) { return }
-        populator.start(task { $0.populateAhead() })
+        _ = start(populator, for: .preparingPages) { $0.populateAhead() }
+    }
+
+    /// - Returns: false where no thread could be had, which is told as an event once.
+    private func start(
+        _ worker: Worker, for work: BackgroundWork, _ body: @escaping @Sendable (Store) -> Void
+    ) -> Bool {
+        if worker.isStarted.load(ordering: .relaxed) { return true }
+        guard case .failed(let error, let isNews) = worker.start(for: path, task(body)) else {
+            return true
+        }
+        if isNews { options.onEvent?(.threadFailed(work, StoreError(error))) }
+        return false
+    }
+
+    /// Why a thread that is needed could not be started.
+    var threadFailure: String? {
+        let workers: [(Worker, BackgroundWork)] = [
+            (worker, .syncing), (compactor, .compacting), (populator, .preparingPages),
+        ]
+        return workers.lazy.compactMap { worker, work in
+            worker.failure.map { work.message(of: StoreError($0)) }
+        }.first
     }
 
     /// What a background thread runs, which `close` ends before the store does. A weak reference would say
@@ -114,17 +142,20 @@ extension Store {
         if durability == .interval { try? syncNow() }
         try? sealFull()
         writeMissingHints()
-        withWriterLock { writer.limbo.collect() }
+        withWriterLock { writer.limbo.collect(for: path) }
     }
+
+    /// Nanoseconds between a compaction that failed and the next one.
+    private static let rest = 60_000_000_000
 
     /// Compacts until nothing is due. An error, a full disk for one, ends it: it is kept for
     /// `statistics`, told as an event, and tried again no sooner than a minute later.
     private func compactAsNeeded() {
         while !isClosing, !gate.isHeld {
-            let now = Clock.seconds()
+            let now = Clock.monotonicNanoseconds()
             let isResting = withWriterLock { () -> Bool in
                 guard let failure = writer.compactionFailure else { return false }
-                if now >= failure.time &+ 60 { writer.compactionFailure = nil }
+                if now >= failure.nextTry { writer.compactionFailure = nil }
                 return writer.compactionFailure != nil
             }
             if isResting { return }
@@ -134,7 +165,7 @@ extension Store {
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
                 if case .cancelled = error { return }
-                withWriterLock { writer.compactionFailure = (error, now) }
+                withWriterLock { writer.compactionFailure = (error, now + Self.rest) }
                 gate.signal()
                 options.onEvent?(.compactionFailed(error))
                 return

@@ -28,7 +28,7 @@ extension Store {
             try table.add(segment, limit: SegmentHeader.byteCount)
             let moves = try absorb(absorbed, into: appender)
             try makeNewDurable(appender)
-            let old = writer.full + (writer.appender.map { [$0] } ?? [])
+            let old = writer.openAppenders
             let gone = Set(absorbed.map(\.number))
             try manifest.commit(in: log.directory) { manifest in
                 for appender in old { manifest.setFull(appender.segment) }
@@ -117,6 +117,7 @@ extension Store {
         let segment = appender.segment
         try syncLock.withLock { () throws(StoreError) in
             try sync(appender, upTo: segment.end)
+            try requirePlace(of: [appender])
         }
         do throws(FileError) {
             if !segment.keepsCutBytes { try appender.trim() }

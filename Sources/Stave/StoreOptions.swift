@@ -54,6 +54,31 @@ public enum StoreEvent: Sendable {
     /// A segment that MANIFEST does not name holds writes that the store knows nothing of: another
     /// moment's, or another store's. It is no part of this store, and was renamed to `file`.
     case setAside(file: String)
+    /// No thread could be started for this work; it is tried again when it is needed next, and told
+    /// once until that succeeds.
+    case threadFailed(BackgroundWork, StoreError)
     /// A hint file did not check out and was made again from its segment.
     case hintRebuilt(file: String, reason: String)
+}
+
+/// What a store has threads for.
+public enum BackgroundWork: Sendable, Equatable {
+    /// Syncs once a second and seals full segments. Without it, each write at `interval` is durable before
+    /// the call returns.
+    case syncing
+    /// Without it, a writer that needs space compacts.
+    case compacting
+    /// Makes pages ready that writers come to next. Without it, a write takes longer.
+    case preparingPages
+
+    /// The error, and what it means for the store.
+    public func message(of error: StoreError) -> String {
+        let consequence =
+            switch self {
+            case .syncing: "each write is synced before it returns"
+            case .compacting: "a writer compacts when space is short"
+            case .preparingPages: "writes take longer"
+            }
+        return "\(error.description); \(consequence) until there is one"
+    }
 }

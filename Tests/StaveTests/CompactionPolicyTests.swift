@@ -338,4 +338,28 @@ struct CompactionPolicyTests {
         try store.close()
         try expectFilled(try Store(path: path))
     }
+
+    @Test("It is tried again a minute later, whatever the clock on the wall says")
+    func nextTry() throws {
+        let store = try Store(path: path, options: options())
+        store.pauseCompaction()
+        try fill(store)
+        let obstacle = path + "/" + FileName.segment(store.manifest.current.nextSegment).name
+        try Obstacle.put(obstacle)
+        let before = Clock.monotonicNanoseconds()
+        store.resumeCompaction()
+        try store.tend()
+        #expect(eventually { !events.failures.isEmpty })
+        let nextTry = store.withWriterLock { store.writer.compactionFailure?.nextTry } ?? 0
+        #expect(nextTry >= before + 60_000_000_000)
+        #expect(nextTry <= Clock.monotonicNanoseconds() + 60_000_000_000)
+        try Obstacle.remove(obstacle)
+        try store.tend()
+        #expect(events.compactions.isEmpty)
+        store.withWriterLock { store.writer.compactionFailure?.nextTry = 0 }
+        try store.tend()
+        #expect(eventually { !events.compactions.isEmpty })
+        try expectFilled(store)
+        try store.close()
+    }
 }
