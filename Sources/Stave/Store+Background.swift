@@ -13,8 +13,8 @@ extension Store {
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
-        let (fullCount, use, isSyncDue) = withWriterLock {
-            (writer.full.count, spaceUse(), takeSyncDue())
+        let (fullCount, needsCompactor, isSyncDue) = withWriterLock {
+            (writer.full.count, isCompactorNeeded(), takeSyncDue())
         }
         startPopulator()
         populator.wake()
@@ -22,7 +22,7 @@ extension Store {
             startWorker()
             worker.wake()
         }
-        if options.compaction.isAutomatic, use.isDue(options.compaction) {
+        if needsCompactor {
             startCompactor()
             compactor.wake()
         }
@@ -154,21 +154,16 @@ extension Store {
     /// One compaction of the most worthwhile segments; nil where nothing is due.
     func compactOnce() throws(StoreError) -> CompactionReport? {
         let ticket = gate.ticket
-        try sealMostlyDeadActive()
+        try endActiveSegmentEarly()
         compactionLock.lock()
         defer { compactionLock.unlock() }
         if isClosing { return nil }
-        var (sealed, inputs) = withWriterLock { () -> ([Segment], [Segment]) in
-            let sealed = table.visibleSegments.filter(\.isSealed)
-            let isDue = spaceUse().isDue(options.compaction)
-            let victims = isDue ? sealed.victims(segmentSize: options.segmentSize) : []
-            let isIdle = victims.isEmpty
-            return (
-                sealed,
-                isIdle ? sealed.smallOnes(segmentSize: options.segmentSize) : victims
-            )
+        var (sealed, inputs, isDue) = withWriterLock {
+            let visible = table.visibleSegments
+            let isDue = SpaceUse(visible).isDue(options.compaction)
+            return (visible.filter(\.isSealed), nextRewrite(visible), isDue)
         }
-        if inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
+        if isDue, inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
         return try run(
@@ -176,49 +171,46 @@ extension Store {
             bytesPerSecond: options.compaction.bytesPerSecond, bytesBefore: bytesOnDisk())
     }
 
-    /// A small store that is overwritten all day would grow to a whole segment of dead records: an
-    /// active segment that is mostly dead records and tombstones is ended early.
-    private func sealMostlyDeadActive() throws(StoreError) {
+    private func nextRewrite(_ segments: [Segment]) -> [Segment] {
+        segments.nextRewrite(options.compaction, segmentSize: options.segmentSize)
+    }
+
+    private func endActiveSegmentEarly() throws(StoreError) {
         try withWriterLock { () throws(StoreError) in
-            guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
-                isMostlyDead(active)
-            else { return }
+            guard isActiveWorthEnding(spaceUse()) else { return }
             try requireWritable()
             try endActiveSegment()
         }
         try sealFull()
     }
 
-    private func isMostlyDead(_ active: Segment) -> Bool {
-        active.deadBytes >= options.compaction.minDeadBytes
-            && (active.deadBytes + active.tombstoneBytes) * 2
-                >= active.end - SegmentHeader.byteCount
+    /// Under the writer lock, as the next two.
+    private func isActiveWorthEnding(_ use: SpaceUse) -> Bool {
+        guard let active = writer.appender?.segment else { return false }
+        return use.isWorthEnding(active, options.compaction)
     }
 
-    /// Whether a compaction in the background would find something to do among `segments`. Under the
-    /// writer lock.
+    private func isCompactorNeeded() -> Bool {
+        guard options.compaction.isAutomatic else { return false }
+        let use = spaceUse()
+        return use.isDue(options.compaction) || isActiveWorthEnding(use)
+    }
+
+    /// Whether a compaction in the background would find something to do among `segments`.
     func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
-        let sealed = segments.filter(\.isSealed)
-        return !sealed.victims(segmentSize: options.segmentSize).isEmpty
-            || !sealed.smallOnes(segmentSize: options.segmentSize).isEmpty
-            || segments.contains { !$0.isSealed && isMostlyDead($0) }
+        !nextRewrite(segments).isEmpty || isActiveWorthEnding(SpaceUse(segments))
     }
 
-    /// A segment of which a sixteenth is tombstones that nothing needs any more.
+    /// A segment that is worth rewriting because nothing needs its tombstones any more.
     private func segmentWithIdleTombstones(
         _ sealed: [Segment]
     ) throws(StoreError) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
-        let candidates = withWriterLock {
-            sealed.filter {
-                $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes && !$0.isDamaged
-            }
-        }
-        for segment in candidates {
+        for segment in withWriterLock({ sealed.withTombstones }) {
             let others = sealed.filter { $0 !== segment }
             let plan = try Compaction(of: [segment], others: others, in: self).plan()
-            if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
+            if segment.isMostlyFreed(copying: plan.copiedBytes) { return [segment] }
         }
         revisionWithoutIdleTombstones.store(revision, ordering: .relaxed)
         return []

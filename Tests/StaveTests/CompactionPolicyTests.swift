@@ -69,9 +69,13 @@ struct CompactionPolicyTests {
         try StoreFolder.segments(path).reduce(0) { $0 + (store.directory.size(of: $1) ?? 0) }
     }
 
-    /// Two versions of 3,000 keys, the older dead, in sealed segments.
+    /// Two versions of 3,000 keys, the older dead: half of each sealed segment, so that a compaction has
+    /// something to free and something to copy.
     private func fill(_ store: Store) throws {
-        for number in 0..<6000 { try store.set(value(number), forKey: key(number % 3000)) }
+        for number in 0..<3000 {
+            try store.set(value(number), forKey: key(number))
+            try store.set(value(number + 3000), forKey: key(number))
+        }
         try store.sealActive()
     }
 
