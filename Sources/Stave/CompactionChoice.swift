@@ -7,9 +7,10 @@ private struct KeyPlace {
 }
 
 extension Array where Element: CompactionCandidate {
-    /// What `compact` rewrites: segments that hold dead records or tombstones, and those that keep the
-    /// store from being one sorted sequence, because their records are not in key order or their keys
-    /// overlap another's. Small ones, too, beside another one to rewrite: the two become one.
+    /// What `compact` rewrites: segments that hold dead records or tombstones, and those that keep
+    /// the store from being one sorted sequence, because their records are not in key order or
+    /// their keys overlap another's. Small ones, too, beside another one to rewrite: the two become
+    /// one.
     ///
     /// - Parameter image: a segment's sorted entries; nil where they are not known.
     package func worthRewriting(
@@ -45,8 +46,8 @@ extension Array where Element: CompactionCandidate {
         return whole.indices.filter { isChosen[$0] || joining.contains($0) }.map { whole[$0] }
     }
 
-    /// Where the keys of segments lie, by their first key; without segments whose keys are not known, or
-    /// that are to stay as they are.
+    /// Where the keys of segments lie, by their first key; without segments whose keys are not
+    /// known, or that are to stay as they are.
     private func placesInKeyOrder(_ image: (Element) -> HintImage?) -> [KeyPlace] {
         indices.compactMap { index -> KeyPlace? in
             guard !self[index].isDamaged, let image = image(self[index]), image.count > 0 else {
@@ -56,8 +57,8 @@ extension Array where Element: CompactionCandidate {
         }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
     }
 
-    /// What the background rewrites next. Where too many bytes are dead, segments that are worth it; else,
-    /// or where none is, small ones that have become many.
+    /// What the background rewrites next. Where too many bytes are dead, segments that are worth
+    /// it; else, or where none is, small ones that have become many.
     package func nextRewrite(_ policy: CompactionPolicy, segmentSize: Int) -> [Element] {
         let use = SpaceUse(self)
         let victims =
@@ -68,9 +69,9 @@ extension Array where Element: CompactionCandidate {
         return smallOnes(upTo: Swift.min(largest, segmentSize / 4), segmentSize: segmentSize)
     }
 
-    /// Most gain for the cost first, until so many bytes are freed: what is left loses more live bytes
-    /// while it waits. No more is copied than half a segment, so that the space in flight is bounded;
-    /// but for a larger segment where all are.
+    /// Most gain for the cost first, until so many bytes are freed: what is left loses more live
+    /// bytes while it waits. No more is copied than half a segment, so that the space in flight is
+    /// bounded; but for a larger segment where all are.
     private func victims(freeing wanted: Int, segmentSize: Int) -> [Element] {
         let candidates = filter { $0.isSealed && !$0.isStuck && $0.isWorthRewriting }
             .sorted { $0.gainForCost > $1.gainForCost }
@@ -95,7 +96,8 @@ extension Array where Element: CompactionCandidate {
         }
     }
 
-    /// Small segments are merged when there are eight: each one is a file, and a part of every scan.
+    /// Small segments are merged when there are eight: each one is a file, and a part of every
+    /// scan.
     private func smallOnes(upTo largest: Int, segmentSize: Int) -> [Element] {
         var chosen: [Element] = []
         var room = segmentSize / 2

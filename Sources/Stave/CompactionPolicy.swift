@@ -1,16 +1,16 @@
 internal import StaveDisk
 
-/// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes and
-/// the key for each key.
+/// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes
+/// and the key for each key.
 public struct CompactionPolicy: Sendable {
     /// Compact in the background, without being asked.
     public var isAutomatic = true
-    /// Compaction starts when records take this many times the bytes of the live ones. The nearer to
-    /// `maxAmplification`, the less is copied: overwrites all over the keys cost 0.4 copied bytes for a
-    /// written one at 1.9, and 0.5 at 1.8.
+    /// Compaction starts when records take this many times the bytes of the live ones. The nearer
+    /// to `maxAmplification`, the less is copied: overwrites all over the keys cost 0.4 copied
+    /// bytes for a written one at 1.9, and 0.5 at 1.8.
     public var startAmplification = 1.9
     /// Writers are held up while records take more than this many times the bytes of the live ones,
-    /// and half a segment: the directory stays below it, with a segment in flight.
+    /// a quarter of a segment and `minDeadBytes`: what is in flight then fits into a segment.
     public var maxAmplification = 2.0
     /// Fewer dead bytes than this are not worth a compaction.
     public var minDeadBytes = 4 << 20
@@ -43,7 +43,8 @@ extension Int {
 }
 
 /// What a choice of segments to rewrite looks at. Sizes are bytes. The one rule for the store that
-/// compacts, for the inspector that says what a compaction would do, and for tests that simulate one.
+/// compacts, for the inspector that says what a compaction would do, and for tests that simulate
+/// one.
 package protocol CompactionCandidate {
     /// Known to be durable: only such a segment is rewritten.
     var isSealed: Bool { get }
@@ -86,8 +87,8 @@ extension CompactionCandidate {
 package struct SpaceUse {
     private(set) var liveBytes = 0
     private(set) var tombstoneBytes = 0
-    /// Records that are neither, but for those in segments that nothing rewrites: these would make a
-    /// compaction due for ever.
+    /// Records that are neither, but for those in segments that nothing rewrites: these would make
+    /// a compaction due for ever.
     private(set) var deadBytes = 0
 
     package init(_ segments: [some CompactionCandidate]) {
@@ -111,28 +112,29 @@ package struct SpaceUse {
         max(0, policy.deadBytesToStart(liveBytes: liveBytes) - excessBytes)
     }
 
-    /// Half a segment is for what the writer appends meanwhile, half for what the compaction writes.
+    /// A quarter of a segment is for what is appended while a compaction runs, half for what that
+    /// writes, the rest for space that is reserved and for what is appended between two looks.
     func isOverBound(_ policy: CompactionPolicy, segmentSize: Int) -> Bool {
         let slack = Double(segmentSize / 4)
         return Double(liveBytes) + Double(excessBytes)
             > Double(liveBytes) * policy.maxAmplification + slack + Double(policy.minDeadBytes)
     }
 
-    /// A store's unit of compaction: what one frees, at least, and how many live bytes an active segment
-    /// holds when it is ended early. An eighth of the dead bytes that start one: with larger units,
-    /// those that are mostly dead and those that are not lie in one segment and are rewritten together;
-    /// smaller ones make more files and more waiting for the disk.
+    /// A store's unit of compaction: what one frees, at least, and how many live bytes an active
+    /// segment holds when it is ended early. An eighth of the dead bytes that start one: with
+    /// larger units, those that are mostly dead and those that are not lie in one segment and are
+    /// rewritten together; smaller ones make more files and more waiting for the disk.
     func share(_ policy: CompactionPolicy) -> Int {
         max(policy.deadBytesToStart(liveBytes: liveBytes) / 8, policy.minDeadBytes / 4)
     }
 
     /// Is the active segment to end before it is full?
     ///
-    /// 1. A compaction is due, and the segment is mostly dead records and tombstones: a small store that
-    ///    is overwritten all day would grow to a whole segment of them.
-    /// 2. One is due soon, and the segment has its share of live bytes: else the dead records of a store
-    ///    of few segments would lie where no compaction can free them. Not where it has most live bytes
-    ///    of the store: then (1) comes soon.
+    /// 1. A compaction is due, and the segment is mostly dead records and tombstones: a small store
+    ///    that is overwritten all day would grow to a whole segment of them.
+    /// 2. One is due soon, and the segment has its share of live bytes: else the dead records of a
+    ///    store of few segments would lie where no compaction can free them. Not where it has most
+    ///    live bytes of the store: then (1) comes soon.
     func isWorthEnding(_ active: some CompactionCandidate, _ policy: CompactionPolicy) -> Bool {
         let start = policy.deadBytesToStart(liveBytes: liveBytes)
         let excess = active.deadBytes + active.tombstoneBytes

@@ -29,7 +29,7 @@ struct CompactionChoiceTests {
     }
 
     @Test(
-        "Nothing is rewritten that frees less than a quarter of what it copies, however much is dead"
+        "Nothing is rewritten that frees less than a quarter of what it copies"
     )
     func quarter() {
         var active = Sizes(live: 10 << 20, dead: 90 << 20)

@@ -2,9 +2,9 @@ import StaveDisk
 
 @testable import Stave
 
-/// A store of which only the sizes are real: it appends to segments, and rewrites them as the store's own
-/// policy says, so that minutes of a store's work take milliseconds. No time passes: a compaction takes as
-/// long as the writer needs for so many bytes.
+/// A store of which only the sizes are real: it appends to segments, and rewrites them as the
+/// store's own policy says, so that minutes of a store's work take milliseconds. No time passes: a
+/// compaction takes as long as the writer needs for so many bytes.
 struct CompactionModel {
     /// A segment, with the keys of its records in their order.
     final class Segment: CompactionCandidate {

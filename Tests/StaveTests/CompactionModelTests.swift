@@ -8,8 +8,8 @@ import Testing
 private enum Workload: String, CaseIterable {
     case uniform, inTurn, zipf, tenth, hundredth, mixedSizes, growing, deleting, churning, queue
 
-    /// The most records that may be copied for one that is written. Before the rules of today it was 8.6 for
-    /// `uniform`. A tombstone is a quarter of what it frees, so `deleting` costs more.
+    /// The most records that may be copied for one that is written. Before the rules of today it
+    /// was 8.6 for `uniform`. A tombstone is a quarter of what it frees, so `deleting` costs more.
     var mostCopies: Double {
         switch self {
         case .uniform: 0.5
@@ -32,8 +32,8 @@ private struct Case: CustomTestStringConvertible {
 
     var testDescription: String { "\(workload), \(keys) keys, slowness \(slowness)" }
 
-    /// At a hundred writes a second a compaction ends before the next write; at full speed the writer
-    /// writes as fast as a compaction, or four times as fast.
+    /// At a hundred writes a second a compaction ends before the next write; at full speed the
+    /// writer writes as fast as a compaction, or four times as fast.
     static let all = Workload.allCases.flatMap { workload in
         [10_000, 30_000, 100_000, 1_000_000, 10_000_000].flatMap { keys in
             [0.0, 1.0].map { Case(workload: workload, keys: keys, slowness: $0) }
