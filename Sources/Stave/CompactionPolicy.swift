@@ -10,7 +10,7 @@ public struct CompactionPolicy: Sendable {
     /// bytes for a written one at 1.9, and 0.5 at 1.8.
     public var startAmplification = 1.9
     /// Writers are held up while records take more than this many times the bytes of the live ones,
-    /// a quarter of a segment and `minDeadBytes`: what is in flight then fits into a segment.
+    /// and a part of a segment: with what is in flight, the directory stays below it and a segment.
     public var maxAmplification = 2.0
     /// Fewer dead bytes than this are not worth a compaction.
     public var minDeadBytes = 4 << 20
@@ -112,10 +112,14 @@ package struct SpaceUse {
         max(0, policy.deadBytesToStart(liveBytes: liveBytes) - excessBytes)
     }
 
-    /// A quarter of a segment is for what is appended while a compaction runs, half for what that
-    /// writes, the rest for space that is reserved and for what is appended between two looks.
-    func isOverBound(_ policy: CompactionPolicy, segmentSize: Int) -> Bool {
-        let slack = Double(segmentSize / 4)
+    /// Of the segment above the bound, what a compaction copies is left free, and some for space
+    /// that is reserved and for what is appended between two looks.
+    ///
+    /// - Parameter inFlight: what the compaction that runs copies, at most. The next one copies
+    ///   half a segment, or little more where every segment has more live bytes.
+    func isOverBound(_ policy: CompactionPolicy, segmentSize: Int, inFlight: Int) -> Bool {
+        let copied = max(inFlight, min(liveBytes + tombstoneBytes, segmentSize / 8 * 5))
+        let slack = Double(segmentSize - copied - min(32 << 20, segmentSize / 4))
         return Double(liveBytes) + Double(excessBytes)
             > Double(liveBytes) * policy.maxAmplification + slack + Double(policy.minDeadBytes)
     }
@@ -137,9 +141,12 @@ package struct SpaceUse {
     ///    live bytes of the store: then (1) comes soon.
     func isWorthEnding(_ active: some CompactionCandidate, _ policy: CompactionPolicy) -> Bool {
         let start = policy.deadBytesToStart(liveBytes: liveBytes)
-        let excess = active.deadBytes + active.tombstoneBytes
-        if isDue(policy), excess >= policy.minDeadBytes, excess >= active.liveBytes { return true }
-        return excessBytes >= start / 2 && active.copiedBytes >= share(policy)
-            && active.copiedBytes <= (liveBytes + tombstoneBytes) / 2
+        if isDue(policy), active.deadBytes >= policy.minDeadBytes,
+            active.deadBytes + active.tombstoneBytes >= active.liveBytes
+        {
+            return true
+        }
+        return excessBytes >= start / 2 && active.liveBytes >= share(policy)
+            && active.liveBytes <= liveBytes / 2
     }
 }

@@ -52,18 +52,15 @@ extension Store {
     /// Holds a writer up while the directory is above its bound and a compaction can do something
     /// about it.
     private func waitForSpace() {
-        let policy = options.compaction
-        guard policy.isAutomatic else { return }
+        guard options.compaction.isAutomatic else { return }
         var patience = 12_000
         while patience > 0, !isClosing, !gate.isHeld {
-            let (use, hasFailed) = withWriterLock {
-                (spaceUse(), writer.compactionFailure != nil || writer.failure != nil)
+            let (isFull, hasFailed) = withWriterLock {
+                (isOverBound, writer.compactionFailure != nil || writer.failure != nil)
             }
             let isHopeless =
                 revisionWithoutVictims.load(ordering: .acquiring) == manifest.current.revision
-            guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed,
-                !isHopeless
-            else { return }
+            guard isFull, !hasFailed, !isHopeless else { return }
             compactor.wake()
             gate.waitForChange()
             patience -= 1
@@ -132,7 +129,10 @@ extension Store {
                 if let report { options.onEvent?(.compacted(report)) }
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
-                if case .cancelled = error { return }
+                switch error {
+                case .cancelled, .closed: return
+                default: break
+                }
                 withWriterLock { writer.compactionFailure = (error, now) }
                 gate.signal()
                 options.onEvent?(.compactionFailed(error))
@@ -144,8 +144,7 @@ extension Store {
     /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that are
     /// sealed later may change that.
     private func letWritersGo() {
-        let use = withWriterLock { spaceUse() }
-        if use.isOverBound(options.compaction, segmentSize: options.segmentSize) {
+        if withWriterLock({ isOverBound }) {
             revisionWithoutVictims.store(manifest.current.revision, ordering: .releasing)
             gate.signal()
         }
@@ -166,6 +165,8 @@ extension Store {
         if isDue, inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
+        withWriterLock { writer.bytesInFlight = inputs.reduce(0) { $0 + $1.copiedBytes } }
+        defer { withWriterLock { writer.bytesInFlight = 0 } }
         return try run(
             Compaction(of: inputs, others: others, in: self), ticket: ticket,
             bytesPerSecond: options.compaction.bytesPerSecond, bytesBefore: bytesOnDisk())
@@ -184,23 +185,6 @@ extension Store {
         try sealFull()
     }
 
-    /// Under the writer lock, as the next two.
-    private func isActiveWorthEnding(_ use: SpaceUse) -> Bool {
-        guard let active = writer.appender?.segment else { return false }
-        return use.isWorthEnding(active, options.compaction)
-    }
-
-    private func isCompactorNeeded() -> Bool {
-        guard options.compaction.isAutomatic else { return false }
-        let use = spaceUse()
-        return use.isDue(options.compaction) || isActiveWorthEnding(use)
-    }
-
-    /// Whether a compaction in the background would find something to do among `segments`.
-    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
-        !nextRewrite(segments).isEmpty || isActiveWorthEnding(SpaceUse(segments))
-    }
-
     /// A segment that is worth rewriting because nothing needs its tombstones any more.
     private func segmentWithIdleTombstones(
         _ sealed: [Segment]
@@ -216,6 +200,28 @@ extension Store {
         return []
     }
 
-    /// Under the writer lock.
+    // Under the writer lock:
+
+    private func isActiveWorthEnding(_ use: SpaceUse) -> Bool {
+        guard let active = writer.appender?.segment else { return false }
+        return use.isWorthEnding(active, options.compaction)
+    }
+
+    private var isOverBound: Bool {
+        spaceUse().isOverBound(
+            options.compaction, segmentSize: options.segmentSize, inFlight: writer.bytesInFlight)
+    }
+
+    private func isCompactorNeeded() -> Bool {
+        guard options.compaction.isAutomatic else { return false }
+        let use = spaceUse()
+        return use.isDue(options.compaction) || isActiveWorthEnding(use)
+    }
+
+    /// Whether a compaction in the background would find something to do among `segments`.
+    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
+        !nextRewrite(segments).isEmpty || isActiveWorthEnding(SpaceUse(segments))
+    }
+
     func spaceUse() -> SpaceUse { SpaceUse(table.visibleSegments) }
 }

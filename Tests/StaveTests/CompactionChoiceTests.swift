@@ -110,7 +110,9 @@ struct CompactionChoiceTests {
                 let use = SpaceUse(chosen)
                 #expect(use.isDue(policy) == (use.deadBytesLeft(policy) == 0))
                 #expect(chosen.nextRewrite(policy, segmentSize: segmentSize).count <= chosen.count)
-                _ = use.isOverBound(policy, segmentSize: segmentSize)
+                for flight in [0, 1 << 30] {
+                    _ = use.isOverBound(policy, segmentSize: segmentSize, inFlight: flight)
+                }
                 for segment in chosen { _ = use.isWorthEnding(segment, policy) }
             }
             for copied in [0, 1, 256 << 10, .max] {

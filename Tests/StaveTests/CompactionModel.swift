@@ -33,6 +33,7 @@ struct CompactionModel {
     private struct Running {
         var inputs: [Segment]
         var copies: [(key: Int32, length: Int)]
+        var inFlight: Int
         var bytesLeft: Double
     }
 
@@ -145,7 +146,8 @@ struct CompactionModel {
         for attempt in 0... {
             if running == nil, !begun() { return }
             note()
-            let isHeldUp = SpaceUse(segments).isOverBound(policy, segmentSize: segmentSize)
+            let isHeldUp = SpaceUse(segments).isOverBound(
+                policy, segmentSize: segmentSize, inFlight: running!.inFlight)
             guard isHeldUp || running!.bytesLeft <= 0 else { return }
             finish()
             if attempt == 1000 {
@@ -175,7 +177,8 @@ struct CompactionModel {
         copiedBytes += copied
         compactions += 1
         running = Running(
-            inputs: inputs, copies: taken, bytesLeft: Double(read + copied) * slowness)
+            inputs: inputs, copies: taken, inFlight: inputs.reduce(0) { $0 + $1.copiedBytes },
+            bytesLeft: Double(read + copied) * slowness)
         return true
     }
 
