@@ -179,6 +179,8 @@ public final class Store: @unchecked Sendable {
     /// Why the background's last compaction failed, and from when on it may try again, as
     /// `Clock.monotonicNanoseconds` says.
     var compactionFailure: (error: StoreError, nextTry: Int)?
+    /// Bytes that the background's compaction copies, at most; 0 where none runs.
+    var bytesInFlight = 0
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
     /// Bytes appended when a writer last asked for a sync because of their number.

@@ -69,9 +69,13 @@ struct CompactionPolicyTests {
         try StoreFolder.segments(path).reduce(0) { $0 + (store.log.directory.size(of: $1) ?? 0) }
     }
 
-    /// Two versions of 3,000 keys, the older dead, in sealed segments.
+    /// Two versions of 3,000 keys, the older dead: half of each sealed segment, so that a
+    /// compaction has something to free and something to copy.
     private func fill(_ store: Store) throws {
-        for number in 0..<6000 { try store.set(value(number), forKey: key(number % 3000)) }
+        for number in 0..<3000 {
+            try store.set(value(number), forKey: key(number))
+            try store.set(value(number + 3000), forKey: key(number))
+        }
         try store.sealActive()
     }
 
@@ -190,8 +194,8 @@ struct CompactionPolicyTests {
 
     // MARK: Pause, resume, cancel, close
 
-    /// Starts a compaction in a thread that pauses itself before its first step and returns it when it
-    /// is there.
+    /// Starts a compaction in a thread that pauses itself before its first step and returns it when
+    /// it is there.
     private func pausedCompaction(_ store: Store) -> BackgroundThread<StoreError?> {
         let isPaused = Flag()
         let thread = BackgroundThread {

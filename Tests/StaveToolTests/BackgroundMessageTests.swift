@@ -71,7 +71,7 @@ struct BackgroundMessageTests {
         try shell.above("store> echo adefbc", "adefbc")
         shell.type("stats", .enter)
         try shell.anywhere("compaction  1 so far, last ")
-        try shell.anywhere(" ago; next after 4.0 MiB more dead")
+        try shell.anywhere(" ago; next after 5.4 MiB more dead")
         try shell.leave()
     }
 }
