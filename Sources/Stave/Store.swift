@@ -71,13 +71,12 @@ public final class Store: @unchecked Sendable {
     ///
     /// - Throws: `StoreError`, as its first group says; nothing is changed on disk then.
     public init(path: String, options: StoreOptions = StoreOptions()) throws(StoreError) {
+        try options.validate()
         let isWriter = options.access == .readWrite
         let opened = try OpenedDirectory(path: path, options: options)
         let manifest = opened.manifest
         let recovered = opened.recovered
         self.path = path
-        var options = options
-        options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
         self.options = options
         tendingStep = min(1 << 20, options.segmentSize / 8)
         durability = options.durability
