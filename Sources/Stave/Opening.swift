@@ -41,8 +41,7 @@ struct Opening: ~Copyable {
     static func run(
         path: String, options: StoreOptions
     ) throws(StoreError) -> StoreParts {
-        var options = options
-        options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
+        try options.validate()
         return try Opening(path: path, options: options).parts(path)
     }
 

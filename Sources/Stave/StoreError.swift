@@ -12,6 +12,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case newerVersion(file: String, reason: String)
     /// Another process is the writer; its process id where it is known.
     case locked(path: String, holder: Int?)
+    /// `StoreOptions` has a value that means nothing; the option's name, and what it may be.
+    case invalidOption(name: String, reason: String)
     /// The MANIFEST names this segment, and it is not there.
     case missingSegment(file: String)
 
@@ -59,6 +61,7 @@ extension StoreError: CustomStringConvertible {
         case .locked(let path, let holder):
             "\(path) is in use by another process\(holder.map { " (pid \($0))" } ?? "");"
                 + " open it with --read-only to read beside it"
+        case .invalidOption(let name, let reason): "the option \(name) is wrong: \(reason)"
         case .missingSegment(let file):
             "\(file) is missing, but MANIFEST names it; put it back from a backup"
         case .emptyKey: "the empty key cannot be used; a key has 1 to 65,535 bytes"

@@ -5,7 +5,7 @@ internal import Glibc
 /// as well, because versions before took only that.
 ///
 /// The kernel drops both when the process ends, however it ends, so they are never stale, and LOCK is
-/// never removed. It holds the holder's process id for messages; nothing depends on it.
+/// never removed. It says which process holds it for messages; nothing depends on it.
 package struct StoreLock: ~Copyable, Sendable {
     private let file: File
     /// Open for a second time: a lock belongs to what one call of open(2) made.
@@ -90,21 +90,21 @@ package struct StoreLock: ~Copyable, Sendable {
     /// Writes who holds it, for the message that another writer gets. A full disk must not keep a store
     /// from opening, so a failure here is of no consequence.
     package func announce() {
-        let text = Array("\(getpid())\n".utf8)
+        let text = Array("\(ProcessIdentity(of: getpid())?.text ?? "\(getpid())")\n".utf8)
         try? file.truncate(to: 0)
         unsafe try? file.write(text.span.bytes, at: 0)
     }
 
-    /// The process id that the holder wrote, if it can be read and such a process lives. (Until the
-    /// holder has announced itself, an earlier holder's stands there.)
+    /// The process id of the holder, as far as can be known: who wrote LOCK is still there, and is seen by
+    /// this process under that number. nil where LOCK says another one (until the holder has announced
+    /// itself, an earlier holder stands there), or too little: versions before wrote a number only.
     package static func holder(in directory: borrowing Directory) -> Int? {
         guard let file = try? directory.open(FileName.lockName, .read),
-            let bytes = try? file.contents(limit: 64)
+            let bytes = try? file.contents(limit: 100),
+            let written = ProcessIdentity(String(decoding: bytes, as: UTF8.self)),
+            written == ProcessIdentity(of: written.id)
         else { return nil }
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard let id = Int32(text.prefix { $0.isNumber }), kill(id, 0) == 0 || errno == EPERM
-        else { return nil }
-        return Int(id)
+        return Int(written.id)
     }
 
     /// Lets the lock go while the value lives on.
