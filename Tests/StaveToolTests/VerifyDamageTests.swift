@@ -8,11 +8,10 @@ import Testing
 /// `stave verify` against every kind of damage that a file can have. In this process, so that tens of
 /// thousands of damaged stores take seconds; a trap ends the whole run, which nobody overlooks.
 ///
-/// Changed bytes that are no damage, and why:
-/// 1. LOCK: its contents decide nothing (a process id for messages).
-/// 2. The synced mark of a sealed segment: MANIFEST says that all of it is durable; a note.
-/// Of the log above its synced mark, and of the mark, a changed byte is a torn tail: what a crash
-/// may do; but not of the padding of a record that is whole. All other bytes, padding and reserved space too, are noticed as damage.
+/// Changed bytes that are no damage: those of LOCK, whose contents decide nothing (a process id for
+/// messages).
+/// Of the log above its synced mark a changed byte is a torn tail: what a crash may do; but not of
+/// the padding of a record that is whole. All other bytes, marks and padding too, are noticed as damage.
 @Suite("Verifying damaged stores")
 struct VerifyDamageTests {
     private static let store = isExhaustive ? WrittenStore.withCheckpoint : .shared

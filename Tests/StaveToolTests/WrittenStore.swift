@@ -55,7 +55,9 @@ struct WrittenStore: Sendable {
         try store.close()
         store = try Store(path: path, options: options)
         store.writeMissingHints()
-        for number in 0..<5 { try set(number, 5) }
+        for number in 0..<9 { try set(number, 5) }
+        try store.sync()
+        for number in 9..<15 { try set(number, 5) }
         // A killed process: the files as they are now.
         let copy = folder.path("copy")
         try StoreFolder.copy(path, to: copy)

@@ -151,18 +151,24 @@ extension SegmentHeader {
             return mark
         }
         for turn in 0..<markCount {
-            let place = markOffset(turn: turn)
-            let word: UInt64 = segment.load(place)
-            let length = Int(word & 0xffff_ffff) * Format.alignment
-            if length >= byteCount, length <= Format.maxFileLength,
-                word == Self.mark(length, identity: identity)
-            {
+            if let length = markedLength(in: segment, turn: turn, identity: identity) {
                 if length >= mark.length ?? 0 { (mark.length, mark.turn) = (length, turn) }
             } else {
+                let place = markOffset(turn: turn)
                 mark.damaged = place..<(place + 8)
             }
         }
         return mark
+    }
+
+    /// What one of the two marks of version 2 says; nil where it does not check out.
+    package static func markedLength(in segment: RawSpan, turn: Int, identity: UInt64) -> Int? {
+        let word: UInt64 = segment.load(markOffset(turn: turn))
+        let length = Int(word & 0xffff_ffff) * Format.alignment
+        guard length >= byteCount, length <= Format.maxFileLength,
+            word == mark(length, identity: identity)
+        else { return nil }
+        return length
     }
 
     private static func oneMark(in segment: RawSpan, identity: UInt64) -> Int? {

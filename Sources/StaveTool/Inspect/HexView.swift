@@ -44,7 +44,7 @@ struct HexView {
 
     private mutating func printHeader(_ bytes: RawSpan) {
         let header = segment.header
-        isDamaged = header == nil
+        isDamaged = header == nil || segment.marks.damaged != nil || segment.mark == nil
         let fields: [(String, Range<Int>, String)] = [
             ("magic", 0..<8, "STAVESEG"), ("version", 8..<12, ""), ("flags", 12..<16, ""),
             ("identity", 16..<24, header.map { hex($0.identity) } ?? "?"),
@@ -55,9 +55,7 @@ struct HexView {
             ),
             ("capacity", 48..<56, header.map { "\($0.capacity)" } ?? "?"),
             ("checksum", 56..<64, header == nil ? "BAD" : "ok"),
-            ("synced mark", 64..<72, segment.mark.map { "\($0)" } ?? "?"),
-            ("mark checksum", 72..<80, segment.mark == nil ? "BAD" : "ok"),
-        ]
+        ] + marks(bytes)
         let all = fields.map { Field(range: $0.1, name: $0.0, meaning: $0.2) }
         guard json else {
             output.line("\(Quoting.message(segment.name)): segment header, 80 bytes")
@@ -65,6 +63,23 @@ struct HexView {
             return
         }
         output.json(head("segment header", 0, SegmentHeader.byteCount) + [members(all, bytes)])
+    }
+
+    private func marks(_ bytes: RawSpan) -> [(String, Range<Int>, String)] {
+        if (segment.header?.version ?? segment.listed?.format) == 1 {
+            return [
+                ("synced mark", 64..<72, segment.mark.map { "\($0)" } ?? "?"),
+                ("mark checksum", 72..<80, segment.mark == nil ? "BAD" : "ok"),
+            ]
+        }
+        return (0..<2).map { turn in
+            let start = SegmentHeader.markOffset(turn: turn)
+            var length: Int?
+            if let identity = segment.identity, bytes.byteCount >= SegmentHeader.byteCount {
+                length = SegmentHeader.markedLength(in: bytes, turn: turn, identity: identity)
+            }
+            return ("synced mark \(turn)", start..<(start + 8), length.map { "\($0)" } ?? "BAD")
+        }
     }
 
     // MARK: A record

@@ -5,7 +5,9 @@ struct KeyHistory {
     struct Version {
         enum Check {
             case ok
-            case badValue(computed: UInt32)
+            case badValue
+            /// The file was cut before the record ends.
+            case cut
             /// The record cannot be read; the hint file says that it was this key's.
             case unreadable
         }
@@ -65,8 +67,8 @@ struct KeyHistory {
         }
         segment.walk(checksValues: false) { item, bytes in
             switch item {
-            case .record(let offset, let header, _):
-                take(header, at: offset, of: segment, in: bytes)
+            case .record(let offset, let header, let value):
+                take(header, at: offset, value, of: segment, in: bytes)
             case .damage(let range, let reason):
                 note(range, reason, in: segment, hinted: hinted, hasHint: hasHint)
             case .torn(let range, let next):
@@ -75,9 +77,6 @@ struct KeyHistory {
             case .reserved: break
             }
             return true
-        }
-        if let missing = segment.missing {
-            note(missing, "the file was cut", in: segment, hinted: hinted, hasHint: hasHint)
         }
     }
 
@@ -104,29 +103,35 @@ struct KeyHistory {
     }
 
     private mutating func take(
-        _ header: RecordHeader, at offset: Int, of segment: SegmentSurvey, in bytes: RawSpan
+        _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck,
+        of segment: SegmentSurvey, in bytes: RawSpan
     ) {
         let start = offset + RecordHeader.byteCount
         guard header.keyLength == key.count, let identity = segment.identity else { return }
         let found = bytes.extracting(start..<(start + key.count))
         guard unsafe found.differing(from: key.span.bytes) == nil else { return }
-        let valueStart = start + key.count
-        let value = bytes.extracting(valueStart..<(valueStart + header.valueLength))
-        let binding = Checksum.binding(identity: identity, offset: offset)
-        let computed = Record.valueChecksum(value, binding: binding)
-        let isWhole = computed == header.valueChecksum
+        let check: Version.Check =
+            switch value == .unread
+                ? SegmentWalk.check(header, in: bytes, at: offset, identity) : value
+            {
+            case .cut: .cut
+            case .bad: .badValue
+            case .good, .unread: .ok
+            }
         versions.append(
             Version(
                 segment: segment, offset: offset, length: header.recordLength,
                 sequence: header.sequence, time: header.time, kind: header.kind ?? .value,
                 valueLength: header.valueLength,
-                check: isWhole ? .ok : .badValue(computed: computed)))
-        if !isWhole {
-            findings.add(
-                Finding(
-                    .damage, segment.name, offset..<(offset + header.recordLength),
-                    "the value of this key does not check out"))
+                check: check))
+        let text: String
+        switch check {
+        case .badValue: text = "the value of this key does not check out"
+        case .cut: text = "the value of this key was cut off with the file"
+        case .ok, .unreadable: return
         }
+        let range = offset..<(offset + header.recordLength)
+        findings.add(Finding(.damage, segment.name, range, text))
     }
 
     // MARK: What became of each

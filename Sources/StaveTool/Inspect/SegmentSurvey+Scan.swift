@@ -50,16 +50,20 @@ extension SegmentSurvey {
         var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
-            case .record(let offset, let header, _):
+            case .record(let offset, let header, let value):
                 records.append(header, at: offset)
                 end = offset + header.recordLength
-                recordBytes += header.recordLength
+                if value == .cut {
+                    note(damage: item.range)
+                } else {
+                    recordBytes += header.recordLength
+                }
                 if end - reported >= 1 << 20 {
                     reported = end
                     progress?(end)
                 }
                 note(time: header.time)
-            case .damage(let range, _): damage.append(range)
+            case .damage(let range, _): note(damage: range)
             case .torn(let range, _): tornBytes += range.count
             case .reserved(let range): reservedBytes = range.count
             }
@@ -119,9 +123,10 @@ extension SegmentSurvey {
             if value != .unread { check(header, at: offset, value, in: bytes) }
         case .damage(let range, let reason):
             // That the file was cut is said of its header.
-            guard judgement == .everything, range.lowerBound < image?.count ?? 0 else { return }
+            let inFile = inFile(range)
+            guard judgement == .everything, !inFile.isEmpty else { return }
             let names = findings.isFull ? "" : keys(of: range)
-            add(.damage, range, names.isEmpty ? reason : reason + "; the hint names " + names)
+            add(.damage, inFile, names.isEmpty ? reason : reason + "; the hint names " + names)
         case .torn(let range, let next):
             if judgement == .everything { add(.torn, range, Self.tornText(next)) }
         case .reserved: break
@@ -171,7 +176,7 @@ extension SegmentSurvey {
         let key = bytes.array(keyStart..<(keyStart + header.keyLength))
         if case .cut = value {
             let text = "value of \(Printable.quoted(key, limit: 64)) was cut off with the file"
-            return add(.damage, range, text)
+            return add(.damage, inFile(range), text)
         }
         if case .bad(let computed) = value {
             add(
@@ -255,6 +260,15 @@ extension SegmentSurvey {
 }
 
 extension SegmentSurvey {
+    /// The part of `range` that a file that was cut still has.
+    func inFile(_ range: Range<Int>) -> Range<Int> { range.clamped(to: 0..<(image?.count ?? 0)) }
+
+    /// Notes an unreadable stretch, as far as the file has it.
+    func note(damage range: Range<Int>) {
+        let inFile = inFile(range)
+        if !inFile.isEmpty { damage.append(inFile) }
+    }
+
     /// Nothing of it is unreadable, nothing cut off.
     private var isWhole: Bool { damage.isEmpty && missing == nil }
 

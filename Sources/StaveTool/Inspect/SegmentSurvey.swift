@@ -133,10 +133,13 @@ final class SegmentSurvey {
                 }
             } catch {
                 let field = error.isNewerVersion ? nil : damagedField(bytes)
-                add(
-                    error.isNewerVersion ? .unreadable : .damage,
-                    field?.range ?? error.offset..<max(error.offset, min(image.count, 64)),
-                    error.reason + (field.map { "; \($0.text)" } ?? ""))
+                // Of a file that ends in its header it is said that it was cut.
+                if listed == nil || image.count >= SegmentHeader.byteCount {
+                    add(
+                        error.isNewerVersion ? .unreadable : .damage,
+                        field?.range ?? error.offset..<max(error.offset, min(image.count, 64)),
+                        error.reason + (field.map { "; \($0.text)" } ?? ""))
+                }
                 guard !error.isNewerVersion else { return }
                 identity = listed?.identity ?? Self.rawIdentity(bytes)
                 guard let identity else { return }
@@ -196,10 +199,12 @@ final class SegmentSurvey {
                     .note, seal.length..<image.fileSize,
                     "bytes behind the end of a sealed segment")
             }
-        } else if image.fileSize < durableEnd, !image.hasGrown {
+        } else if image.fileSize < durableEnd, !image.hasGrown,
+            listed != nil || image.count >= SegmentHeader.byteCount
+        {
             add(
                 .damage, image.fileSize..<durableEnd,
-                "cut: the file has \(image.fileSize) bytes, \(durableEnd) were synced")
+                "cut: the file has \(image.fileSize) bytes of \(durableEnd)")
         }
         if identity != nil, image.count >= SegmentHeader.byteCount { checkMarks() }
     }
@@ -210,7 +215,9 @@ final class SegmentSurvey {
             let isOld = (header?.version ?? listed?.format) == 1
             add(
                 !isOld ? .damage : isSealed ? .note : .torn, 64..<80,
-                "synced mark does not check out: nothing counts as synced")
+                (isOld ? "synced mark does not" : "neither synced mark does") + " check out: "
+                    + (isSealed ? "MANIFEST says what is" : "nothing tells how much is")
+                    + " durable")
         } else if let damaged = marks.damaged {
             add(.damage, damaged, "a synced mark does not check out; the other one is used")
         }
@@ -241,11 +248,17 @@ final class SegmentSurvey {
 
     /// The walk's next item. What looks torn may be a record that a running writer has not finished: it is
     /// looked at again a moment later, for as long as it changes. And where the file is longer by now than
-    /// what was mapped, the last record may end behind that: it is neither torn nor damaged then.
+    /// what was mapped, the last record may end behind that: it is neither torn nor damaged then, although
+    /// the synced mark may lie behind it, too.
     private func next(
         _ walk: inout SegmentWalk, _ bytes: RawSpan, _ image: FileImage
     ) -> SegmentWalk.Item? {
         var item = walk.next(in: bytes)
+        if case .damage(let range, _) = item, rule != .sealed, range.upperBound >= bytes.byteCount,
+            image.hasGrown
+        {
+            return .reserved(range.lowerBound..<bytes.byteCount)
+        }
         while image.isMapped, rule != .sealed, case .torn(let tail, _) = item {
             if image.hasGrown { return .reserved(tail.lowerBound..<bytes.byteCount) }
             usleep(1000)

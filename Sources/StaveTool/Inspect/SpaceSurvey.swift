@@ -58,7 +58,7 @@ final class SpaceSurvey {
         if prefixes.overflowed {
             for space in segments {
                 space.survey.walk(checksValues: false) { item, bytes in
-                    if case .record(let offset, let header, _) = item {
+                    if case .record(let offset, let header, let value) = item, value != .cut {
                         prefixes.countChosen(bytes, keyAt: offset, header)
                     }
                     return true
@@ -76,6 +76,9 @@ final class SpaceSurvey {
         let end = survey.isScanned && !survey.isSealed ? survey.end : .max
         survey.walk(checksValues: false) { item, bytes in
             switch item {
+            case .record(_, _, value: .cut):
+                space.add(.damaged, survey.inFile(item.range))
+                if !survey.isScanned { survey.note(damage: item.range) }
             case .record(let offset, let header, _):
                 if offset >= end {
                     space.add(.reserved, item.range)
@@ -84,8 +87,8 @@ final class SpaceSurvey {
                     prefixes.count(bytes, keyAt: offset, header)
                 }
             case .damage(let range, _):
-                space.add(.damaged, range)
-                if !survey.isScanned { survey.damage.append(range) }
+                space.add(.damaged, survey.inFile(range))
+                if !survey.isScanned { survey.note(damage: range) }
             case .torn(let range, _): space.add(.torn, range)
             case .reserved(let range): space.add(.reserved, range)
             }

@@ -85,6 +85,7 @@ extension KeyHistory {
         switch version.check {
         case .ok: "ok"
         case .badValue: "BAD value"
+        case .cut: "BAD cut off"
         case .unreadable: "BAD record"
         }
     }

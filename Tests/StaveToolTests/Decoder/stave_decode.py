@@ -233,7 +233,7 @@ def header(data, at, identity, durable=0):
     if (xxh3(data[at + 4:at + 28 + klen]) ^ bound) & M32 != h:
         return None
     value = data[at + 28 + klen:at + 28 + klen + vlen]
-    return {"offset": at, "length": length, "sequence": sequence, "time": when, "kind": kind,
+    return {"valueLength": vlen, "offset": at, "length": length, "sequence": sequence, "time": when, "kind": kind,
             "flags": flags, "key": data[at + 28:at + 28 + klen], "value": value,
             "good": len(value) == vlen and (xxh3(value) ^ bound) & M32 == v}
 
@@ -355,7 +355,6 @@ def decode(folder):
         line["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(line["time"]))
         line["checksum"] = "ok" if line.pop("good") else "BAD"
         line["keyLength"] = len(key)
-        line["valueLength"] = len(value)
         line.update(text("key", key))
         if kind == 1:
             line.update(text("value", value))
