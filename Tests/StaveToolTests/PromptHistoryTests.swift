@@ -81,6 +81,25 @@ struct PromptHistoryTests {
         try shell.leave()
     }
 
+    @Test("A history that the user may not write to is left alone", arguments: [true, false])
+    func notWritable(isWritable: Bool) throws {
+        try scratch.write("# stave history 1\necho old\n", to: "mine")
+        let path = scratch.path + "/mine"
+        unsafe chmod(path, isWritable ? 0o600 : 0o444)
+        let other = try OtherUser(scratch)
+        let terminal = try Terminal(
+            other.command + [other.stave, scratch.path + "/own"],
+            environment: scratch.environment(["STAVE_HISTORY": path]), columns: 200)
+        try terminal.expect("own> ")
+        terminal.type("echo new\r")
+        try terminal.expect("\nnew\r\n")
+        terminal.type("quit\r")
+        #expect(terminal.waitForExit() == 0)
+        #expect(
+            saved(path) == "# stave history 1\necho old\n" + (isWritable ? "echo new\nquit\n" : ""))
+        #expect(mode(path) == (isWritable ? 0o600 : 0o444))
+    }
+
     @Test("Repetitions and lines that begin with a space are left out")
     func leftOut() throws {
         let shell = try scratch.shell()
