@@ -61,6 +61,9 @@ enum Dispatch {
         do {
             var command = try type.parseAsRoot(arguments)
             try command.run()
+        } catch let status as ExitCode {
+            // The command has said all there is to say.
+            Glibc.exit(status.rawValue)
         } catch {
             let code = type.exitCode(for: error)
             // --help and --version are no errors.
