@@ -20,8 +20,8 @@ int stave_open_at(int directory, const char *name, int flags, mode_t mode) {
   return openat(directory, name, flags, mode);
 }
 
-int stave_fallocate(int fd, int64_t offset, int64_t length) {
-  return fallocate(fd, 0, offset, length);
+int stave_fallocate(int fd, int keeps_size, int64_t offset, int64_t length) {
+  return fallocate(fd, keeps_size ? FALLOC_FL_KEEP_SIZE : 0, offset, length);
 }
 
 int stave_copies_on_write(int fd) {

@@ -58,6 +58,8 @@ final class Compaction {
     /// Of each input, its first byte and its slot: no reference is counted for each record.
     private var places: [(start: RecordPointer, slot: Int)] = []
     private var otherImages: [HintImage] = []
+    /// Of what was written since the others' were taken, as far as that was needed.
+    private var newerImages: [HintImage] = []
     /// Not all records of the others could be read: any of them may hold any key.
     private var isUncertain = false
     private var merge: SortedMerge?
@@ -287,8 +289,45 @@ final class Compaction {
     private var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
 
     private func isKept(_ coming: Coming) throws(StoreError) -> Bool {
-        coming.entry.kind == .value
-            ? try isLive(coming) : isNeeded(tombstone: coming.entry)
+        guard coming.entry.kind == .value else { return isNeeded(tombstone: coming.entry) }
+        if try isLive(coming) { return true }
+        try requireNewer(coming)
+        return false
+    }
+
+    /// Throws unless there is a newer record of a key whose value is to be dropped: where keydir and
+    /// segments disagree, nothing may be dropped on the word of one of them.
+    private func requireNewer(_ coming: Coming) throws(StoreError) {
+        if isUncertain { return }
+        let entry = coming.entry
+        let named = unsafe try store.sequenceInKeydir(entry.key.bytes, hash: coming.hash)
+        if let named {
+            if named >= entry.sequence { return }
+        } else {
+            // It was deleted, in one of the others or in what was written meanwhile.
+            if hasNewer(than: entry) { return }
+        }
+        throw inputs[coming.source].damaged(
+            at: entry.offset, length: entry.recordLength,
+            "the keydir does not know this record, and no newer one is there; nothing was compacted:"
+                + " remove keydir.checkpoint and open the store again")
+    }
+
+    private func hasNewer(than entry: HintEntry) -> Bool {
+        func isNewer(_ image: HintImage) -> Bool {
+            unsafe image.entry(for: entry.key)?.sequence ?? 0 > entry.sequence
+        }
+        if otherImages.contains(where: isNewer) || newerImages.contains(where: isNewer) {
+            return true
+        }
+        let known = Set((inputs + others).map(\.number))
+        let rest = store.withWriterLock {
+            store.table.visibleSegments.filter { !known.contains($0.number) }
+                .map { (segment: $0, end: $0.end) }
+        }
+        let runs = rest.flatMap { store.log.sortedRuns(of: $0.segment, upTo: $0.end) }
+        newerImages = runs.map(\.image)
+        return runs.contains { !$0.unreadable.isEmpty } || newerImages.contains(where: isNewer)
     }
 
     private func isLive(_ coming: Coming) throws(StoreError) -> Bool {
@@ -444,32 +483,24 @@ extension Segment {
 
     /// Checks the records from `start` on, at least up to `limit` or the end. Sealed segments only.
     func verify(from start: Int, upTo limit: Int) -> Verification {
-        let size = min(end, fileSize)
         // SAFETY: the file has this many bytes, and they are mapped.
-        let bytes = unsafe bytes(upTo: size)
-        var offset = start
-        while offset < min(size, limit) {
-            switch unsafe SegmentScan.step(in: bytes.bytes, at: offset, identity: identity) {
-            case .record(let header):
-                let isWhole = unsafe Record.valueChecksOut(
-                    header, in: bytes.bytes, at: offset, identity: identity)
-                guard isWhole, !header.needsNewerVersion else {
-                    return .damaged(
-                        damaged(
-                            at: offset, length: header.recordLength, "the value's checksum is wrong"
-                        ))
-                }
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                return .damaged(damaged(at: offset, length: until - offset, "no whole record here"))
-            case .zeros, .end:
+        let bytes = unsafe bytes(upTo: end).bytes
+        var walk = SegmentWalk(
+            identity: identity, rule: .sealed, durableEnd: end, checksValues: true)
+        walk.resume(at: start)
+        while walk.offset < min(end, limit) {
+            let offset = walk.offset
+            switch walk.next(in: bytes) {
+            case .record(_, let header, value: .good) where !header.needsNewerVersion: continue
+            case .record(_, let header, _):
                 return .damaged(
-                    damaged(at: offset, length: size - offset, "zeros instead of records"))
+                    damaged(
+                        at: offset, length: header.recordLength, "the value's checksum is wrong"))
+            case .damage(let range, let reason):
+                return .damaged(damaged(at: offset, length: range.count, reason))
+            case .torn, .reserved, nil: return .whole(upTo: walk.offset)
             }
         }
-        guard size == end || offset < size else {
-            return .damaged(damaged(at: size, length: end - size, "the file was cut"))
-        }
-        return .whole(upTo: offset)
+        return .whole(upTo: walk.offset)
     }
 }

@@ -157,7 +157,7 @@ extension Store {
             }
             if isResting { return }
             do throws(StoreError) {
-                let report = try compactOnce()
+                let report = try freeingSpace { () throws(StoreError) in try compactOnce() }
                 if let report { options.onEvent?(.compacted(report)) }
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {

@@ -12,6 +12,16 @@ extension Store {
     public func compact(
         progress: ((Double) -> Void)? = nil
     ) throws(StoreError) -> CompactionReport {
+        let report = try freeingSpace { () throws(StoreError) in
+            try compactAll(progress: progress)
+        }
+        storeLock?.keepReserve()
+        return report
+    }
+
+    private func compactAll(
+        progress: ((Double) -> Void)?
+    ) throws(StoreError) -> CompactionReport {
         try requireOpen()
         let ticket = gate.ticket
         let bytesBefore = bytesOnDisk()
@@ -28,6 +38,18 @@ extension Store {
         return try run(
             Compaction(of: inputs, others: others, in: self, makesSequence: true), ticket: ticket,
             bytesPerSecond: 0, bytesBefore: bytesBefore, progress: progress)
+    }
+
+    /// Runs what frees space; on a full disk once more with the space that is kept for it.
+    func freeingSpace<Result>(
+        _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            guard case .noSpace = error, storeLock?.releaseReserve() == true else { throw error }
+        }
+        return try body()
     }
 
     /// What `compact()` would do now, without doing it. Its figures are exact if nothing is written

@@ -194,6 +194,23 @@ extension Store {
         throw .uncertain(file: path, offset: 0)
     }
 
+    /// The number of the record that the keydir names for a key; nil where it names none.
+    func sequenceInKeydir(_ key: RawSpan, hash: UInt64) throws(StoreError) -> UInt64? {
+        let epoch = ReaderEpoch.enter()
+        defer { epoch.leave() }
+        while true {
+            let descriptor = try keydir.descriptor(hash)
+            var search = keydir.search(hash, descriptor: descriptor)
+            while let candidate = unsafe search.next() {
+                let record = table.record(at: unsafe candidate.location)
+                if record.hasKey(key) { return record.header?.sequence }
+                // Its key cannot be told: it may be a newer one of this key.
+                if !record.headerChecksOut() { return .max }
+            }
+            if try keydir.descriptor(hash) == descriptor { return nil }
+        }
+    }
+
     /// Throws where a lost record may be newer than `sequence`.
     func requireCertain(_ sequence: UInt64) throws(StoreError) {
         for uncertainty in uncertainties where sequence < uncertainty.sequence {

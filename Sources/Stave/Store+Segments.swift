@@ -48,6 +48,7 @@ extension Store {
         }
         if let old = writer.appender { writer.full.append(old) }
         writer.appender = appender
+        if writer.mayAbsorb { storeLock?.keepReserve() }
         writer.mayAbsorb = false
         return appender
     }

@@ -115,33 +115,23 @@ final class StoreVerification {
         checkHeader(of: segment, bytes)
         var records = RecordList()
         var isWhole = true
-        var offset = SegmentHeader.byteCount
+        var walk = SegmentWalk(
+            identity: segment.identity, rule: .sealed, durableEnd: source.end, checksValues: true)
         var reported = 0
-        while offset < bytes.byteCount {
-            switch SegmentScan.step(in: bytes, at: offset, identity: segment.identity) {
-            case .record(let header):
+        while let item = walk.next(in: bytes) {
+            switch item {
+            case .record(let offset, let header, let value):
                 records.append(header, at: offset)
-                check(header, at: offset, of: segment, bytes)
-                offset += header.recordLength
-            case .unreadable(let until, _):
-                report.add(segment.path, offset, length: until - offset, "no whole record")
+                check(header, at: offset, value, of: segment, bytes)
+            case .damage(let range, let reason):
+                report.add(segment.path, range.lowerBound, length: range.count, reason)
                 isWhole = false
-                offset = until
-            case .zeros, .end:
-                let rest = bytes.byteCount - offset
-                report.add(segment.path, offset, length: rest, "zeros in place of records")
-                isWhole = false
-                offset = bytes.byteCount
+            case .torn, .reserved: break
             }
-            if offset - reported >= 1 << 20 {
-                reported = offset
-                try pass(offset)
+            if walk.offset - reported >= 1 << 20 {
+                reported = walk.offset
+                try pass(reported)
             }
-        }
-        if bytes.byteCount < source.end {
-            let missing = source.end - bytes.byteCount
-            report.add(segment.path, bytes.byteCount, length: missing, "the file was cut")
-            isWhole = false
         }
         report.recordCount += records.count
         report.checkedBytes += bytes.byteCount
@@ -167,19 +157,22 @@ final class StoreVerification {
     }
 
     private func check(
-        _ header: RecordHeader, at offset: Int, of segment: Segment, _ bytes: RawSpan
+        _ header: RecordHeader, at offset: Int, _ value: SegmentWalk.ValueCheck,
+        of segment: Segment, _ bytes: RawSpan
     ) {
         let end = offset + header.recordLength
-        if !Record.valueChecksOut(header, in: bytes, at: offset, identity: segment.identity) {
+        if value != .good {
             let start = offset + RecordHeader.byteCount
-            // SAFETY: the record lies inside the segment.
+            // SAFETY: the record's key lies inside the segment.
             let key = unsafe bytes.extracting(start..<(start + min(header.keyLength, 64)))
                 .withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+            let what = value == .cut ? "the value was cut off" : "the value's checksum is wrong"
             report.add(
                 segment.path, offset, length: header.recordLength,
-                "the value's checksum is wrong; the key is \(key.debugDescription)")
+                "\(what); the key is \(key.debugDescription)")
         }
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
+        guard end <= bytes.byteCount else { return }
         for position in used..<end where bytes.load(position, as: UInt8.self) != 0 {
             report.add(segment.path, position, length: end - position, "padding is not zero")
             return

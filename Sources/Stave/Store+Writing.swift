@@ -49,7 +49,9 @@ extension Store {
         } catch {
             if case .syncFailed = error { writer.failure = error }
             writerLock.unlock()
-            throw error
+            // On a full disk, once more with the space that is kept for what makes room.
+            guard case .noSpace = error, storeLock?.releaseReserve() == true else { throw error }
+            return try removeValue(forKey: key, deferringSync: deferringSync)
         }
         writerLock.unlock()
         guard let written else { return false }

@@ -115,14 +115,14 @@ struct FullSegmentTests {
     @Test("Two unsealed segments are both taken up")
     func twoUnsealed() throws {
         let store = try Store(path: source, options: .small(1 << 20))
-        try store.set("1", forKey: "ended")
-        store.withWriterLock {
-            store.writer.full.append(store.writer.appender!)
-            store.writer.appender = nil
-        }
         let copy = folder.path("copy")
         // The background does not seal meanwhile.
         try store.sealLock.withLock {
+            try store.set("1", forKey: "ended")
+            store.withWriterLock {
+                store.writer.full.append(store.writer.appender!)
+                store.writer.appender = nil
+            }
             try store.set("2", forKey: "active")
             try StoreFolder.copy(source, to: copy)
         }

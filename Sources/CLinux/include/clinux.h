@@ -10,7 +10,7 @@
 
 int stave_open(const char *path, int flags, mode_t mode);
 int stave_open_at(int directory, const char *name, int flags, mode_t mode);
-int stave_fallocate(int fd, int64_t offset, int64_t length);
+int stave_fallocate(int fd, int keeps_size, int64_t offset, int64_t length);
 /// Not 0 where the file lies on a file system that writes changed pages to new places.
 int stave_copies_on_write(int fd);
 /// Starts writing a range of a file back, without waiting for it (sync_file_range(2)).

@@ -133,11 +133,18 @@ package struct File: ~Copyable, Sendable {
 
     /// Reserves `length` bytes at `offset`, growing the file: later stores there cannot run out of
     /// space. fallocate(2) itself, because posix_fallocate hides that a file system cannot do it.
-    package func reserve(_ length: Int, at offset: Int) throws(FileError) {
+    ///
+    /// - Parameter growing: without it the file's size stays, and the space lies behind its end.
+    package func reserve(
+        _ length: Int, at offset: Int, growing: Bool = true
+    ) throws(FileError) {
         _ = try retrying(.reserve, path) {
-            stave_fallocate(descriptor, Int64(offset), Int64(length))
+            stave_fallocate(descriptor, growing ? 0 : 1, Int64(offset), Int64(length))
         }
     }
+
+    /// Bytes that it takes of the disk, reserved ones too.
+    package func bytesOnDisk() throws(FileError) -> Int { Int(try status().st_blocks) * 512 }
 
     package func truncate(to length: Int) throws(FileError) {
         _ = try retrying(.truncate, path) { ftruncate(descriptor, off_t(length)) }

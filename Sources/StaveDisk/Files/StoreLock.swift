@@ -90,9 +90,33 @@ package struct StoreLock: ~Copyable, Sendable {
     /// Writes who holds it, for the message that another writer gets. A full disk must not keep a store
     /// from opening, so a failure here is of no consequence.
     package func announce() {
-        let text = Array("\(ProcessIdentity(of: getpid())?.text ?? "\(getpid())")\n".utf8)
-        try? file.truncate(to: 0)
+        var text = Array("\(ProcessIdentity(of: getpid())?.text ?? "\(getpid())")".utf8)
+        // Always of one length: cutting the file would give the reserve away.
+        while text.count < Self.textLength { text.append(UInt8(ascii: " ")) }
+        text.append(UInt8(ascii: "\n"))
         unsafe try? file.write(text.span.bytes, at: 0)
+    }
+
+    private static let textLength = 79
+    private static let reserveLength = 64 << 10
+
+    /// Keeps some space of the disk behind LOCK's text, which its size does not show, so that keys can be
+    /// deleted and the store compacted when the disk is full. Where there is none left, nothing is kept.
+    package func keepReserve() {
+        try? file.reserve(Self.reserveLength, at: 0, growing: false)
+    }
+
+    /// Gives the space back.
+    ///
+    /// - Returns: whether there was any.
+    package func releaseReserve() -> Bool {
+        guard let size = try? file.size(), let bytes = try? file.bytesOnDisk(),
+            bytes >= Self.reserveLength / 2
+        else { return false }
+        // Growing first, because some file systems do nothing where the size stays.
+        try? file.truncate(to: max(size, Self.reserveLength) + 4096)
+        try? file.truncate(to: size)
+        return true
     }
 
     /// The process id of the holder, as far as can be known: who wrote LOCK is still there, and is seen by

@@ -115,7 +115,7 @@ extension StaveCommand {
         Signals.install(interactive: false)
         guard let session = openSession(.script, creates: create ?? false, readOnly: readOnly)
         else { return 2 }
-        if !readOnly { printNotices(of: session.store, session) }
+        printNotices(of: session.store, session)
         let reader = ByteReader(descriptor: STDIN_FILENO)
         let status = ScriptRunner(session, reader: reader).run()
         return close(session, status)
