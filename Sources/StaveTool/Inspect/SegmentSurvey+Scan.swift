@@ -67,15 +67,19 @@ extension SegmentSurvey {
             case .torn(let range, _): tornBytes += range.count
             case .reserved(let range): reservedBytes = range.count
             }
+            switch item {
+            case .record, .damage: logEnd = item.range.upperBound
+            case .torn, .reserved: break
+            }
             judge(item, in: bytes, .everything)
             return true
         }
         isScanned = true
         valuesAreChecked = verifies
         recordCount = records.count
-        if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
+        if let seal = listed?.seal, !isSealed, logEnd < seal.length, tornBytes == 0 {
             add(
-                .torn, end..<seal.length,
+                .torn, logEnd..<seal.length,
                 "the log ends here; the segment was full up to \(seal.length)")
         }
         guard let image, let identity else {
@@ -96,7 +100,7 @@ extension SegmentSurvey {
             if let hint, hint.hasSameBytes(as: made) {
                 // The mapped file rather than a copy in memory.
                 index = hint
-            } else if verifies, let hint {
+            } else if verifies, let hint, !isNameless {
                 compare(hint, with: made)
             }
         }
@@ -270,7 +274,7 @@ extension SegmentSurvey {
     }
 
     /// Nothing of it is unreadable, nothing cut off.
-    private var isWhole: Bool { damage.isEmpty && missing == nil }
+    private var isWhole: Bool { damage.isEmpty && missing == nil && !isNameless }
 
     /// Does `offset` lie in an unreadable stretch, or in what was cut off?
     func isDamaged(at offset: Int) -> Bool {

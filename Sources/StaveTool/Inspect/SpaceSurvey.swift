@@ -18,6 +18,7 @@ final class SpaceSurvey {
     private(set) var hintBytes = 0
     private(set) var checkpointBytes = 0
     private(set) var leftoverBytes = 0
+    private(set) var asideBytes = 0
     private(set) var foreignBytes = 0
     /// Of segments that cannot be opened.
     private(set) var unreadBytes = 0
@@ -126,6 +127,7 @@ final class SpaceSurvey {
             if survey.image == nil { unreadBytes += directory.size(of: survey.name) ?? 0 }
         }
         leftoverBytes = store.leftovers.reduce(0) { $0 + $1.size }
+        asideBytes = store.aside.reduce(0) { $0 + $1.size }
         foreignBytes = store.foreign.reduce(0) { $0 + (directory.size(of: $1) ?? 0) }
     }
 
@@ -139,7 +141,8 @@ final class SpaceSurvey {
         SegmentSpace.Kind.allCases.map { ($0.name, bytes($0)) } + [
             ("hint files", hintBytes), ("MANIFEST", manifestBytes), ("LOCK", lockBytes),
             ("keydir.checkpoint", checkpointBytes), ("leftovers", leftoverBytes),
-            ("foreign files", foreignBytes), ("unread segments", unreadBytes),
+            ("set aside", asideBytes), ("foreign files", foreignBytes),
+            ("unread segments", unreadBytes),
         ]
     }
 
