@@ -50,10 +50,10 @@ extension SegmentSurvey {
         var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
-            case .record(let offset, let header, let value):
+            case .record(let offset, let header, _):
                 records.append(header, at: offset)
                 end = offset + header.recordLength
-                if value == .cut {
+                if isCut(item) {
                     note(damage: item.range)
                 } else {
                     recordBytes += header.recordLength
@@ -190,7 +190,9 @@ extension SegmentSurvey {
                     + Printable.hex32(computed))
         }
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
-        if bytes.extracting(used..<range.upperBound).lastNonZero(from: 0) != nil {
+        if bytes.extracting(used..<min(range.upperBound, bytes.byteCount)).lastNonZero(from: 0)
+            != nil
+        {
             add(.damage, used..<range.upperBound, "padding is not zero")
             return
         }
@@ -266,6 +268,9 @@ extension SegmentSurvey {
 extension SegmentSurvey {
     /// The part of `range` that a file that was cut still has.
     func inFile(_ range: Range<Int>) -> Range<Int> { range.clamped(to: 0..<(image?.count ?? 0)) }
+
+    /// Was its end cut off with the file?
+    func isCut(_ item: SegmentWalk.Item) -> Bool { item.range.upperBound > image?.count ?? 0 }
 
     /// Notes an unreadable stretch, as far as the file has it.
     func note(damage range: Range<Int>) {

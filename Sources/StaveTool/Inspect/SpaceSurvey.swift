@@ -59,7 +59,9 @@ final class SpaceSurvey {
         if prefixes.overflowed {
             for space in segments {
                 space.survey.walk(checksValues: false) { item, bytes in
-                    if case .record(let offset, let header, let value) = item, value != .cut {
+                    if case .record(let offset, let header, _) = item,
+                        !space.survey.isCut(item)
+                    {
                         prefixes.countChosen(bytes, keyAt: offset, header)
                     }
                     return true
@@ -77,7 +79,7 @@ final class SpaceSurvey {
         let end = survey.isScanned && !survey.isSealed ? survey.end : .max
         survey.walk(checksValues: false) { item, bytes in
             switch item {
-            case .record(_, _, value: .cut):
+            case .record where survey.isCut(item):
                 space.add(.damaged, survey.inFile(item.range))
                 if !survey.isScanned { survey.note(damage: item.range) }
             case .record(let offset, let header, _):

@@ -281,7 +281,9 @@ struct Repair {
         var problem: StoreError?
         image.withBytes { bytes in
             guard
-                let header = Record.header(in: bytes, at: entry.offset, identity: identity)
+                let header = Record.header(
+                    in: bytes, at: entry.offset, identity: identity,
+                    upTo: max(bytes.byteCount, segment.durableEnd))
             else {
                 problem = .damaged(
                     file: segment.name, offset: entry.offset, length: entry.recordLength,
