@@ -19,9 +19,6 @@ static inline EditLine *stave_el_open(const char *program, FILE *terminal) {
 static inline int stave_el_set_prompt(EditLine *e, stave_prompt_function f) {
   return el_set(e, EL_PROMPT_ESC, f, '\1');
 }
-static inline int stave_el_set_right_prompt(EditLine *e, stave_prompt_function f) {
-  return el_set(e, EL_RPROMPT_ESC, f, '\1');
-}
 static inline int stave_el_set_editor(EditLine *e, const char *mode) {
   return el_set(e, EL_EDITOR, mode);
 }
@@ -50,6 +47,17 @@ static inline int stave_el_bind_alternative(EditLine *e, const char *key, const 
 /// While a line is edited, Ctrl-C, Ctrl-Z and Ctrl-\ arrive as bytes and not as signals.
 static inline int stave_el_take_signal_keys(EditLine *e) {
   return el_set(e, EL_SETTY, "-d", "-isig", NULL);
+}
+/// The size that libedit draws for.
+static inline int stave_el_columns(EditLine *e) {
+  int columns = 0;
+  return el_get(e, EL_GETTC, "co", &columns) == 0 ? columns : 0;
+}
+/// Replaces libedit's picture of the screen; nothing may be drawn before stave_el_refresh.
+static inline int stave_el_set_rows(EditLine *e, int rows) {
+  char text[8];  // as many digits as libedit reads
+  snprintf(text, sizeof text, "%d", rows);
+  return el_set(e, EL_SETTC, "li", text, NULL);
 }
 static inline int stave_el_refresh(EditLine *e) { return el_set(e, EL_REFRESH); }
 static inline int stave_el_set_data(EditLine *e, void *data) {

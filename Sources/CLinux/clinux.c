@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -39,6 +40,17 @@ int stave_copies_on_write(int fd) {
 
 int stave_start_writeback(int fd, int64_t offset, int64_t length) {
   return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+int stave_identify(int descriptor, const char *name, int follows_links,
+                   struct stave_identity *identity) {
+  struct statx found;
+  int flags = (*name ? 0 : AT_EMPTY_PATH) | (follows_links ? 0 : AT_SYMLINK_NOFOLLOW);
+  if (statx(descriptor, name, flags, STATX_INO | STATX_NLINK, &found) != 0) return -1;
+  identity->device = (uint64_t)found.stx_dev_major << 32 | found.stx_dev_minor;
+  identity->inode = found.stx_ino;
+  identity->links = found.stx_nlink;
+  return 0;
 }
 
 int stave_membarrier_register(void) {

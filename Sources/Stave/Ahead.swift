@@ -16,15 +16,16 @@ where Source.Element: Sendable {
 
     /// Runs `body`, which takes elements with `next`; then the thread has ended.
     ///
-    /// - Parameter hasThread: without one, and where none is to be had, elements are taken as they are
-    ///   needed.
+    /// - Parameters:
+    ///   - hasThread: without one, and where none can be had, elements are taken as they are needed.
+    ///   - path: of the store whose source it is.
     /// - Returns: the source, as far as it was read.
     static func reading<Failure: Error>(
-        _ source: sending Source, hasThread: Bool,
+        _ source: sending Source, hasThread: Bool, for path: String,
         _ body: (Ahead) throws(Failure) -> Void
     ) throws(Failure) -> Source {
         let ahead = Ahead(source)
-        if hasThread { ahead.start() }
+        if hasThread { ahead.start(for: path) }
         do throws(Failure) {
             try body(ahead)
         } catch {
@@ -37,9 +38,11 @@ where Source.Element: Sendable {
 
     private init(_ source: sending Source) { self.source = source }
 
-    private func start() {
+    private func start(for path: String) {
         // It is held until `stop` has joined the thread.
-        hasThread = worker.start { [unowned self] in run() }
+        let start = worker.start(for: path) { [unowned self] in run() }
+        guard case .running = start else { return }
+        hasThread = true
         worker.wake()
     }
 

@@ -33,6 +33,9 @@ final class Appender: @unchecked Sendable {
     private var pendingStart = 0
     private let isBuffered: Bool
     private let table: SegmentTable
+    private let name: String
+    /// Guarded by the store's sync lock.
+    private var knownIdentity: FileIdentity?
     /// Everything below is durable. Guarded by the store's sync lock, as the next two.
     private(set) var synced: Int
     /// Records that another process left unsynced, until they are written again.
@@ -53,6 +56,7 @@ final class Appender: @unchecked Sendable {
     ) {
         self.isBuffered = isBuffered
         self.segment = segment
+        name = FileName.segment(segment.number).name
         self.capacity = capacity
         self.table = table
         synced = segment.end
@@ -75,6 +79,7 @@ final class Appender: @unchecked Sendable {
         let end = segment.end
         isBuffered = false
         self.segment = segment
+        name = FileName.segment(segment.number).name
         self.file = file
         capacity = end
         self.table = table
@@ -309,6 +314,21 @@ final class Appender: @unchecked Sendable {
         guard reserved - writtenBack >= Self.writebackStep else { return }
         file.startWriteback(writtenBack..<reserved)
         writtenBack = reserved
+    }
+
+    /// Which file it is, from when that was first asked. Under the sync lock.
+    func identity() throws(FileError) -> FileIdentity {
+        if let known = knownIdentity { return known }
+        let identity = try file.identity()
+        knownIdentity = identity
+        return identity
+    }
+
+    /// Does the segment's name still lead to its file? Also true where that cannot be seen. Under the
+    /// sync lock.
+    func isInPlace(in directory: borrowing Directory) -> Bool {
+        guard let identity = try? identity() else { return true }
+        return directory.holds(identity, as: name, segment.path)
     }
 
     /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is full,

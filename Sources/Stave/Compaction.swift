@@ -343,6 +343,7 @@ final class Compaction {
         do throws(FileError) { try store.log.directory.sync() } catch { throw StoreError(error) }
         try store.syncNow()
         durableEnds = store.durableEnds()
+        for output in outputs { try output.requirePlace() }
         phase = .committing
     }
 
@@ -425,7 +426,7 @@ final class Compaction {
                 store.table.hide(input)
                 store.writer.limbo.retire { [table = store.table] in table.remove(input) }
             }
-            store.writer.limbo.collect()
+            store.writer.limbo.collect(for: store.path)
             store.writer.isSwitching = false
             store.writer.counters.compactionCount += 1
             store.writer.counters.copiedBytes += report.copiedBytes

@@ -10,6 +10,7 @@ final class CompactionOutput {
     private var appender: Appender?
     private var hint: HintFileWriter?
     private var finished: HintImage?
+    private var identity: FileIdentity?
 
     init(_ store: Store, capacity: Int) throws(StoreError) {
         self.store = store
@@ -85,6 +86,7 @@ final class CompactionOutput {
         do throws(FileError) {
             try appender.sync(upTo: segment.end)
             try appender.trim()
+            identity = try appender.identity()
             let image = try hint.finish(
                 identity: segment.identity, segmentLength: segment.end, in: store.log.directory)
             segment.remember(image)
@@ -95,6 +97,15 @@ final class CompactionOutput {
         // Readers are switched here soon.
         segment.mapping.populateForReading(0..<segment.end)
         segment.isSealed = true
+    }
+
+    /// Before MANIFEST names it and the inputs are removed: throws where its file was.
+    func requirePlace() throws(StoreError) {
+        let name = FileName.segment(segment.number).name
+        guard let identity, !store.log.directory.holds(identity, as: name, segment.path) else {
+            return
+        }
+        throw .directoryLost(path: segment.path, reason: "it was removed or replaced")
     }
 
     /// Takes everything back: the compaction failed before its commit.

@@ -1,14 +1,16 @@
-package import StaveDisk
+internal import StaveDisk
 
-/// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes and
-/// the key for each key.
+/// When the background compacts. Sizes are bytes of records; hint files come on top, with 24 bytes
+/// and the key for each key.
 public struct CompactionPolicy: Sendable {
     /// Compact in the background, without being asked.
     public var isAutomatic = true
-    /// Compaction starts when records take this many times the bytes of the live ones.
-    public var startAmplification = 1.5
+    /// Compaction starts when records take this many times the bytes of the live ones. The nearer
+    /// to `maxAmplification`, the less is copied: overwrites all over the keys cost 0.4 copied
+    /// bytes for a written one at 1.9, and 0.5 at 1.8.
+    public var startAmplification = 1.9
     /// Writers are held up while records take more than this many times the bytes of the live ones,
-    /// and half a segment: the directory stays below it, with a segment in flight.
+    /// and a part of a segment: with what is in flight, the directory stays below it and a segment.
     public var maxAmplification = 2.0
     /// Fewer dead bytes than this are not worth a compaction.
     public var minDeadBytes = 4 << 20
@@ -18,45 +20,34 @@ public struct CompactionPolicy: Sendable {
     public init() {}
 }
 
-/// How a store's records are spread, in bytes, at one moment.
-package struct SpaceUse {
-    /// All records.
-    var totalBytes = 0
-    var liveBytes = 0
-    var tombstoneBytes = 0
-
-    var deadBytes: Int { totalBytes - liveBytes - tombstoneBytes }
-
-    package init(_ segments: [some CompactionCandidate]) {
-        for segment in segments {
-            totalBytes += segment.end - SegmentHeader.byteCount
-            liveBytes += segment.liveBytes
-            tombstoneBytes += segment.tombstoneBytes
-        }
-    }
-
-    package func isDue(_ policy: CompactionPolicy) -> Bool { deadBytes >= deadBytesToStart(policy) }
-
-    /// More dead bytes until a compaction starts.
-    package func deadBytesLeft(_ policy: CompactionPolicy) -> Int {
-        Swift.max(0, deadBytesToStart(policy) - deadBytes)
-    }
-
+// No value of the policy may trap: a factor that is no number, or none that a store comes to, means
+// never.
+extension CompactionPolicy {
     /// Dead bytes at which a compaction starts.
-    func deadBytesToStart(_ policy: CompactionPolicy) -> Int {
-        max(policy.minDeadBytes, Int(Double(liveBytes) * (policy.startAmplification - 1)))
+    func deadBytesToStart(liveBytes: Int) -> Int {
+        max(1, minDeadBytes, Int(nearest: Double(liveBytes) * (startAmplification - 1)))
     }
 
-    /// Half a segment is for what the writer appends meanwhile, half for what the compaction writes.
-    func isOverBound(_ policy: CompactionPolicy, segmentSize: Int) -> Bool {
-        let slack = segmentSize / 2 - min(32 << 20, segmentSize / 4) + policy.minDeadBytes
-        return Double(totalBytes) > Double(liveBytes) * policy.maxAmplification + Double(slack)
+    /// How long a compaction takes for so many bytes where its rate is limited: 36 years at most.
+    static func nanoseconds(toCopy count: Int, bytesPerSecond: Int) -> Int {
+        guard bytesPerSecond > 0 else { return 0 }
+        return min(1 << 60, Int(nearest: Double(count) / Double(bytesPerSecond) * 1e9))
+    }
+}
+
+extension Int {
+    /// The integer nearest to `value` that there is; the greatest where it is no number.
+    fileprivate init(nearest value: Double) {
+        self = Int(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
     }
 }
 
 /// What a choice of segments to rewrite looks at. Sizes are bytes. The one rule for the store that
-/// compacts and for the inspector that says what a compaction would do.
+/// compacts, for the inspector that says what a compaction would do, and for tests that simulate
+/// one.
 package protocol CompactionCandidate {
+    /// Known to be durable: only such a segment is rewritten.
+    var isSealed: Bool { get }
     /// Where its records end.
     var end: Int { get }
     /// Values that are the newest record of their key.
@@ -71,98 +62,91 @@ package protocol CompactionCandidate {
 
 extension CompactionCandidate {
     /// Records that are neither live nor a needed tombstone, in bytes.
-    package var deadBytes: Int { end - SegmentHeader.byteCount - liveBytes - tombstoneBytes }
+    package var deadBytes: Int { end - SegmentHeader.byteCount - copiedBytes }
 
-    fileprivate var gainForCost: Double {
-        Double(deadBytes) / Double(liveBytes + tombstoneBytes + 4096)
-    }
-}
+    /// What rewriting it copies, at most: nothing may need a tombstone any more.
+    var copiedBytes: Int { liveBytes + tombstoneBytes }
 
-/// Between which keys those of a segment lie.
-private struct KeyPlace {
-    let index: Int
-    let image: HintImage
-}
+    /// Never in the background.
+    var isStuck: Bool { keepsCutBytes || isDamaged }
 
-extension Array where Element: CompactionCandidate {
-    /// What `compact` rewrites: segments that hold dead records or tombstones, and those that keep the
-    /// store from being one sorted sequence, because their records are not in key order or their keys
-    /// overlap another's. Small ones, too, beside another one to rewrite: the two become one.
+    /// Does rewriting it free at least a quarter of what it copies?
+    var isWorthRewriting: Bool { deadBytes > 0 && deadBytes >= copiedBytes / 4 }
+
+    /// Is it mostly dead, or tombstones that nothing needs? Then it is worth rewriting at any time.
     ///
-    /// - Parameter image: a segment's sorted entries; nil where they are not known.
-    package func worthRewriting(
-        segmentSize: Int, image: (Element) -> HintImage?
-    ) -> [Element] {
-        let whole = filter { !$0.keepsCutBytes }
-        let isSmall = whole.map { $0.end < segmentSize / 2 }
-        var isChosen = whole.map { $0.deadBytes > 0 || $0.tombstoneBytes > 0 }
-        let places = whole.placesInKeyOrder(image)
-        var furthest: KeyPlace?
-        for place in places {
-            if !place.image.isInKeyOrder { isChosen[place.index] = true }
-            if let before = furthest, unsafe compareKeys(place.image.first, before.image.last) <= 0
-            {
-                isChosen[before.index] = true
-                isChosen[place.index] = true
-                if unsafe compareKeys(place.image.last, before.image.last) <= 0 { continue }
-            }
-            furthest = place
-        }
-        func isMergeable(_ index: Int) -> Bool {
-            (isSmall[index] && !whole[index].isDamaged) || isChosen[index]
-        }
-        var joining = Set(whole.indices.filter { isMergeable($0) && isSmall[$0] })
-        if whole.indices.count(where: isMergeable) < 2 { joining = [] }
-        for (position, place) in places.enumerated() {
-            let neighbours = places[
-                Swift.max(0, position - 1)..<Swift.min(position + 2, places.count)]
-            if neighbours.count(where: { isMergeable($0.index) }) < 2 {
-                joining.remove(place.index)
-            }
-        }
-        return whole.indices.filter { isChosen[$0] || joining.contains($0) }.map { whole[$0] }
+    /// - Parameter count: what rewriting it copies.
+    package func isMostlyFreed(copying count: Int) -> Bool {
+        (end - SegmentHeader.byteCount) / 2 >= count
     }
 
-    /// Where the keys of segments lie, by their first key; without segments whose keys are not known, or
-    /// that are to stay as they are.
-    private func placesInKeyOrder(_ image: (Element) -> HintImage?) -> [KeyPlace] {
-        indices.compactMap { index -> KeyPlace? in
-            guard !self[index].isDamaged, let image = image(self[index]), image.count > 0 else {
-                return nil
-            }
-            return KeyPlace(index: index, image: image)
-        }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
-    }
+    var gainForCost: Double { Double(deadBytes) / Double(copiedBytes + 4096) }
+}
 
-    /// The segments to rewrite next: most gain for the cost first, with no more live bytes than half a
-    /// segment, so that the space in flight is bounded. At least one where any holds dead records.
-    package func victims(segmentSize: Int) -> [Element] {
-        let candidates = filter { $0.deadBytes > 0 && !$0.keepsCutBytes && !$0.isDamaged }
-            .sorted { $0.gainForCost > $1.gainForCost }
-        var chosen: [Element] = []
-        var room = segmentSize / 2
-        for segment in candidates {
-            let cost = segment.liveBytes + segment.tombstoneBytes
-            guard chosen.isEmpty || (cost <= room && segment.deadBytes * 8 > segment.end) else {
-                continue
-            }
-            chosen.append(segment)
-            room -= cost
+/// How a store's records are spread, in bytes, at one moment.
+package struct SpaceUse {
+    private(set) var liveBytes = 0
+    private(set) var tombstoneBytes = 0
+    /// Records that are neither, but for those in segments that nothing rewrites: these would make
+    /// a compaction due for ever.
+    private(set) var deadBytes = 0
+
+    package init(_ segments: [some CompactionCandidate]) {
+        for segment in segments {
+            liveBytes += segment.liveBytes
+            if segment.isStuck { continue }
+            tombstoneBytes += segment.tombstoneBytes
+            deadBytes += max(0, segment.deadBytes)
         }
-        return chosen
     }
 
-    /// Small segments that would fit into few: they are merged when there are many.
-    package func smallOnes(segmentSize: Int) -> [Element] {
-        var chosen: [Element] = []
-        var room = segmentSize
-        for segment in self.sorted(by: { $0.end < $1.end })
-        where segment.end < segmentSize / 4 && segment.end <= room && !segment.keepsCutBytes
-            && !segment.isDamaged
+    /// What is not live. Tombstones count: either nothing needs them, or a dead record does.
+    private var excessBytes: Int { deadBytes + tombstoneBytes }
+
+    package func isDue(_ policy: CompactionPolicy) -> Bool {
+        excessBytes >= policy.deadBytesToStart(liveBytes: liveBytes)
+    }
+
+    /// More dead bytes until a compaction starts.
+    package func deadBytesLeft(_ policy: CompactionPolicy) -> Int {
+        max(0, policy.deadBytesToStart(liveBytes: liveBytes) - excessBytes)
+    }
+
+    /// Of the segment above the bound, what a compaction copies is left free, and some for space
+    /// that is reserved and for what is appended between two looks.
+    ///
+    /// - Parameter inFlight: what the compaction that runs copies, at most. The next one copies
+    ///   half a segment, or little more where every segment has more live bytes.
+    func isOverBound(_ policy: CompactionPolicy, segmentSize: Int, inFlight: Int) -> Bool {
+        let copied = max(inFlight, min(liveBytes + tombstoneBytes, segmentSize / 8 * 5))
+        let slack = Double(segmentSize - copied - min(32 << 20, segmentSize / 4))
+        return Double(liveBytes) + Double(excessBytes)
+            > Double(liveBytes) * policy.maxAmplification + slack + Double(policy.minDeadBytes)
+    }
+
+    /// A store's unit of compaction: what one frees, at least, and how many live bytes an active
+    /// segment holds when it is ended early. An eighth of the dead bytes that start one: with
+    /// larger units, those that are mostly dead and those that are not lie in one segment and are
+    /// rewritten together; smaller ones make more files and more waiting for the disk.
+    func share(_ policy: CompactionPolicy) -> Int {
+        max(policy.deadBytesToStart(liveBytes: liveBytes) / 8, policy.minDeadBytes / 4)
+    }
+
+    /// Is the active segment to end before it is full?
+    ///
+    /// 1. A compaction is due, and the segment is mostly dead records and tombstones: a small store
+    ///    that is overwritten all day would grow to a whole segment of them.
+    /// 2. One is due soon, and the segment has its share of live bytes: else the dead records of a
+    ///    store of few segments would lie where no compaction can free them. Not where it has most
+    ///    live bytes of the store: then (1) comes soon.
+    func isWorthEnding(_ active: some CompactionCandidate, _ policy: CompactionPolicy) -> Bool {
+        let start = policy.deadBytesToStart(liveBytes: liveBytes)
+        if isDue(policy), active.deadBytes >= policy.minDeadBytes,
+            active.deadBytes + active.tombstoneBytes >= active.liveBytes
         {
-            chosen.append(segment)
-            room -= segment.end
+            return true
         }
-        return chosen.count >= 8 ? chosen : []
+        return excessBytes >= start / 2 && active.liveBytes >= share(policy)
+            && active.liveBytes <= liveBytes / 2
     }
 }

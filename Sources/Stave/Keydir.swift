@@ -40,14 +40,17 @@ internal import Synchronization
     /// Slots that are not empty, deleted ones included. Writer only.
     let usedSlots: UnsafeMutablePointer<Int32>
     let liveSlots: UnsafeMutablePointer<Int32>
-    private var memory = KeydirMemory()
+    private var memory: KeydirMemory
     private let liveCount = Atomic<Int>(0)
     /// Where the tables of shards come from whose descriptor is still 0.
     let saved: SavedTables?
 
     /// Makes room for `expectedCount` keys.
-    init(expectedCount: Int = 0) throws(StoreError) {
+    ///
+    /// - Parameter path: of the store, for messages.
+    init(expectedCount: Int = 0, for path: String = "the keydir") throws(StoreError) {
         saved = nil
+        memory = KeydirMemory(for: path)
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
         unsafe liveSlots = .allocate(capacity: Self.shardCount)
@@ -63,8 +66,9 @@ internal import Synchronization
     }
 
     /// The keydir as it was saved. A shard's table is read when it is first asked for.
-    init(restoring saved: SavedTables) throws(StoreError) {
+    init(restoring saved: SavedTables, for path: String) throws(StoreError) {
         self.saved = saved
+        memory = KeydirMemory(for: path)
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
         unsafe liveSlots = .allocate(capacity: Self.shardCount)

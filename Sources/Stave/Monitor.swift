@@ -1,4 +1,5 @@
 internal import Glibc
+internal import StaveDisk
 
 /// A lock with a condition: whoever waits inside lets others in, until one of them has changed something.
 @safe final class Monitor: @unchecked Sendable {
@@ -8,7 +9,12 @@ internal import Glibc
 
     init() {
         unsafe changed = .allocate(capacity: 1)
-        unsafe pthread_cond_init(changed, nil)
+        // Deadlines are the monotonic clock's: whoever sets the other one must not hold anybody up.
+        var attributes = pthread_condattr_t()
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(changed, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -44,11 +50,8 @@ internal import Glibc
 
     /// The moment that so many nanoseconds are away.
     static func deadline(in nanoseconds: Int) -> timespec {
-        var deadline = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &deadline)
-        let total = deadline.tv_nsec + nanoseconds
-        deadline.tv_sec += total / 1_000_000_000
-        deadline.tv_nsec = total % 1_000_000_000
-        return deadline
+        let deadline = Clock.monotonicNanoseconds() + nanoseconds
+        return timespec(
+            tv_sec: deadline / 1_000_000_000, tv_nsec: deadline % 1_000_000_000)
     }
 }

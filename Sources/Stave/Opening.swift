@@ -41,8 +41,7 @@ struct Opening: ~Copyable {
     static func run(
         path: String, options: StoreOptions
     ) throws(StoreError) -> StoreParts {
-        var options = options
-        options.segmentSize = min(max(options.segmentSize, 4 << 10), Format.maxSegmentLength)
+        try options.validate()
         return try Opening(path: path, options: options).parts(path)
     }
 
@@ -201,10 +200,11 @@ struct Opening: ~Copyable {
     ) throws(StoreError) -> Keydir {
         let keydir: Keydir
         if let saved = recovered.saved {
-            keydir = try Keydir(restoring: saved)
+            keydir = try Keydir(restoring: saved, for: log.directory.path)
             saved.restoreSegments(recovered.segments, log)
         } else {
-            keydir = try Keydir(expectedCount: recovered.replayedCount)
+            keydir = try Keydir(
+                expectedCount: recovered.replayedCount, for: log.directory.path)
         }
         for segment in recovered.segments where segment.slot < 0 {
             try log.table.add(segment, limit: min(segment.end, segment.fileSize))

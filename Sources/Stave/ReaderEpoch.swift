@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import StaveDisk
 internal import Synchronization
 
 /// Lets readers hold on to memory without a lock, and lets the writer find out when none of them can
@@ -91,7 +92,7 @@ internal import Synchronization
 enum Readers {
     @safe struct Clock: ~Copyable {
         let epoch = Atomic<UInt64>(1)
-        let needsFence = stave_membarrier_register() != 0
+        let needsFence = !MemoryBarrier.register()
     }
 
     nonisolated(unsafe) static let clock: UnsafeMutablePointer<Clock> = {
@@ -109,12 +110,15 @@ enum Readers {
         unsafe clock.pointee.epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     }
 
-    /// Has every reader left that entered before `epoch` began?
-    static func haveLeft(_ epoch: UInt64) -> Bool {
+    /// Has every reader left that entered before `epoch` began? False also where that cannot be known now.
+    ///
+    /// - Parameter path: of the store that asks.
+    static func haveLeft(_ epoch: UInt64, for path: String) -> Bool {
         if unsafe clock.pointee.needsFence {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
-        } else {
-            _ = stave_membarrier()
+        } else if !MemoryBarrier.run(for: path) {
+            // Without the fence a reader that is inside may look as if it were not (rule 4).
+            return false
         }
         return lock.withLock {
             var reader = unsafe first
@@ -138,13 +142,13 @@ struct Limbo {
     }
 
     /// Releases what no reader can hold. Never waits.
-    mutating func collect() {
+    mutating func collect(for path: String) {
         guard let newest = waiting.last?.epoch else { return }
-        if Readers.haveLeft(newest) {
+        if Readers.haveLeft(newest, for: path) {
             for item in waiting { item.release() }
             waiting.removeAll()
         } else {
-            while let first = waiting.first, Readers.haveLeft(first.epoch) {
+            while let first = waiting.first, Readers.haveLeft(first.epoch, for: path) {
                 first.release()
                 waiting.removeFirst()
             }

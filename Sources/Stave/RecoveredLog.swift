@@ -42,6 +42,13 @@ extension Recovery {
         let (segment, size) = (opened.segment, opened.size)
         let known = result.uncertainties.count
         let log = try readLog(of: opened, mark: mark, entry)
+        // The marks were durable before MANIFEST named the segment, so that what took them may have taken
+        // all records as well. (The one of version 1 may be torn.)
+        let hasLostMarks = mark.length == nil && (entry.format > 1 || opened.damage != nil)
+        if hasLostMarks, log.records.count == 0 {
+            let start = min(size, SegmentHeader.byteCount)
+            addUncertainty(in: segment, start..<max(size, SegmentHeader.byteCount), above: .max)
+        }
         segment.end = log.end
         segment.sequences = log.sequences
         segment.keepsCutBytes = log.cutRecords > 0

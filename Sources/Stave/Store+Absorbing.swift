@@ -114,6 +114,6 @@ extension Store {
             table.hide(segment)
             writer.limbo.retire { [table] in table.remove(segment) }
         }
-        if !segments.isEmpty { writer.limbo.collect() }
+        if !segments.isEmpty { writer.limbo.collect(for: path) }
     }
 }

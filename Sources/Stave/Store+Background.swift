@@ -3,18 +3,19 @@ internal import Synchronization
 
 // What happens without being asked. One thread syncs, once a second and after so many bytes, and seals
 // full segments; another one compacts, so that a long compaction holds neither up; a third makes pages
-// ready that a writer comes to next. Each starts when there is first something to do.
+// ready that a writer comes to next. Each starts when there is first something to do. Where no thread can be
+// had, the writer does its work, and tries again when it is needed next.
 
 extension Store {
     /// Called by a writer after each `tendingStep` and each new segment, without locks: wakes whoever has
     /// work now, and holds the writer up where the background cannot keep up.
     ///
-    /// - Throws: only `syncFailed`. The write itself was made, so other errors are not its caller's; the
+    /// - Throws: only what ends writing. The write itself was made, so other errors are not its caller's; the
     ///   background meets them again.
     @inline(never)
     func tend() throws(StoreError) {
-        let (fullCount, use, isSyncDue) = withWriterLock {
-            (writer.full.count, spaceUse(), takeSyncDue())
+        let (fullCount, needsCompactor, isSyncDue) = withWriterLock {
+            (writer.full.count, isCompactorNeeded(), takeSyncDue())
         }
         startPopulator()
         populator.wake()
@@ -22,7 +23,7 @@ extension Store {
             startWorker()
             worker.wake()
         }
-        if options.compaction.isAutomatic, use.isDue(options.compaction) {
+        if needsCompactor {
             startCompactor()
             compactor.wake()
         }
@@ -30,7 +31,7 @@ extension Store {
             do throws(StoreError) {
                 try sealFull()
             } catch {
-                if case .syncFailed = error { throw error }
+                if error.endsWriting { throw error }
             }
         }
         waitForSpace()
@@ -52,18 +53,16 @@ extension Store {
     /// Holds a writer up while the directory is above its bound and a compaction can do something
     /// about it.
     private func waitForSpace() {
-        let policy = options.compaction
-        guard policy.isAutomatic else { return }
+        guard options.compaction.isAutomatic else { return }
         var patience = 12_000
         while patience > 0, !isClosing, !gate.isHeld {
-            let (use, hasFailed) = withWriterLock {
-                (spaceUse(), writer.compactionFailure != nil || writer.failure != nil)
+            let (isFull, hasFailed) = withWriterLock {
+                (isOverBound, writer.compactionFailure != nil || writer.failure != nil)
             }
             let isHopeless =
                 revisionWithoutVictims.load(ordering: .acquiring) == manifest.current.revision
-            guard use.isOverBound(policy, segmentSize: options.segmentSize), !hasFailed,
-                !isHopeless
-            else { return }
+            guard isFull, !hasFailed, !isHopeless else { return }
+            guard startCompactor() else { return compactAsNeeded() }
             compactor.wake()
             gate.waitForChange()
             patience -= 1
@@ -80,19 +79,45 @@ extension Store {
         if let next, !isClosing { next.appender.populate(next.pages) }
     }
 
-    func startWorker() {
-        if worker.isStarted.load(ordering: .relaxed) { return }
-        worker.start(task { $0.syncAndSeal() })
+    /// After a write at `interval`: makes sure that it is durable within a second. Without a thread it
+    /// must be now, as nobody knows when the next call comes.
+    @inline(never)
+    func ensureSync(of sequence: UInt64) throws(StoreError) {
+        if !startWorker() { try makeDurable(sequence) }
     }
 
-    private func startCompactor() {
-        if compactor.isStarted.load(ordering: .relaxed) { return }
-        compactor.start(task { $0.compactAsNeeded() })
+    @discardableResult
+    private func startWorker() -> Bool { start(worker, for: .syncing) { $0.syncAndSeal() } }
+
+    @discardableResult
+    private func startCompactor() -> Bool {
+        start(compactor, for: .compacting) { $0.compactAsNeeded() }
     }
 
     private func startPopulator() {
-        if populator.isStarted.load(ordering: .relaxed) { return }
-        populator.start(task { $0.populateAhead() })
+        _ = start(populator, for: .preparingPages) { $0.populateAhead() }
+    }
+
+    /// - Returns: false where no thread could be had, which is told as an event once.
+    private func start(
+        _ worker: Worker, for work: BackgroundWork, _ body: @escaping @Sendable (Store) -> Void
+    ) -> Bool {
+        if worker.isStarted.load(ordering: .relaxed) { return true }
+        guard case .failed(let error, let isNews) = worker.start(for: path, task(body)) else {
+            return true
+        }
+        if isNews { options.onEvent?(.threadFailed(work, StoreError(error))) }
+        return false
+    }
+
+    /// Why a thread that is needed could not be started.
+    var threadFailure: String? {
+        let workers: [(Worker, BackgroundWork)] = [
+            (worker, .syncing), (compactor, .compacting), (populator, .preparingPages),
+        ]
+        return workers.lazy.compactMap { worker, work in
+            worker.failure.map { work.message(of: StoreError($0)) }
+        }.first
     }
 
     /// What a background thread runs, which `close` ends before the store does. A weak reference would say
@@ -114,17 +139,20 @@ extension Store {
         if durability == .interval { try? syncNow() }
         try? sealFull()
         writeMissingHints()
-        withWriterLock { writer.limbo.collect() }
+        withWriterLock { writer.limbo.collect(for: path) }
     }
+
+    /// Nanoseconds between a compaction that failed and the next one.
+    private static let rest = 60_000_000_000
 
     /// Compacts until nothing is due. An error, a full disk for one, ends it: it is kept for
     /// `statistics`, told as an event, and tried again no sooner than a minute later.
     private func compactAsNeeded() {
         while !isClosing, !gate.isHeld {
-            let now = Clock.seconds()
+            let now = Clock.monotonicNanoseconds()
             let isResting = withWriterLock { () -> Bool in
                 guard let failure = writer.compactionFailure else { return false }
-                if now >= failure.time &+ 60 { writer.compactionFailure = nil }
+                if now >= failure.nextTry { writer.compactionFailure = nil }
                 return writer.compactionFailure != nil
             }
             if isResting { return }
@@ -133,8 +161,11 @@ extension Store {
                 if let report { options.onEvent?(.compacted(report)) }
                 if report?.segmentsBefore ?? 0 == 0 { return letWritersGo() }
             } catch {
-                if case .cancelled = error { return }
-                withWriterLock { writer.compactionFailure = (error, now) }
+                switch error {
+                case .cancelled, .closed: return
+                default: break
+                }
+                withWriterLock { writer.compactionFailure = (error, now + Self.rest) }
                 gate.signal()
                 options.onEvent?(.compactionFailed(error))
                 return
@@ -145,8 +176,7 @@ extension Store {
     /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that are
     /// sealed later may change that.
     private func letWritersGo() {
-        let use = withWriterLock { spaceUse() }
-        if use.isOverBound(options.compaction, segmentSize: options.segmentSize) {
+        if withWriterLock({ isOverBound }) {
             revisionWithoutVictims.store(manifest.current.revision, ordering: .releasing)
             gate.signal()
         }
@@ -155,76 +185,75 @@ extension Store {
     /// One compaction of the most worthwhile segments; nil where nothing is due.
     func compactOnce() throws(StoreError) -> CompactionReport? {
         let ticket = gate.ticket
-        try sealMostlyDeadActive()
+        try endActiveSegmentEarly()
         compactionLock.lock()
         defer { compactionLock.unlock() }
         if isClosing { return nil }
-        var (sealed, inputs) = withWriterLock { () -> ([Segment], [Segment]) in
-            let sealed = table.visibleSegments.filter(\.isSealed)
-            let isDue = spaceUse().isDue(options.compaction)
-            let victims = isDue ? sealed.victims(segmentSize: options.segmentSize) : []
-            let isIdle = victims.isEmpty
-            return (
-                sealed,
-                isIdle ? sealed.smallOnes(segmentSize: options.segmentSize) : victims
-            )
+        var (sealed, inputs, isDue) = withWriterLock {
+            let visible = table.visibleSegments
+            let isDue = SpaceUse(visible).isDue(options.compaction)
+            return (visible.filter(\.isSealed), nextRewrite(visible), isDue)
         }
-        if inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
+        if isDue, inputs.isEmpty { inputs = try segmentWithIdleTombstones(sealed) }
         guard !inputs.isEmpty else { return nil }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
+        withWriterLock { writer.bytesInFlight = inputs.reduce(0) { $0 + $1.copiedBytes } }
+        defer { withWriterLock { writer.bytesInFlight = 0 } }
         return try run(
             Compaction(of: inputs, others: others, in: self), ticket: ticket,
             bytesPerSecond: options.compaction.bytesPerSecond, bytesBefore: bytesOnDisk())
     }
 
-    /// A small store that is overwritten all day would grow to a whole segment of dead records: an
-    /// active segment that is mostly dead records and tombstones is ended early.
-    private func sealMostlyDeadActive() throws(StoreError) {
+    private func nextRewrite(_ segments: [Segment]) -> [Segment] {
+        segments.nextRewrite(options.compaction, segmentSize: options.segmentSize)
+    }
+
+    private func endActiveSegmentEarly() throws(StoreError) {
         try withWriterLock { () throws(StoreError) in
-            guard let active = writer.appender?.segment, spaceUse().isDue(options.compaction),
-                isMostlyDead(active)
-            else { return }
+            guard isActiveWorthEnding(spaceUse()) else { return }
             try requireWritable()
             try endActiveSegment()
         }
         try sealFull()
     }
 
-    private func isMostlyDead(_ active: Segment) -> Bool {
-        active.deadBytes >= options.compaction.minDeadBytes
-            && (active.deadBytes + active.tombstoneBytes) * 2
-                >= active.end - SegmentHeader.byteCount
-    }
-
-    /// Whether a compaction in the background would find something to do among `segments`. Under the
-    /// writer lock.
-    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
-        let sealed = segments.filter(\.isSealed)
-        return !sealed.victims(segmentSize: options.segmentSize).isEmpty
-            || !sealed.smallOnes(segmentSize: options.segmentSize).isEmpty
-            || segments.contains { !$0.isSealed && isMostlyDead($0) }
-    }
-
-    /// A segment of which a sixteenth is tombstones that nothing needs any more.
+    /// A segment that is worth rewriting because nothing needs its tombstones any more.
     private func segmentWithIdleTombstones(
         _ sealed: [Segment]
     ) throws(StoreError) -> [Segment] {
         let revision = manifest.current.revision
         guard revision != revisionWithoutIdleTombstones.load(ordering: .relaxed) else { return [] }
-        let candidates = withWriterLock {
-            sealed.filter {
-                $0.tombstoneBytes * 16 > $0.end && !$0.keepsCutBytes && !$0.isDamaged
-            }
-        }
-        for segment in candidates {
+        for segment in withWriterLock({ sealed.withTombstones }) {
             let others = sealed.filter { $0 !== segment }
             let plan = try Compaction(of: [segment], others: others, in: self).plan()
-            if (segment.end - plan.copiedBytes) * 16 > segment.end { return [segment] }
+            if segment.isMostlyFreed(copying: plan.copiedBytes) { return [segment] }
         }
         revisionWithoutIdleTombstones.store(revision, ordering: .relaxed)
         return []
     }
 
-    /// Under the writer lock.
+    // Under the writer lock:
+
+    private func isActiveWorthEnding(_ use: SpaceUse) -> Bool {
+        guard let active = writer.appender?.segment else { return false }
+        return use.isWorthEnding(active, options.compaction)
+    }
+
+    private var isOverBound: Bool {
+        spaceUse().isOverBound(
+            options.compaction, segmentSize: options.segmentSize, inFlight: writer.bytesInFlight)
+    }
+
+    private func isCompactorNeeded() -> Bool {
+        guard options.compaction.isAutomatic else { return false }
+        let use = spaceUse()
+        return use.isDue(options.compaction) || isActiveWorthEnding(use)
+    }
+
+    /// Whether a compaction in the background would find something to do among `segments`.
+    func hasWorthwhileSegment(_ segments: [Segment]) -> Bool {
+        !nextRewrite(segments).isEmpty || isActiveWorthEnding(SpaceUse(segments))
+    }
+
     func spaceUse() -> SpaceUse { SpaceUse(table.visibleSegments) }
 }

@@ -65,8 +65,8 @@ extension Store {
             guard compaction.isCancellable else { continue }
             let step = compaction.report.copiedBytes - copied
             copied += step
-            let nanoseconds =
-                bytesPerSecond > 0 ? Int(Double(step) / Double(bytesPerSecond) * 1e9) : 0
+            let nanoseconds = CompactionPolicy.nanoseconds(
+                toCopy: step, bytesPerSecond: bytesPerSecond)
             do throws(StoreError) {
                 try gate.pass(ticket, waiting: nanoseconds)
             } catch {

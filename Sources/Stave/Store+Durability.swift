@@ -5,7 +5,8 @@ extension Store {
     /// Makes every write that has returned durable, whatever the store's durability.
     ///
     /// - Throws: `StoreError.syncFailed`; no more writes are taken then, because the kernel may have
-    ///   dropped what it could not write, and a second try would claim otherwise.
+    ///   dropped what it could not write, and a second try would claim otherwise. `directoryLost`, where
+    ///   what was synced cannot be found by its name any more.
     public func sync() throws(StoreError) {
         try requireOpen()
         if isReadOnly { return }
@@ -13,22 +14,30 @@ extension Store {
     }
 
     func syncNow() throws(StoreError) {
-        let newest = withWriterLock { writer.nextSequence }
-        try makeDurable(newest - 1)
+        let (newest, failure) = withWriterLock { (writer.nextSequence, writer.failure) }
+        if let failure { throw failure }
+        if try makeDurable(newest - 1) { return }
+        // All was durable, but is it still there?
+        try syncLock.withLock { () throws(StoreError) in
+            try requirePlace(of: withWriterLock { writer.openAppenders })
+        }
     }
 
     /// Returns once the write with this sequence number is durable.
     ///
     /// Writers that arrive while a sync runs wait for the lock; the first of them then syncs for all.
-    func makeDurable(_ sequence: UInt64) throws(StoreError) {
-        if durableSequence.load(ordering: .acquiring) > sequence { return }
+    ///
+    /// - Returns: whether this call synced.
+    @discardableResult
+    func makeDurable(_ sequence: UInt64) throws(StoreError) -> Bool {
+        if durableSequence.load(ordering: .acquiring) > sequence { return false }
         syncLock.lock()
         defer { syncLock.unlock() }
-        if durableSequence.load(ordering: .acquiring) > sequence { return }
+        if durableSequence.load(ordering: .acquiring) > sequence { return false }
         let (next, ends, failure) = withWriterLock {
             () -> (UInt64, [(Appender, Int)], StoreError?) in
-            let open = writer.full + (writer.appender.map { [$0] } ?? [])
-            return (writer.nextSequence, open.map { ($0, $0.segment.end) }, writer.failure)
+            let ends = writer.openAppenders.map { ($0, $0.segment.end) }
+            return (writer.nextSequence, ends, writer.failure)
         }
         if let failure { throw failure }
         do throws(FileError) {
@@ -38,16 +47,16 @@ extension Store {
         }
         // Oldest first: a segment is never durable further than the ones before it.
         for (appender, end) in ends { try sync(appender, upTo: end) }
+        try requirePlace(of: ends.map(\.0))
         durableSequence.store(next, ordering: .releasing)
+        return true
     }
 
     /// How far each unsealed segment is durable, by number.
     func durableEnds() -> [(number: UInt64, end: Int)] {
         syncLock.withLock {
-            let open = withWriterLock {
-                writer.full + (writer.appender.map { [$0] } ?? [])
-            }
-            return open.map { ($0.segment.number, $0.synced) }
+            withWriterLock { writer.openAppenders }
+                .map { ($0.segment.number, $0.synced) }
         }
     }
 
@@ -59,6 +68,28 @@ extension Store {
             try appender.sync(upTo: end, isLast: isClosing)
         } catch {
             throw failed(error)
+        }
+    }
+
+    /// After a sync: a file that has lost its name keeps what is written only as long as it is open, and
+    /// one process alone writes only as long as nobody took its lock away. Under the sync lock.
+    ///
+    /// - Parameter appenders: of the segments that were synced.
+    func requirePlace(of appenders: [Appender]) throws(StoreError) {
+        do throws(FileError) {
+            try storeLock?.requirePlace()
+            for appender in appenders where !appender.isInPlace(in: log.directory) {
+                // One that was sealed meanwhile may be gone because a compaction took its place.
+                if withWriterLock({ appender.segment.isSealed }) { continue }
+                throw FileError(
+                    "use", appender.segment.path, reason: "it was removed or replaced")
+            }
+        } catch {
+            // Where the kernel does not answer, nothing is known to be wrong.
+            if error.code != 0 { return }
+            let failure = StoreError.directoryLost(path: error.path, reason: error.reason)
+            withWriterLock { writer.failure = writer.failure ?? failure }
+            throw failure
         }
     }
 

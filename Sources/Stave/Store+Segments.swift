@@ -28,7 +28,7 @@ extension Store {
             try table.add(segment, limit: SegmentHeader.byteCount)
             let moves = try absorb(absorbed, into: appender)
             try makeNewDurable(appender)
-            let old = writer.full + (writer.appender.map { [$0] } ?? [])
+            let old = writer.openAppenders
             let gone = Set(absorbed.map(\.number))
             try manifest.commit(in: log.directory) { manifest in
                 for appender in old { manifest.setFull(appender.segment) }
@@ -73,19 +73,14 @@ extension Store {
         capacity: Int, isBuffered: Bool = false
     ) throws(StoreError) -> Appender {
         try log.clearLeftovers()
-        while true {
-            guard let number = manifest.takeSegmentNumber() else {
-                throw .readOnly(path: path, reason: "its segment numbers are used up")
-            }
-            let name = FileName.segment(number).name
-            // What could not be cleared away keeps its name.
-            if log.directory.contains(name) { continue }
-            do throws(FileError) {
-                return try createSegment(number, capacity: capacity, isBuffered: isBuffered)
-            } catch {
-                try? log.directory.remove(name)
-                throw StoreError(error)
-            }
+        guard let number = manifest.takeSegmentNumber() else {
+            throw .readOnly(path: path, reason: "its segment numbers are used up")
+        }
+        do throws(FileError) {
+            return try createSegment(number, capacity: capacity, isBuffered: isBuffered)
+        } catch {
+            try? log.directory.remove(FileName.segment(number).name)
+            throw StoreError(error)
         }
     }
 
@@ -122,6 +117,7 @@ extension Store {
         let segment = appender.segment
         try syncLock.withLock { () throws(StoreError) in
             try sync(appender, upTo: segment.end)
+            try requirePlace(of: [appender])
         }
         do throws(FileError) {
             if !segment.keepsCutBytes { try appender.trim() }
@@ -162,7 +158,8 @@ extension Manifest {
 
     /// So much of an unsealed segment is durable, or more.
     mutating func setDurableLength(_ length: Int, of number: UInt64) {
-        for index in segments.indices where segments[index].number == number {
+        for index in segments.indices
+        where segments[index].number == number && segments[index].seal == nil {
             segments[index].durableLength = max(segments[index].durableLength, length)
         }
     }

@@ -45,7 +45,7 @@ extension Store {
                 deadBytesToCompaction: policy.isAutomatic && !isReadOnly ? deadBytesLeft : nil,
                 compactionAwaitsSegment: use.isDue(policy) && !hasWorthwhileSegment(visible),
                 compactionFailure: writer.compactionFailure?.error.description,
-                writtenBytes: counters.writtenBytes)
+                threadFailure: threadFailure, writtenBytes: counters.writtenBytes)
         }
     }
 }

@@ -9,8 +9,8 @@ extension Store {
     ///   - key: 1 to 65,535 bytes.
     ///   - deferringSync: at `Durability.always`, return before the write is durable; `sync()` then
     ///     makes all such writes durable at once. Of no effect at the other levels.
-    /// - Throws: `StoreError`; the key then has its old value, but for `syncFailed`, after which it is
-    ///   not known what a power cut leaves.
+    /// - Throws: `StoreError`; the key then has its old value, but for `syncFailed` and `directoryLost`,
+    ///   after which it is not known what a power cut leaves.
     public func set(
         _ value: RawSpan, forKey key: RawSpan, deferringSync: Bool = false
     ) throws(StoreError) {
@@ -197,8 +197,8 @@ extension Store {
     ) throws(StoreError) {
         if durability == .always {
             if !deferringSync { try makeDurable(sequence) }
-        } else if durability == .interval {
-            startWorker()
+        } else if durability == .interval, !worker.isStarted.load(ordering: .relaxed) {
+            try ensureSync(of: sequence)
         }
         if needsTending { try tend() }
     }

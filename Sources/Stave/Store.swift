@@ -169,13 +169,18 @@ public final class Store: @unchecked Sendable {
     private(set) var active: Unmanaged<Appender>?
     /// Full segments that are not sealed yet, oldest first.
     var full: [Appender] = []
+    /// Whatever is not known to be durable lies in one of these, oldest first.
+    var openAppenders: [Appender] { full + (appender.map { [$0] } ?? []) }
     var nextSequence: UInt64
     /// Neither a segment nor a compaction was begun: the first segment may take records of others along.
     var mayAbsorb = true
-    /// Why no more writes are taken, once a sync has failed.
+    /// Why no more writes are taken, once a sync has failed or the directory is lost.
     var failure: StoreError?
-    /// Why and when the background's last compaction failed.
-    var compactionFailure: (error: StoreError, time: UInt32)?
+    /// Why the background's last compaction failed, and from when on it may try again, as
+    /// `Clock.monotonicNanoseconds` says.
+    var compactionFailure: (error: StoreError, nextTry: Int)?
+    /// Bytes that the background's compaction copies, at most; 0 where none runs.
+    var bytesInFlight = 0
     /// Bytes appended when a writer last looked whether the background has work.
     var tendedBytes = 0
     /// Bytes appended when a writer last asked for a sync because of their number.

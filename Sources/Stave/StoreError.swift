@@ -12,6 +12,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case newerVersion(file: String, reason: String)
     /// Another process is the writer; its process id where it is known.
     case locked(path: String, holder: Int?)
+    /// `StoreOptions` has a value that means nothing; the option's name, and what it may be.
+    case invalidOption(name: String, reason: String)
     /// The MANIFEST names this segment, and it is not there.
     case missingSegment(file: String)
 
@@ -36,6 +38,9 @@ public enum StoreError: Error, Equatable, Sendable {
     case noSpace(file: String)
     /// An earlier sync failed: what was written since the last good one may be lost.
     case syncFailed(file: String, reason: String)
+    /// The store's directory, or a file that it writes to, was removed or replaced while it was open:
+    /// what was written since the last sync may be found nowhere. No more writes are taken; reads go on.
+    case directoryLost(path: String, reason: String)
     case tooManySegments
     /// A compaction was told to stop. The store is as it was before it.
     case cancelled
@@ -56,6 +61,7 @@ extension StoreError: CustomStringConvertible {
         case .locked(let path, let holder):
             "\(path) is in use by another process\(holder.map { " (pid \($0))" } ?? "");"
                 + " open it with --read-only to read beside it"
+        case .invalidOption(let name, let reason): "the option \(name) is wrong: \(reason)"
         case .missingSegment(let file):
             "\(file) is missing, but MANIFEST names it; put it back from a backup"
         case .emptyKey: "the empty key cannot be used; a key has 1 to 65,535 bytes"
@@ -70,6 +76,9 @@ extension StoreError: CustomStringConvertible {
         case .noSpace(let file): "no space left for \(file); free some and try again"
         case .syncFailed(let file, let reason):
             "a sync of \(file) failed (\(reason)); no more writes are taken, reopen the store"
+        case .directoryLost(let path, let reason):
+            "\(path) is lost: \(reason); no more writes are taken: save what can still be read here,"
+                + " then reopen the store"
         case .tooManySegments:
             "too many segments; compact the store or open it with a larger segment size"
         case .cancelled: "cancelled"
@@ -81,6 +90,14 @@ extension StoreError: CustomStringConvertible {
 }
 
 extension StoreError {
+    /// Whatever is written after it may be lost.
+    var endsWriting: Bool {
+        switch self {
+        case .syncFailed, .directoryLost: true
+        default: false
+        }
+    }
+
     /// The one translation from the ground floor's error.
     init(_ error: FileError) {
         self =

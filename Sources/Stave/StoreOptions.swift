@@ -1,3 +1,5 @@
+internal import StaveDisk
+
 /// How long a write waits before it counts as done.
 public enum Durability: String, Sendable, CaseIterable {
     /// Durable before the call returns. Writers in several threads share one fdatasync.
@@ -44,6 +46,37 @@ public struct StoreOptions: Sendable {
     public var onEvent: (@Sendable (StoreEvent) -> Void)?
 
     public init() {}
+
+    /// Throws `StoreError.invalidOption` where a value means nothing. Before anything on disk is touched: a
+    /// wrong one would be a trap, or a wait without end, much later.
+    func validate() throws(StoreError) {
+        func require(_ isRight: Bool, _ name: String, _ reason: String) throws(StoreError) {
+            if !isRight { throw .invalidOption(name: name, reason: reason) }
+        }
+        try require(
+            (4 << 10...Format.maxSegmentLength).contains(segmentSize), "segmentSize",
+            "\(segmentSize) is not from 4,096 to 268,435,456 bytes")
+        try require(
+            checkpointEntries >= 0, "checkpointEntries", "\(checkpointEntries) is less than 0")
+        // NaN is in no range.
+        let amplifications = 1.0...1000
+        try require(
+            amplifications.contains(compaction.startAmplification), "startAmplification",
+            "\(compaction.startAmplification) is not from 1 to 1,000")
+        try require(
+            amplifications.contains(compaction.maxAmplification), "maxAmplification",
+            "\(compaction.maxAmplification) is not from 1 to 1,000")
+        try require(
+            compaction.maxAmplification >= compaction.startAmplification, "maxAmplification",
+            "\(compaction.maxAmplification) is less than startAmplification"
+                + " (\(compaction.startAmplification)): writers would wait for what does not start")
+        try require(
+            (0...1 << 50).contains(compaction.minDeadBytes), "minDeadBytes",
+            "\(compaction.minDeadBytes) is not from 0 to 2^50 bytes")
+        try require(
+            compaction.bytesPerSecond >= 0, "bytesPerSecond",
+            "\(compaction.bytesPerSecond) is less than 0; 0 is no limit")
+    }
 }
 
 /// What happens in a store without being asked for.
@@ -54,6 +87,31 @@ public enum StoreEvent: Sendable {
     /// A segment that MANIFEST does not name holds writes that the store knows nothing of: another
     /// moment's, or another store's. It is no part of this store, and was renamed to `file`.
     case setAside(file: String)
+    /// No thread could be started for this work; it is tried again when it is needed next, and told
+    /// once until that succeeds.
+    case threadFailed(BackgroundWork, StoreError)
     /// A hint file did not check out and was made again from its segment.
     case hintRebuilt(file: String, reason: String)
+}
+
+/// What a store has threads for.
+public enum BackgroundWork: Sendable, Equatable {
+    /// Syncs once a second and seals full segments. Without it, each write at `interval` is durable before
+    /// the call returns.
+    case syncing
+    /// Without it, a writer that needs space compacts.
+    case compacting
+    /// Makes pages ready that writers come to next. Without it, a write takes longer.
+    case preparingPages
+
+    /// The error, and what it means for the store.
+    public func message(of error: StoreError) -> String {
+        let consequence =
+            switch self {
+            case .syncing: "each write is synced before it returns"
+            case .compacting: "a writer compacts when space is short"
+            case .preparingPages: "writes take longer"
+            }
+        return "\(error.description); \(consequence) until there is one"
+    }
 }

@@ -46,6 +46,9 @@ public struct StoreStatistics: Sendable {
     public var compactionAwaitsSegment: Bool
     /// Why the last compaction in the background failed, in words, until it is tried again.
     public var compactionFailure: String?
+    /// Why a thread of the background could not be started, and what that means, in words, until there
+    /// is one.
+    public var threadFailure: String?
     /// Bytes of records that were written by `set` and `removeValue` since the store was opened.
     public var writtenBytes: Int
 

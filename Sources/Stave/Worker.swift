@@ -1,4 +1,3 @@
-internal import Glibc
 internal import StaveDisk
 internal import Synchronization
 
@@ -6,12 +5,23 @@ internal import Synchronization
 @safe final class Worker: @unchecked Sendable {
     // @unchecked: all state is guarded by `monitor`.
 
-    private enum State { case idle, running(pthread_t), stopped }
+    private enum State { case idle, running(WorkThread), stopped }
+
+    /// What came of an attempt to start it.
+    enum Start: Sendable {
+        case running
+        case stopped
+        /// There is no thread now; the next attempt may have one.
+        ///
+        /// - Parameter isNews: the attempt before did not fail.
+        case failed(FileError, isNews: Bool)
+    }
 
     private let monitor = Monitor()
     private var state = State.idle
-    /// Lets a writer ask without the lock.
+    /// Lets a writer ask without the lock. No attempt is needed any more.
     let isStarted = Atomic<Bool>(false)
+    private var lastFailure: FileError?
     private var isWanted = false
     private var task: (@Sendable () -> Void)?
     private let isPeriodic: Bool
@@ -19,24 +29,33 @@ internal import Synchronization
     /// - Parameter isPeriodic: the task runs each second, too.
     init(isPeriodic: Bool = true) { self.isPeriodic = isPeriodic }
 
+    /// Why the last attempt to start it failed; nil where it did not.
+    var failure: FileError? { monitor.withLock { lastFailure } }
+
     /// Starts the thread, if there is none. `task` runs after each `wake`.
     ///
-    /// - Returns: whether there is a thread now.
+    /// - Parameter path: of the store that it works for.
     @discardableResult
-    func start(_ task: @escaping @Sendable () -> Void) -> Bool {
+    func start(for path: String, _ task: @escaping @Sendable () -> Void) -> Start {
         monitor.withLock {
-            isStarted.store(true, ordering: .relaxed)
-            if case .running = state { return true }
-            if case .stopped = state { return false }
-            self.task = task
-            var thread = pthread_t()
-            let context = unsafe Unmanaged.passRetained(self)
-            guard unsafe pthread_create(&thread, nil, workerMain, context.toOpaque()) == 0 else {
-                unsafe context.release()
-                return false
+            switch state {
+            case .running: return .running
+            case .stopped:
+                isStarted.store(true, ordering: .relaxed)
+                return .stopped
+            case .idle: break
             }
-            state = .running(thread)
-            return true
+            self.task = task
+            do throws(FileError) {
+                state = .running(try WorkThread.start(for: path) { [self] in run() })
+            } catch {
+                self.task = nil
+                defer { lastFailure = error }
+                return .failed(error, isNews: lastFailure == nil)
+            }
+            lastFailure = nil
+            isStarted.store(true, ordering: .relaxed)
+            return .running
         }
     }
 
@@ -49,17 +68,10 @@ internal import Synchronization
             defer { state = .stopped }
             return state
         }
-        guard case .running(let thread) = before else { return }
-        if pthread_equal(thread, pthread_self()) != 0 {
-            pthread_detach(thread)
-        } else {
-            pthread_join(thread, nil)
-        }
+        if case .running(let thread) = before { thread.join() }
     }
 
-    fileprivate func run() {
-        var signals = BackgroundSignals.toBlock()
-        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+    private func run() {
         while let task = nextTask() { task() }
         monitor.withLock { task = nil }
     }
@@ -81,12 +93,4 @@ internal import Synchronization
             return task
         }
     }
-}
-
-private func workerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    // SAFETY: `start` retained the worker for this thread.
-    let worker = unsafe Unmanaged<Worker>.fromOpaque(context).takeRetainedValue()
-    worker.run()
-    return nil
 }

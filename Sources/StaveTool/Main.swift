@@ -16,12 +16,13 @@ enum Stave {
 /// Descriptors 0, 1 and 2.
 enum StandardDescriptors {
     /// A closed one would become the number of the next file that is opened, such as one of the
-    /// store, and replies would be written into it. On the null device, opened to be read, a read
-    /// ends at once and a write fails as it would have.
+    /// store, and replies would be written into it. Here it gets the null device, opened the wrong
+    /// way round: reading or writing fails as it would have. A read that ended at once would make
+    /// an empty value, or a script without commands.
     static func occupy() {
         for descriptor in 0...2 as ClosedRange<Int32> where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest free number is this one. Without close-on-exec, as the others.
-            unsafe _ = stave_open("/dev/null", O_RDONLY, 0)
+            unsafe _ = stave_open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY, 0)
         }
     }
 }
@@ -60,6 +61,9 @@ enum Dispatch {
         do {
             var command = try type.parseAsRoot(arguments)
             try command.run()
+        } catch let status as ExitCode {
+            // The command has said all there is to say.
+            Glibc.exit(status.rawValue)
         } catch {
             let code = type.exitCode(for: error)
             // --help and --version are no errors.

@@ -1,3 +1,4 @@
+import Glibc
 import StaveDisk
 import TestSupport
 import Testing
@@ -87,6 +88,35 @@ struct FileRoomTests {
         }
         #expect(try StoreLock.acquire(in: directory) != nil)
         #expect(try directory.names() == ["LOCK"], "the file is never removed")
+    }
+
+    /// Numbers of processes are given again, and a container counts for itself.
+    @Test("A holder is named only where LOCK says a process that is there, by more than its number")
+    func holder() throws {
+        let directory = try Directory(path: folder.path)
+        guard let lock = try StoreLock.acquire(in: directory) else {
+            Issue.record("a free lock was not given")
+            return
+        }
+        lock.announce()
+        let text = String(decoding: folder.read("LOCK"), as: UTF8.self)
+        let words = text.dropLast().split(separator: " ").map(String.init)
+        #expect(words.count == 5 && words[0] == "\(getpid())")
+        #expect(text.utf8.count <= 64, "versions before read no more")
+        #expect(StoreLock.holder(in: directory) == Int(getpid()))
+        let other = ["1", "started", words[2], "in", words[4]]
+        let later = [words[0], "started", "\(UInt64(words[2])! + 1)", "in", words[4]]
+        let elsewhere = [words[0], "started", words[2], "in", "pid:[1]"]
+        let old = [words[0]]
+        let gone = ["2147483647", "started", words[2], "in", words[4]]
+        let texts = [other, later, elsewhere, old, gone].map { $0.joined(separator: " ") + "\n" }
+        for text in texts + [
+            "", "\n", "x", "-1 started 1 in x", String(repeating: "9", count: 200),
+        ] {
+            try StoreFolder.write(Array(text.utf8), folder.path, "LOCK")
+            #expect(StoreLock.holder(in: directory) == nil, "\(text)")
+        }
+        withExtendedLifetime(lock) {}
     }
 
     @Test("Contents are read up to a limit, and writes land where they should")

@@ -26,7 +26,8 @@ struct AheadTests {
     @Test("gives each element once and in order", arguments: [true, false], [0, 1, 2, 3, 1000])
     func order(hasThread: Bool, count: Int) {
         var got: [Int] = []
-        let done = Ahead.reading(Numbers(end: count, taken: Counter()), hasThread: hasThread) {
+        let source = Numbers(end: count, taken: Counter())
+        let done = Ahead.reading(source, hasThread: hasThread, for: "") {
             while let number = $0.next() { got.append(number) }
             #expect($0.next() == nil)
         }
@@ -41,7 +42,7 @@ struct AheadTests {
         for taken in 0..<20 {
             let counter = Counter()
             #expect(throws: Enough.self) {
-                try Ahead.reading(Numbers(end: .max, taken: counter), hasThread: true) {
+                try Ahead.reading(Numbers(end: .max, taken: counter), hasThread: true, for: "") {
                     (ahead) throws(Enough) in
                     for _ in 0..<taken { _ = ahead.next() }
                     throw Enough()

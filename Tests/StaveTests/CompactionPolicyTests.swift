@@ -69,9 +69,13 @@ struct CompactionPolicyTests {
         try StoreFolder.segments(path).reduce(0) { $0 + (store.log.directory.size(of: $1) ?? 0) }
     }
 
-    /// Two versions of 3,000 keys, the older dead, in sealed segments.
+    /// Two versions of 3,000 keys, the older dead: half of each sealed segment, so that a
+    /// compaction has something to free and something to copy.
     private func fill(_ store: Store) throws {
-        for number in 0..<6000 { try store.set(value(number), forKey: key(number % 3000)) }
+        for number in 0..<3000 {
+            try store.set(value(number), forKey: key(number))
+            try store.set(value(number + 3000), forKey: key(number))
+        }
         try store.sealActive()
     }
 
@@ -190,8 +194,8 @@ struct CompactionPolicyTests {
 
     // MARK: Pause, resume, cancel, close
 
-    /// Starts a compaction in a thread that pauses itself before its first step and returns it when it
-    /// is there.
+    /// Starts a compaction in a thread that pauses itself before its first step and returns it when
+    /// it is there.
     private func pausedCompaction(_ store: Store) -> BackgroundThread<StoreError?> {
         let isPaused = Flag()
         let thread = BackgroundThread {
@@ -337,5 +341,29 @@ struct CompactionPolicyTests {
         try expectFilled(store)
         try store.close()
         try expectFilled(try Store(path: path))
+    }
+
+    @Test("It is tried again a minute later, whatever the clock on the wall says")
+    func nextTry() throws {
+        let store = try Store(path: path, options: options())
+        store.pauseCompaction()
+        try fill(store)
+        let obstacle = path + "/" + FileName.segment(store.manifest.current.nextSegment).name
+        try Obstacle.put(obstacle)
+        let before = Clock.monotonicNanoseconds()
+        store.resumeCompaction()
+        try store.tend()
+        #expect(eventually { !events.failures.isEmpty })
+        let nextTry = store.withWriterLock { store.writer.compactionFailure?.nextTry } ?? 0
+        #expect(nextTry >= before + 60_000_000_000)
+        #expect(nextTry <= Clock.monotonicNanoseconds() + 60_000_000_000)
+        try Obstacle.remove(obstacle)
+        try store.tend()
+        #expect(events.compactions.isEmpty)
+        store.withWriterLock { store.writer.compactionFailure?.nextTry = 0 }
+        try store.tend()
+        #expect(eventually { !events.compactions.isEmpty })
+        try expectFilled(store)
+        try store.close()
     }
 }

@@ -154,6 +154,7 @@ struct CompactionTests {
             #expect(again.notices == [])
             #expect(try again.dictionary() == history.state())
             #expect(try again.gets(history.keys) == history.state())
+            try again.log.clearLeftovers()
             let left = Set(try StoreFolder.names(copy)).subtracting(["LOCK"])
             #expect(left == Set(try StoreFolder.names(base)).subtracting(["LOCK"]))
         }

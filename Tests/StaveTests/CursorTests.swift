@@ -90,7 +90,7 @@ struct CursorTests {
         #expect(try cursor.map { try rest($0) }?.count == 50)
         #expect(segment != nil)
         cursor = nil
-        store.withWriterLock { store.writer.limbo.collect() }
+        store.withWriterLock { store.writer.limbo.collect(for: store.path) }
         #expect(segment == nil)
     }
 

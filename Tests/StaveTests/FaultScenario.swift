@@ -12,7 +12,9 @@
         private let folder: String
         private let durability: Durability
         /// The keydir is saved whenever the store is closed, however small it is.
-        private let savesKeydir: Bool
+        private var savesKeydir: Bool
+        /// Opening a small store takes a second thread, as a large one's does.
+        var mergesOnThread = false
         private var store: Store?
         /// What each key may have; more than one where a write's end is not known.
         private var model: [String: [String?]] = [:]
@@ -32,6 +34,7 @@
             var options = StoreOptions.small(durability: durability)
             options.compaction.isAutomatic = false
             if savesKeydir { options.checkpointEntries = 0 }
+            if mergesOnThread { options.mergeBatch = 2 }
             return options
         }
 
@@ -51,6 +54,12 @@
             write(2, bytes: 100)
             attempt { _ = try $0.compact() }
             read()
+            close()
+        }
+
+        /// Opening, and nothing else that could mend what a fault in it has spoiled.
+        func runOpening() {
+            open()
             close()
         }
 
@@ -197,18 +206,40 @@
 
         /// What a scenario begins with: the store in it was filled, left as a kill leaves it, and lacks a
         /// hint; and the model of what it holds.
-        func begin(with killed: KilledStore) throws {
-            try StoreFolder.copy(killed.path, to: path)
-            model = killed.model
+        func begin(with store: LeftStore) throws {
+            try StoreFolder.copy(store.path, to: path)
+            model = store.model
         }
 
-        struct KilledStore {
+        /// A directory that nobody has open, and what it holds.
+        struct LeftStore {
             var path: String
             var model: [String: [String?]]
         }
 
+        /// A store with sealed segments that was closed, with its keydir saved or not.
+        static func closed(in folder: String, savesKeydir: Bool) throws -> LeftStore {
+            let scenario = FaultScenario(
+                folder: folder, durability: .os, savesKeydir: savesKeydir)
+            scenario.open()
+            scenario.write(8, bytes: 900)
+            scenario.seal()
+            scenario.write(3, bytes: 900)
+            scenario.close()
+            // Newer than the keydir that was saved.
+            if savesKeydir {
+                scenario.savesKeydir = false
+                scenario.open()
+                scenario.write(3, bytes: 900)
+                scenario.close()
+            }
+            let copy = folder + "/closed"
+            try StoreFolder.copy(scenario.path, to: copy)
+            return LeftStore(path: copy, model: scenario.model)
+        }
+
         /// A store with sealed segments, a full one, a torn tail and leftovers.
-        static func killed(in folder: String) throws -> KilledStore {
+        static func killed(in folder: String) throws -> LeftStore {
             let scenario = FaultScenario(folder: folder, durability: .os)
             scenario.open()
             scenario.write(8, bytes: 900)
@@ -224,7 +255,7 @@
             for hint in try StoreFolder.hints(copy) { try StoreFolder.remove(copy, hint) }
             try StoreFolder.write([1, 2, 3], copy, "0000009999.segment")
             try StoreFolder.write([1, 2, 3], copy, "MANIFEST.tmp")
-            return KilledStore(path: copy, model: scenario.model)
+            return LeftStore(path: copy, model: scenario.model)
         }
     }
 #endif

@@ -313,6 +313,7 @@ final class Schedule {
         (compaction, scans, pasts) = (nil, [], [])
         store = try Self.open(copy, savesKeydir)
         try expect(!isWhole || store.notices == [], "notices: \(store.notices)")
+        store.writeMissingHints()
         try expect(
             try store.statistics().nextSequence >= sequence, "sequence numbers are used again")
         try checkAll(store)
@@ -363,6 +364,7 @@ final class Schedule {
         for segment in store.table.visibleSegments {
             try expect(segment.deadBytes >= 0, "\(segment.number) has too many live bytes")
         }
+        try store.log.clearLeftovers()
         let names = try StoreFolder.names(store.path)
         let named = try StoreFolder.manifest(store.path).segments
         try expect(

@@ -12,7 +12,7 @@ struct WorkerTests {
         let worker = Worker(isPeriodic: false)
         let isDone = Flag()
         let blocked = SharedNumbers()
-        worker.start {
+        worker.start(for: "") {
             var mask = sigset_t()
             unsafe pthread_sigmask(SIG_SETMASK, nil, &mask)
             blocked.set((1..<32).filter { unsafe sigismember(&mask, $0) == 1 })
@@ -27,6 +27,23 @@ struct WorkerTests {
         for signal in [SIGBUS, SIGSEGV, SIGILL, SIGFPE] {
             #expect(!blocked.numbers.contains(signal))
         }
+    }
+
+    /// It is set by hand, by NTP, in a leap second, and a wait that ends by it may take hours or no time.
+    @Test("A wait up to a moment does not look at the clock on the wall")
+    func monotonicWait() {
+        func now() -> Int {
+            var now = timespec()
+            unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+            return now.tv_sec * 1_000_000_000 + now.tv_nsec
+        }
+        let start = now()
+        let deadline = Monitor.deadline(in: 20_000_000)
+        let end = deadline.tv_sec * 1_000_000_000 + deadline.tv_nsec
+        #expect(end >= start + 20_000_000 && end <= now() + 20_000_000)
+        let monitor = Monitor()
+        monitor.withLock { while !monitor.wait(until: deadline) {} }
+        #expect(now() >= end)
     }
 }
 

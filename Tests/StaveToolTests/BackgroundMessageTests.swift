@@ -26,6 +26,19 @@ struct MailboxTests {
         #expect(mailbox.isEmpty)
     }
 
+    @Test("Anywhere: that no thread can be had, and what that means")
+    func noThread() {
+        let mailbox = Mailbox(isInteractive: false)
+        let error = StoreError.system(
+            operation: "start a thread for", file: "people", code: EAGAIN, reason: "try again")
+        mailbox.receive(.threadFailed(.syncing, error))
+        #expect(
+            mailbox.take() == [
+                "cannot start a thread for people: try again;"
+                    + " each write is synced before it returns until there is one"
+            ])
+    }
+
     @Test("In a script: the first failure only")
     func script() {
         let mailbox = Mailbox(isInteractive: false)
@@ -58,7 +71,7 @@ struct BackgroundMessageTests {
         try shell.above("store> echo adefbc", "adefbc")
         shell.type("stats", .enter)
         try shell.anywhere("compaction  1 so far, last ")
-        try shell.anywhere(" ago; next after 4.0 MiB more dead")
+        try shell.anywhere(" ago; next after 5.4 MiB more dead")
         try shell.leave()
     }
 }
@@ -77,6 +90,7 @@ struct StatsTests {
         #expect(outcome.text.contains("\"deadBytesToCompaction\":4194304,"))
         #expect(outcome.text.contains("\"compactionFailure\":null,"))
         #expect(outcome.text.contains("\"durability\":\"interval\","))
+        #expect(outcome.text.contains("\"threadFailure\":null,"))
         let people = try run([scratch.store, "stats"]).text
         #expect(!people.contains("durability") && !people.contains("compaction"))
         let json = try run([scratch.store, "stats", "--json"]).text

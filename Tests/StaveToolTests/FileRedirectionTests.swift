@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import TestSupport
 import Testing
 
 struct FileRedirectionTests {
@@ -39,6 +41,76 @@ struct FileRedirectionTests {
         let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions]
         #expect(mode as? Int == 0o640)
         #expect(try names(scratch.path) == ["file", "link"])
+    }
+
+    private func status(_ path: String) -> stat {
+        var status = stat()
+        // SAFETY: fills in the struct.
+        #expect(unsafe stat(path, &status) == 0)
+        return status
+    }
+
+    @Test(
+        "A file that the user may not write to is refused, by name, and stays as it is",
+        arguments: [0o444, 0o400, 0o000])
+    func forbidden(mode: mode_t) throws {
+        try scratch.write("old", to: "file")
+        let file = scratch.path + "/file"
+        unsafe chmod(file, mode)
+        let other = try OtherUser(scratch)
+        let script = "set a new\nget a > \(file)\nget nope > \(file)\n"
+        let child = try PipedChild(
+            other.command + [other.stave, "--create", "--keep-going", scratch.path + "/own"])
+        child.send(script)
+        #expect(child.finish() == 2)
+        let message = "cannot open \(file): Permission denied"
+        #expect(child.errors.components(separatedBy: message).count == 3, "\(child.errors)")
+        let page = try PipedChild(
+            other.command + [other.stave, "inspect", scratch.path + "/own", "--html", file])
+        #expect(page.finish() == 74)
+        #expect(page.errors.contains(message), "\(page.errors)")
+        #expect(status(file).st_mode & 0o777 == mode)
+        unsafe chmod(file, 0o600)
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "old")
+    }
+
+    @Test("A file keeps its owner and permissions, whoever replaces it", arguments: [0o444, 0o604])
+    func keeps(mode: mode_t) throws {
+        try scratch.write("old", to: "file")
+        let file = scratch.path + "/file"
+        unsafe chown(file, OtherUser.number, OtherUser.number)
+        // Only root may write to one that nobody may write to.
+        let mode = geteuid() == 0 ? mode : 0o604
+        unsafe chmod(file, mode)
+        let outcome = try run(
+            ["--create", "--quiet", scratch.store], script: "set a new\nget a > \(file)\n")
+        #expect(outcome.errors == "")
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "new")
+        #expect(try run(["inspect", scratch.store, "--html", file]).status == 0)
+        #expect(status(file).st_size > 1000)
+        #expect(status(file).st_mode & 0o777 == mode)
+        #expect(status(file).st_uid == OtherUser.number)
+    }
+
+    @Test("In a folder without room for another name, a file is written to in place")
+    func inPlace() throws {
+        let folder = scratch.path + "/folder"
+        unsafe mkdir(folder, 0o755)
+        try scratch.write("old and longer", to: "folder/file")
+        let file = folder + "/file"
+        let other = try OtherUser(scratch)
+        unsafe chown(file, OtherUser.number, OtherUser.number)
+        unsafe chmod(folder, 0o555)
+        let before = status(file).st_ino
+        let child = try PipedChild(
+            other.command + [other.stave, "--create", "--quiet", scratch.path + "/own"])
+        child.send("set a new\nget a > \(file)\nget a > \(folder)/none\n")
+        #expect(child.finish() == 2)
+        #expect(child.errors.contains("cannot open \(folder)/none: Permission denied"))
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == "new")
+        #expect(status(file).st_ino == before)
+        unsafe chmod(folder, 0o755)
+        #expect(try names(folder) == ["file"])
     }
 
     @Test("A name that is not UTF-8 or holds NUL is refused, not changed")

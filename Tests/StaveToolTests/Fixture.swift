@@ -52,6 +52,34 @@ struct Scratch {
     }
 }
 
+/// How to run the program as somebody whom file permissions bind: they bind no root. All that is in
+/// the scratch folder belongs to that user then.
+struct OtherUser {
+    /// What stands in front of the program.
+    let command: [String]
+    let stave: String
+    /// Its number; the one of the tests, where that is not root.
+    static let number: uid_t = geteuid() == 0 ? 65534 : geteuid()
+
+    init(_ scratch: Scratch) throws {
+        guard geteuid() == 0 else {
+            command = []
+            stave = builtProduct("stave")
+            return
+        }
+        command = [
+            "/usr/bin/setpriv", "--reuid=\(Self.number)", "--regid=\(Self.number)",
+            "--clear-groups",
+        ]
+        // The built one may lie where others cannot go.
+        stave = scratch.path + "/stave"
+        try FileManager.default.copyItem(atPath: builtProduct("stave"), toPath: stave)
+        for name in [""] + (try FileManager.default.contentsOfDirectory(atPath: scratch.path)) {
+            unsafe chown(scratch.path + "/" + name, Self.number, Self.number)
+        }
+    }
+}
+
 /// What a run left behind.
 struct Outcome {
     var status: Int32

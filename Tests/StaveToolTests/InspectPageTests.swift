@@ -110,14 +110,17 @@ struct InspectPageTests {
         #expect(!page().contains("\u{1B}") && !page().contains("\0"))
     }
 
-    @Test("It is its owner's alone, and replaces an older one")
+    @Test("It is its owner's alone, or has the permissions of the older one that it replaces")
     func mode() throws {
         write(SmallStore())
-        folder.write(Array("old".utf8), to: "page.html")
-        unsafe chmod(folder.path("page.html"), 0o644)
-        #expect(try inspect("--html", "page.html").status == 0)
-        let attributes = try FileManager.default.attributesOfItem(atPath: folder.path("page.html"))
-        #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        for mode in [0o600, 0o640] {
+            #expect(try inspect("--html", "page.html").status == 0)
+            let attributes = try FileManager.default.attributesOfItem(
+                atPath: folder.path("page.html"))
+            #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == mode)
+            folder.write(Array("old".utf8), to: "page.html")
+            unsafe chmod(folder.path("page.html"), 0o640)
+        }
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         #expect(names.sorted() == ["page.html", "store"])
     }

@@ -6,7 +6,7 @@ import Testing
 struct KeyReaderTests {
     /// What a reader makes of `bytes` to their end.
     private func inputs(
-        _ bytes: [UInt8], isVi: Bool = false, bound: Set<String> = []
+        _ bytes: [UInt8], isVi: Bool = false, bound: Set<String> = [], isSearching: Bool = false
     ) throws -> (text: String, reader: KeyReader) {
         var ends: [Int32] = [0, 0]
         // SAFETY: fills in two descriptors.
@@ -17,6 +17,7 @@ struct KeyReaderTests {
         close(ends[1])
         let reader = KeyReader(descriptor: ends[0])
         reader.isVi = isVi
+        reader.isSearching = isSearching
         reader.bound = bound
         var text = String.UnicodeScalarView()
         while case .character(let scalar) = reader.next(hasNews: { false }) { text.append(scalar) }
@@ -74,17 +75,27 @@ struct KeyReaderTests {
         }
     }
 
-    @Test("A space is followed by a look at the hint, but not where it is searched for or quoted")
-    func space() throws {
-        #expect(try text("a b") == "a \(key(.refresh))b")
-        #expect(try text("\u{12}a b") == "\u{12}a b")
-        #expect(try text("\u{16} b") == "\u{16} b")
-        #expect(try text("/a b", isVi: true) == "/a b")
-    }
-
     @Test("In a search the first line of a paste is what is searched for")
     func pasteInSearch() throws {
-        #expect(try text("\u{12}\u{1B}[200~one\ntwo\u{1B}[201~") == "\u{12}one")
+        let typed = Array("\u{1B}[200~one\ntwo\u{1B}[201~".utf8)
+        #expect(try inputs(typed, isSearching: true).text == "one")
+    }
+
+    @Test("In a search ESC alone is a key; with more behind it, it begins one")
+    func escapeInSearch() throws {
+        #expect(try inputs(Array("a\u{1B}".utf8), isSearching: true).text == "a\u{1B}")
+        #expect(
+            try inputs(Array("a\u{1B}[A\u{1B}b".utf8), isSearching: true).text
+                == "a\(key(.up))\u{1B}b")
+    }
+
+    @Test("A key that is put back comes again, and means the same")
+    func putBack() throws {
+        let reader = try inputs(Array("\u{16}".utf8)).reader
+        reader.putBack("\u{16}")
+        #expect(!reader.isEmpty)
+        #expect(reader.next(hasNews: { false }) == .character("\u{16}"))
+        #expect(!reader.canWake)
     }
 
     @Test("Behind Ctrl-V keys come as they are sent, but a paste still runs nothing")
@@ -101,14 +112,12 @@ struct KeyReaderTests {
     }
 
     @Test(
-        "The editor is not woken in a search, behind Ctrl-V, or behind vi's letters that read one more"
+        "The editor is not woken behind Ctrl-V, or behind vi's letters that read one more"
     )
     func waking() throws {
         #expect(try inputs(Array("get a".utf8)).reader.canWake)
         #expect(try !inputs(Array("\u{16}".utf8)).reader.canWake)
         #expect(try inputs(Array("\u{16}x".utf8)).reader.canWake)
-        #expect(try !inputs(Array("\u{12}need\u{7F}\u{12}".utf8)).reader.canWake)
-        #expect(try inputs(Array("\u{12}need\u{01}".utf8)).reader.canWake)
         #expect(try inputs(Array("dr".utf8)).reader.canWake)
         #expect(try !inputs(Array("dr".utf8), isVi: true).reader.canWake)
     }
@@ -126,5 +135,6 @@ struct KeyReaderTests {
         #expect(position("a\tb") == [0, 9])
         #expect(position("a\nbc") == [1, 2])
         #expect(position("\u{1}e\u{301}") == [0, 3])
+        #expect(position("\u{10FFFF}") == [0, 8])
     }
 }

@@ -177,7 +177,7 @@ struct PromptDisplayTests {
         shell.type(.control("c"))
         try shell.empty()
         try shell.leave()
-        #expect(try run([scratch.store, "set", "o"], input: []).status == 0)
+        #expect(try run([scratch.store, "set", "o", "-"], input: []).status == 0)
         let terminal = try Terminal(["/bin/cat", file], environment: [:])
         try terminal.expect("OK\r\n1\r\n2\r\n")
         #expect(terminal.waitForExit() == 0)

@@ -50,7 +50,7 @@ struct PromptPasteTests {
         let shell = try scratch.shell()
         try shell.enter("set needle 1", "OK")
         shell.type(.control("r"), .paste("needle\nset b 2\n"))
-        try shell.anywhere("bck:needle")
+        try shell.anywhere("history: needle")
         shell.type(.control("c"))
         try shell.empty()
         try shell.enter("count", "1")

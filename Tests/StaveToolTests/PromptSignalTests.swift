@@ -23,7 +23,7 @@ struct PromptSignalTests {
         let shell = try scratch.shell()
         try shell.enter("echo needle", "needle")
         shell.type(.control("r"), "need")
-        try shell.anywhere("bck:need")
+        try shell.anywhere("history: need")
         shell.type(.control("c"))
         try shell.above("store> echo needle", "needle", "store> echo needle^C")
         try shell.empty()

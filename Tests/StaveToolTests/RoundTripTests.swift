@@ -119,7 +119,7 @@ struct RoundTripTests {
             compactionAwaitsSegment compactionCount compactionFailure copiedBytes count deadBytes \
             deadBytesToCompaction diskBytes durability durableSequence freedBytes keydirBytes \
             lastCompaction liveBytes nextSequence path pendingWrites readOnly residentBytes \
-            segments spaceAmplification tombstoneBytes writeAmplification writtenBytes
+            segments spaceAmplification threadFailure tombstoneBytes writeAmplification writtenBytes
             """
         #expect(names.first.map(String.init) == members)
         #expect(

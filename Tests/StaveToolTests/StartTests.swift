@@ -50,14 +50,14 @@ struct StartTests {
     @Test("A file goes in and out of a single command byte for byte")
     func exactBytes() throws {
         let bytes = [0, 10, 0xFF, 13, 10] + [UInt8](repeating: 7, count: 700_000) + [10]
-        let stored = try run(["--create", scratch.store, "set", "photo"], input: bytes)
+        let stored = try run(["--create", scratch.store, "set", "photo", "-"], input: bytes)
         #expect(stored.text == "OK\n")
         #expect(try run([scratch.store, "get", "--exact", "photo"]).output == bytes)
         #expect(try run([scratch.store, "get", "photo"]).output == bytes + [10])
         #expect(try run([scratch.store], script: "get --exact photo\n").output == bytes)
-        #expect(try run([scratch.store, "set", "--", "-k"], input: [1]).status == 0)
+        #expect(try run([scratch.store, "set", "--", "-k", "-"], input: [1]).status == 0)
         #expect(try run([scratch.store, "get", "--exact", "-k"]).output == [1])
-        #expect(try run([scratch.store, "set", "empty"]).status == 0)
+        #expect(try run([scratch.store, "set", "empty", "-"]).status == 0)
         #expect(try run([scratch.store, "get", "--exact", "empty"]).output == [])
         #expect(try run([scratch.store, "get", "--exact", "nope"]).status == 1)
     }
@@ -79,6 +79,39 @@ struct StartTests {
         #expect(try run(["--create", "--read-only", scratch.store, "count"]).status == 64)
     }
 
+    @Test("A value that is missing is an error, and what stdin holds stays there")
+    func missingValue() throws {
+        let loop = """
+            while read k v; do \(stave) --create --quiet \(scratch.store) set $k $v; done; echo $?
+            """
+        let outcome = try shell(loop, input: "a 1\nb\nc 3\n")
+        #expect(
+            outcome.errors
+                == "stave: set needs a value: set KEY VALUE, or set KEY - to take it from stdin\n")
+        #expect(try run([scratch.store, "scan"]).text == "a\t1\nc\t3\n")
+        #expect(try run([scratch.store, "set", "a"], input: [7]).status == 64)
+        #expect(try run([scratch.store, "set", "--", "a"], input: [7]).status == 64)
+        #expect(try run([scratch.store, "set", "--", "--", "v"], input: [7]).status == 0)
+        #expect(try run([scratch.store, "get", "a", "--"]).text == "1\nv\n")
+    }
+
+    @Test("A lone - is stdin for a single command, and has to be quoted in a script")
+    func minus() throws {
+        let create = ["--create", "--quiet", scratch.store]
+        #expect(try run(create + ["set", "-", "-"], input: Array("in".utf8)).status == 0)
+        #expect(try run([scratch.store, "get", "-"]).text == "in\n")
+        for line in ["set k -", "set  k -", "set 'k' -"] {
+            let outcome = try run([scratch.store], script: line + "\nset other 1\n")
+            #expect(outcome.status == 2)
+            #expect(outcome.errors.contains("quote it to store it: '-'\n"), "\(outcome.errors)")
+        }
+        let script = "count\nset k '-'\nset l \"-\"\nset - v\nset m -1\nget k l - m\n"
+        #expect(
+            try run(["--quiet", scratch.store], script: script).text == "1\n-\n-\nv\n-1\n")
+        let entries = try run(["--format", "quoted", scratch.store, "scan", "k"]).text
+        #expect(entries == "k \"-\"\n", "what is printed can be pasted")
+    }
+
     @Test("Closed descriptors end in an error, never in the store's files")
     func closedDescriptors() throws {
         _ = try run(["--create", scratch.store, "set", "a", "1"])
@@ -88,7 +121,12 @@ struct StartTests {
         #expect(try shell("\(stave) >&-", input: "set c 3\nget a\n").status == 2)
         _ = try shell("\(stave) >&- 2>&-", input: "set d 4\nnope\n")
         #expect(try shell("\(stave) set e 5 <&- >&- 2>&-").status == 2)
-        #expect(try shell("timeout 20 \(stave) <&-").status == 0)
+        for line in ["\(stave) <&-", "\(stave) set a - <&-", "\(stave) --quiet <&- >&- 2>&-"] {
+            #expect(try shell("timeout 20 \(line)").status == 2)
+        }
+        let closed = try shell("\(stave) set a - <&-")
+        #expect(closed.errors == "stave: cannot read stdin: it is closed\n")
+        #expect(try shell("\(stave) get a <&-").text == "1\n", "a command that reads none of it")
         #expect(try run([scratch.store, "get", "a"]).text == "1\n")
         #expect(try run(["inspect", scratch.store, "--verify"]).status == 0)
     }

@@ -59,6 +59,32 @@ struct UsageTests {
             try run(["help", "gte"]).errors == "stave: unknown command gte; did you mean get?\n")
     }
 
+    @Test("A status that tells of damage or of a difference is no error: nothing is said besides")
+    func statuses() throws {
+        let (clean, broken) = (scratch.path + "/clean", scratch.store)
+        for store in [clean, broken] {
+            let script = "set a 1\nset key damaged\n"
+            #expect(try run(["--create", store], script: script).status == 0)
+        }
+        try scratch.damage("damaged")
+        for words in [
+            ["inspect", broken, "--verify"], ["verify", broken], ["why", broken, "key"],
+            ["diff", clean, broken], ["repair", broken, scratch.path + "/saved"],
+        ] {
+            let outcome = try run(words)
+            #expect([1, 2].contains(outcome.status), "\(words)")
+            #expect(!outcome.errors.contains("stave \(words[0])"), "\(outcome.errors)")
+            #expect(!outcome.errors.contains("--help"), "\(outcome.errors)")
+        }
+        #expect(try run(["--create", clean, "set", "b", "2"]).status == 0)
+        let diff = try run(["diff", clean, scratch.path + "/saved"])
+        #expect(diff.status == 1)
+        #expect(diff.errors == "")
+        let usage = try run(["diff", clean])
+        #expect(usage.status == 64)
+        #expect(usage.errors.hasSuffix("  stave diff --help says more\n"))
+    }
+
     @Test("--limit=1 is --limit 1")
     func attachedValue() throws {
         let script = "set a 1\nset b 2\nkeys --limit=1\n"

@@ -1,3 +1,4 @@
+import Glibc
 import Stave
 import StaveDisk
 import TestSupport
@@ -107,6 +108,37 @@ struct WhyDiffTests {
         let outcome = try run(["why", "--json", folder.path, key])
         #expect(outcome.status == 1 && outcome.text.contains("\"file\":\"\(hint)\""))
         #expect(outcome.text.contains("\"state\":\"live\""))
+    }
+
+    /// Segments 1 and 2 are live, 3 and 4 all dead, and 5 is what the share does not need any more.
+    @Test("What the background takes next, by the forecast, is what it takes")
+    func nextInBackground() throws {
+        var options = StoreOptions()
+        options.createsIfMissing = true
+        options.segmentSize = 4 << 20
+        options.compaction.isAutomatic = false
+        let value = [UInt8](repeating: 7, count: 256 << 10)
+        func set(_ keys: [Int], _ options: StoreOptions) throws -> [String] {
+            let store = try Store(path: folder.path, options: options)
+            for key in keys { try store.set(value, forKey: Array("key \(key)".utf8)) }
+            for _ in 0..<10_000 where options.compaction.isAutomatic {
+                if try store.statistics().compactionCount > 0 { break }
+                usleep(1000)
+            }
+            let names = try store.statistics().segments.map { FileName.segment($0.number).name }
+            try store.close()
+            return names
+        }
+        let before = try set(Array(0..<30) + Array(repeating: 0, count: 45), options)
+        let taken = try history("key 0").versions.indices.compactMap { index -> String? in
+            let history = try history("key 0")
+            let isNext = history.freed(index)?.contains("the next one in the background takes it")
+            return isNext == true ? history.versions[index].segment.name : nil
+        }
+        #expect(Set(taken) == Set(before[2...3]))
+        options.compaction.isAutomatic = true
+        let after = try set(Array(30..<35), options)
+        #expect(Set(before).subtracting(after) == Set(taken))
     }
 
     /// What the forecast says is what a compaction then does.

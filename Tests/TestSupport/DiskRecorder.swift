@@ -103,6 +103,7 @@
             if isBusy || isStopped || !isOurs(path) { return }
             switch call {
             case .examine, .list, .read, .map, .lock: return
+            case .allocate, .advise, .fence, .startThread, .setAccess: return
             case .sync, .syncData, .syncDirectory:
                 capture()
                 if !isIgnored(call, path) { noteSync(call, path, hasFailed: hasFailed) }

@@ -25,7 +25,10 @@
         }
 
         /// Nothing that a caller may notice.
-        package var isHarmless: Bool { kind == .short || kind == .error(EINTR) }
+        package var isHarmless: Bool {
+            kind == .short || kind == .error(EINTR)
+                || [.startThread, .advise, .fence, .setAccess].contains(call)
+        }
 
         package var description: String {
             let text =
@@ -46,10 +49,14 @@
             case .write: [.error(EIO), .error(ENOSPC), .error(EINTR), .short]
             case .reserve: [.error(EIO), .error(ENOSPC), .error(EINTR), .error(EOPNOTSUPP)]
             case .open: [.error(EIO), .error(EMFILE), .error(ENOSPC), .error(EINTR)]
-            case .map: [.error(ENOMEM)]
+            case .map, .allocate: [.error(ENOMEM)]
+            case .advise: [.error(ENOMEM), .error(EINVAL)]
+            case .setAccess: [.error(EPERM)]
+            case .fence: [.error(ENOMEM)]
             case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
             case .rename: [.error(EIO), .error(ENOSPC)]
             case .lock: [.error(ENOLCK), .error(EINTR)]
+            case .startThread: [.error(EAGAIN)]
             case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]
             }
         }

@@ -16,6 +16,14 @@ int stave_copies_on_write(int fd);
 /// Starts writing a range of a file back, without waiting for it (sync_file_range(2)).
 int stave_start_writeback(int fd, int64_t offset, int64_t length);
 
+/// Which file `name` leads to in an open directory, or which one is open where it is "", and how many names it has.
+/// Not stat(2): whoever is told a file's times makes its next change cost a journal entry (Linux 6.13).
+struct stave_identity {
+  uint64_t device, inode;
+  uint32_t links;
+};
+int stave_identify(int descriptor, const char *name, int follows_links, struct stave_identity *identity);
+
 /// membarrier(2), private expedited: 0, or -1 where the kernel does not offer it.
 int stave_membarrier_register(void);
 int stave_membarrier(void);

@@ -5,13 +5,20 @@ internal import Glibc
 package struct Directory: ~Copyable, Sendable {
     private let descriptor: Int32
     package let path: String
-    /// Whose directory it is, by user id.
-    private let owner: UInt32
+    /// Whose directory it is, and for whom, by user and group id and the bits of its mode.
+    private let owner: uid_t
+    private let group: gid_t
+    private let mode: mode_t
 
     /// Opens the directory at `path`.
     package init(path: String) throws(FileError) {
         let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
         let descriptor = try retrying(.open, path) { unsafe stave_open(path, flags, 0) }
+        self = try Directory(descriptor: descriptor, path: path)
+    }
+
+    /// Takes the descriptor over, also where it throws.
+    private init(descriptor: Int32, path: String) throws(FileError) {
         var status = stat()
         do throws(FileError) {
             // SAFETY: fstat fills the struct in.
@@ -23,6 +30,16 @@ package struct Directory: ~Copyable, Sendable {
         self.descriptor = descriptor
         self.path = path
         owner = status.st_uid
+        group = status.st_gid
+        mode = status.st_mode
+    }
+
+    /// The same directory, opened once more.
+    func reopened() throws(FileError) -> Directory {
+        let copy = try retrying(.open, path) {
+            unsafe stave_open_at(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        }
+        return try Directory(descriptor: copy, path: path)
     }
 
     deinit { close(descriptor) }
@@ -93,8 +110,13 @@ package struct Directory: ~Copyable, Sendable {
         defer { unsafe closedir(stream) }
         var names: [String] = []
         while true {
-            errno = 0
-            guard let entry = unsafe readdir(stream) else { break }
+            let next = try retrying(.list, path) { () -> Int in
+                errno = 0
+                let entry = unsafe readdir(stream)
+                // The address of an entry, or 0 at the end.
+                return errno == 0 ? Int(bitPattern: entry) : -1
+            }
+            guard let entry = unsafe UnsafeMutablePointer<dirent>(bitPattern: next) else { break }
             // SAFETY: d_name is a NUL-terminated string inside the entry.
             let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
                 unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
@@ -103,7 +125,6 @@ package struct Directory: ~Copyable, Sendable {
             }
             if name != "." && name != ".." { names.append(name) }
         }
-        guard errno == 0 else { throw FileError("list", path, code: errno) }
         return names.sorted()
     }
 
@@ -129,9 +150,56 @@ package struct Directory: ~Copyable, Sendable {
             throw FileError("open", path, reason: "it is a symbolic link, which a store never has")
         }
         let file = File(descriptor: descriptor, path: path)
-        try file.requireOwn(owner)
+        if mode == .create { follow(file) }
+        // Who may write to the directory may replace its files anyway.
+        try file.requireOwn(owner, group: self.mode & S_IWGRP != 0 ? group : nil)
         return file
     }
+
+    /// Gives a new file to whom the directory belongs, so that they can open it later: its group, its
+    /// owner where root works for somebody else, and its permissions but for execution, whatever the
+    /// umask is. What is refused is no error.
+    private func follow(_ file: borrowing File) {
+        // Until then it is the owner's alone.
+        let isForOther = geteuid() == 0 && owner != 0
+        guard var status = try? file.status() else { return }
+        if isForOther || status.st_gid != group {
+            _ = attempt(.setAccess, file.path) {
+                fchown(file.descriptor, isForOther ? owner : uid_t.max, group)
+            }
+            guard let now = try? file.status() else { return }
+            status = now
+        }
+        var bits = mode & 0o666 | 0o600
+        // Another group is given no more than everybody.
+        if status.st_gid != group { bits = bits & 0o606 | (bits & 0o006) << 3 }
+        if status.st_mode & 0o777 != bits {
+            _ = attempt(.setAccess, file.path) { fchmod(file.descriptor, bits) }
+        }
+    }
+
+    func identity() throws(FileError) -> FileIdentity {
+        try FileIdentity(of: descriptor, path)
+    }
+
+    /// Does the name of `path`, which lies here, still lead to this file? Also true where that cannot be
+    /// seen.
+    package func holds(_ file: FileIdentity, as name: String, _ path: String) -> Bool {
+        file.isStill(name, in: descriptor, path)
+    }
+
+    /// Takes the directory for this descriptor alone; false where another one has it. A file system that
+    /// cannot lock directories, as NFS, leaves the choice to LOCK.
+    func lockAlone() throws(FileError) -> Bool {
+        do throws(FileError) {
+            return try File.lockAlone(descriptor, path)
+        } catch {
+            if error.isUnsupported || error.code == EBADF || error.code == EINVAL { return true }
+            throw error
+        }
+    }
+
+    func unlock() { flock(descriptor, LOCK_UN) }
 
     /// Is there anything of this name, a dangling symbolic link included?
     package func contains(_ name: String) -> Bool {

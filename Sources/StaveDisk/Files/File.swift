@@ -6,7 +6,7 @@ package struct File: ~Copyable, Sendable {
     package enum Mode: Sendable {
         case read
         case readWrite
-        /// Made anew with mode 0600; the name must be free.
+        /// Made anew, with the directory's group and permissions; the name must be free.
         case create
     }
 
@@ -38,26 +38,31 @@ package struct File: ~Copyable, Sendable {
         }
     }
 
-    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root.
-    func requireOwn(_ owner: UInt32) throws(FileError) {
+    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root; where
+    /// a group shares the directory, to anybody in it.
+    func requireOwn(_ owner: uid_t, group: gid_t?) throws(FileError) {
         try requireRegular()
         let status = try status()
         guard status.st_mode & (S_ISUID | S_ISGID) == 0 else {
             throw FileError(
                 "use", path, reason: "it has a set-id bit, which a store's file never has")
         }
-        guard [owner, geteuid(), 0].contains(status.st_uid) else {
+        guard [owner, geteuid(), 0].contains(status.st_uid) || status.st_gid == group else {
             throw FileError(
                 "use", path,
                 reason: "it belongs to user \(status.st_uid), the store to user \(owner)")
         }
     }
 
-    private func status() throws(FileError) -> stat {
+    func status() throws(FileError) -> stat {
         var status = stat()
         // SAFETY: fstat fills the struct in.
         _ = try retrying(.examine, path) { unsafe fstat(descriptor, &status) }
         return status
+    }
+
+    package func identity() throws(FileError) -> FileIdentity {
+        try FileIdentity(of: descriptor, path)
     }
 
     /// Bytes.
@@ -165,7 +170,9 @@ package struct File: ~Copyable, Sendable {
     }
 
     /// Takes the file for this process alone; false where somebody else has or shares it.
-    func lockAlone() throws(FileError) -> Bool {
+    func lockAlone() throws(FileError) -> Bool { try Self.lockAlone(descriptor, path) }
+
+    static func lockAlone(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {
         do throws(FileError) {
             try retrying(.lock, path) { flock(descriptor, LOCK_EX | LOCK_NB) }
             return true
@@ -174,6 +181,8 @@ package struct File: ~Copyable, Sendable {
             throw error
         }
     }
+
+    func unlock() { flock(descriptor, LOCK_UN) }
 
     /// Fills `range` with zeros.
     package func zero(_ range: Range<Int>) throws(FileError) {
@@ -191,7 +200,7 @@ package struct File: ~Copyable, Sendable {
     /// - Returns: whether it was cut.
     package func truncateUnlessShared(to length: Int) throws(FileError) -> Bool {
         guard try lockAlone() else { return false }
-        defer { flock(descriptor, LOCK_UN) }
+        defer { unlock() }
         try truncate(to: length)
         return true
     }

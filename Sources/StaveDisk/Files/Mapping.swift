@@ -9,6 +9,7 @@ internal import Glibc
     /// Bytes mapped; may reach beyond the end of the file, where nothing may be touched.
     package let count: Int
     package let isWritable: Bool
+    private let path: String
     /// Names the file where a program wants a bus error to do so.
     private let note: UnsafeMutableRawPointer?
 
@@ -25,6 +26,7 @@ internal import Glibc
         unsafe base = UnsafeMutableRawPointer(bitPattern: address)!
         self.count = count
         self.isWritable = isWritable
+        path = file.path
         unsafe note = stave_note_mapping(base, count, file.path)
     }
 
@@ -43,7 +45,9 @@ internal import Glibc
     /// errors are of no consequence.
     package func advise(_ advice: Advice, _ range: Range<Int>) {
         let start = range.lowerBound & ~4095
-        unsafe madvise(base + start, range.upperBound - start, advice.rawValue)
+        _ = attempt(.advise, path) {
+            unsafe madvise(base + start, range.upperBound - start, advice.rawValue)
+        }
     }
 
     package enum Advice: Int32 {
@@ -56,19 +60,25 @@ internal import Glibc
     package func populateForWriting(_ range: Range<Int>) {
         let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14; not in Glibc's module
         let start = range.lowerBound & ~4095
-        unsafe madvise(base + start, range.upperBound - start, populateWrite)
+        _ = attempt(.advise, path) {
+            unsafe madvise(base + start, range.upperBound - start, populateWrite)
+        }
     }
 
     /// Takes whole pages out of the mapping, which stay in the page cache: a later access maps them again.
     package func dropPages(_ range: Range<Int>) {
-        unsafe madvise(base + range.lowerBound, range.count, MADV_DONTNEED)
+        _ = attempt(.advise, path) {
+            unsafe madvise(base + range.lowerBound, range.count, MADV_DONTNEED)
+        }
     }
 
     /// Reads pages into memory, and returns when they are there.
     package func load(_ range: Range<Int>) {
         if populateForReading(range) { return }
         let start = range.lowerBound & ~4095
-        unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
+        _ = attempt(.advise, path) {
+            unsafe madvise(base + start, range.upperBound - start, MADV_WILLNEED)
+        }
     }
 
     /// Bytes of the first `end` that are in memory, counted in whole pages.
@@ -78,8 +88,11 @@ internal import Glibc
         var count = 0
         for start in stride(from: 0, to: end, by: step) {
             let length = min(step, end - start)
-            // SAFETY: mincore writes a byte for each page of the stretch; the array has as many.
-            guard unsafe mincore(base + start, length, &pages) == 0 else { return 0 }
+            let result = attempt(.examine, path) {
+                // SAFETY: mincore writes a byte for each page of the stretch; the array has as many.
+                unsafe mincore(base + start, length, &pages)
+            }
+            guard result == 0 else { return 0 }
             for page in 0..<((length + 4095) / 4096) where pages[page] & 1 == 1 { count += 4096 }
         }
         return count
@@ -92,6 +105,8 @@ internal import Glibc
     package func populateForReading(_ range: Range<Int>) -> Bool {
         let populateRead: Int32 = 22  // MADV_POPULATE_READ, Linux 5.14; not in Glibc's module
         let start = range.lowerBound & ~4095
-        return unsafe madvise(base + start, range.upperBound - start, populateRead) == 0
+        return attempt(.advise, path) {
+            unsafe madvise(base + start, range.upperBound - start, populateRead)
+        } == 0
     }
 }

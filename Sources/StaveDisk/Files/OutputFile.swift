@@ -24,27 +24,6 @@ package enum OutputFile {
         }
     }
 
-    /// Puts `bytes` at `path`, whole or not at all, readable by the owner alone. What was there before is
-    /// replaced, unless it is no regular file.
-    package static func replace(_ path: String, with bytes: [UInt8]) throws(FileError) {
-        var old = stat()
-        if unsafe lstat(path, &old) == 0, old.st_mode & S_IFMT != S_IFREG {
-            throw FileError("write", path, reason: "it is not a regular file")
-        }
-        let temporary = "\(path).\(getpid()).tmp"
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-        let descriptor = try retrying(.open, path) { unsafe stave_open(temporary, flags, 0o600) }
-        do throws(FileError) {
-            let file = File(descriptor: descriptor, path: path)
-            // SAFETY: the span is borrowed for the call.
-            unsafe try file.write(bytes.span.bytes, at: 0)
-            _ = try retrying(.rename, path) { unsafe rename(temporary, path) }
-        } catch {
-            unsafe unlink(temporary)
-            throw error
-        }
-    }
-
     private static func parent(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])

@@ -17,12 +17,24 @@ package enum SystemCall: String, CaseIterable, Sendable {
     case rename
     case remove
     case lock
+    case setAccess
+    /// Memory without a file.
+    case allocate
+    /// What the kernel may do with pages: only a hint.
+    case advise
+    case fence
+    case startThread
 
     /// As in "cannot open".
     var verb: String {
         switch self {
         case .open, .list, .examine, .read, .write, .map, .rename, .remove, .lock: rawValue
         case .makeDirectory: "create"
+        case .allocate: "get memory for"
+        case .advise: "advise on"
+        case .fence: "order the memory of"
+        case .startThread: "start a thread for"
+        case .setAccess: "set the access of"
         case .reserve: "reserve space in"
         case .truncate: "cut"
         case .sync, .syncData, .syncDirectory: "sync"

@@ -23,7 +23,9 @@ package struct Manifest: Equatable, Sendable {
         package var number: UInt64
         package var identity: UInt64
         /// nil while records may still be appended: the active segment.
-        package var seal: Seal?
+        package var seal: Seal? {
+            didSet { if seal != nil { durableLength = SegmentHeader.byteCount } }
+        }
         /// While `seal` is nil: so many bytes were durable when MANIFEST was written, or more.
         package var durableLength: Int
         /// The segment's version. Of one of version 1 identity and length do not tell the contents:

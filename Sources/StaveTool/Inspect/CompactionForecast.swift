@@ -47,10 +47,8 @@ struct CompactionForecast {
         let whole = candidates.filter { !$0.isDamaged }
         compacted = Set(
             whole.worthRewriting(segmentSize: segmentSize, image: \.index).map(\.number))
-        let sealed = whole.filter(\.isSealed)
-        var next = isDue ? sealed.victims(segmentSize: segmentSize) : []
-        if next.isEmpty { next = sealed.smallOnes(segmentSize: segmentSize) }
-        automatic = Set(next.map(\.number))
+        automatic = Set(
+            candidates.nextRewrite(policy, segmentSize: segmentSize).map(\.number))
     }
 
     private func candidate(_ segment: SegmentSurvey) -> Candidate? {

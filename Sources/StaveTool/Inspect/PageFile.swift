@@ -18,11 +18,24 @@ enum PageFile {
         if isInside {
             throw .usage("--html: the file must not lie inside \(Quoting.message(directory))")
         }
+        _ = try contents(path)
     }
 
     static func write(_ text: String, to path: String) throws(InspectError) {
+        let bytes = Array(text.utf8)
+        let contents = try contents(path)
         do throws(FileError) {
-            try OutputFile.replace(path, with: Array(text.utf8))
+            // SAFETY: the span is borrowed for the call.
+            unsafe try contents.write(bytes.span.bytes)
+        } catch {
+            throw .output(error.description)
+        }
+    }
+
+    /// A new file is its owner's alone; one that is there keeps its permissions.
+    private static func contents(_ path: String) throws(InspectError) -> NewContents {
+        do throws(FileError) {
+            return try NewContents(for: path, newMode: 0o600)
         } catch {
             throw .output(error.description)
         }

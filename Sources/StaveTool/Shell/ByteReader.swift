@@ -147,7 +147,8 @@ struct SystemError: Error, Equatable {
 
     init(_ operation: String, _ file: String, _ code: Int32) {
         // SAFETY: strerror returns a C string; one thread uses it.
-        message = unsafe "cannot \(operation) \(file): \(String(cString: strerror(code)))"
+        let reason = unsafe code == EBADF ? "it is closed" : String(cString: strerror(code))
+        message = "cannot \(operation) \(file): \(reason)"
         self.code = code
     }
 }

@@ -53,22 +53,21 @@ extension Session {
     }
 }
 
-/// A file that is to get a value. It is replaced in one step: whoever looks sees the old bytes or all
-/// the new ones, and a mapping of the old ones stays whole.
+/// Where a value goes: a file that is replaced, see `NewContents`, or a pipe or device that is
+/// written to as it is.
 private struct Target {
     let path: String
     let exists: Bool
-    private let isRegular: Bool
-    private let mode: mode_t
+    /// nil for what is no regular file.
+    private let contents: NewContents?
 
     /// - Parameter store: the directory whose files are not to be touched.
     init(_ path: String, outside store: String, _ file: Word) throws(CommandError) {
         var status = stat()
         // SAFETY: fills in the struct.
         exists = unsafe stat(path, &status) == 0
-        // Pipes and devices are written to as they are.
-        isRegular = !exists || (status.st_mode & S_IFMT == S_IFREG && !path.hasPrefix("/dev/"))
-        mode = status.st_mode & 0o777
+        let isRegular =
+            !exists || (status.st_mode & S_IFMT == S_IFREG && !path.hasPrefix("/dev/"))
         // A link stays one: what it leads to is replaced.
         self.path = exists && isRegular ? Self.resolved(path) ?? path : path
         let name = self.path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
@@ -78,23 +77,22 @@ private struct Target {
         {
             throw CommandError("\(file.shown) lies in the store's own directory", at: file)
         }
+        do throws(FileError) {
+            contents = isRegular ? try NewContents(for: self.path, newMode: 0o666) : nil
+        } catch {
+            throw CommandError(error.description, at: file)
+        }
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> SystemError? {
-        guard isRegular else { return unsafe fill(path, O_WRONLY | O_CLOEXEC, bytes) }
-        let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-        let temporary = String(path.dropLast(name.count)) + ".stave-\(getpid()).tmp"
-        unsafe unlink(temporary)
-        let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
-        if let failure = unsafe fill(temporary, flags, bytes) {
-            unsafe unlink(temporary)
-            return failure
+        guard let contents else { return unsafe fill(path, O_WRONLY | O_CLOEXEC, bytes) }
+        do throws(FileError) {
+            // SAFETY: the bytes are the caller's, for the call.
+            unsafe try contents.write(bytes.bytes)
+            return nil
+        } catch {
+            return SystemError(message: error.description)
         }
-        if exists { unsafe chmod(temporary, mode) }
-        if unsafe rename(temporary, path) == 0 { return nil }
-        let failure = SystemError("write to", path, errno)
-        unsafe unlink(temporary)
-        return failure
     }
 
     private func fill(_ name: String, _ flags: Int32, _ bytes: UnsafeRawBufferPointer)

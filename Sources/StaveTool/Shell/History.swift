@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import StaveDisk
 
 /// The lines entered at the prompt, kept in a file that several shells may share.
 ///
@@ -8,7 +9,8 @@ internal import Glibc
 ///
 /// 1. A file that begins otherwise is somebody else's and is never written.
 /// 2. The file is replaced as a whole by rename(2), with mode 0600 from its creation, so that it is
-///    never half written and never readable by others.
+///    never half written and never readable by others. One that the user may not write to is left
+///    alone, and it keeps its owner: root may run this with a user's HOME.
 /// 3. Each save reads the file again and adds only this shell's new lines, under a lock on the
 ///    directory: two shells keep both their lines.
 final class History {
@@ -122,6 +124,12 @@ final class History {
     }
 
     private func write(_ lines: some Sequence<String>, to path: String) -> Bool {
+        do throws(FileError) {
+            _ = try NewContents(for: path, newMode: 0o600)
+        } catch {
+            problem = "history: \(error.description)"
+            return false
+        }
         let temporary = "\(path).\(getpid()).tmp"
         unsafe unlink(temporary)
         // SAFETY: the path is a C string during the call.
@@ -131,6 +139,9 @@ final class History {
             problem = SystemError("make", temporary, errno).message
             return false
         }
+        var old = stat()
+        // SAFETY: fills in the struct.
+        if unsafe stat(path, &old) == 0 { _ = fchown(descriptor, old.st_uid, old.st_gid) }
         let file = OutputWriter(descriptor: descriptor, name: temporary)
         file.write(line: Self.header)
         for line in lines { file.write(line: Self.escaped(line)) }

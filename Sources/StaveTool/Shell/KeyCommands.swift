@@ -20,7 +20,8 @@ extension CommandTable {
             "store a value under a key",
             details: [
                 "`set KEY < FILE` stores the bytes of FILE.",
-                "From a command line: stave DIR set KEY < FILE, or a pipe in its place.",
+                "From a command line: stave DIR set KEY - < FILE, or a pipe in its place.",
+                "The value - itself is written '-' here.",
             ],
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
@@ -68,6 +69,11 @@ extension Session {
         if let file = try redirection(words, "<") {
             try set(words[1], toContentsOf: file)
         } else {
+            // What means stdin on a command line would be another value here.
+            if words[2].isBare("-") {
+                throw .usage(
+                    "- is stdin on a command line only; quote it to store it: '-'", at: words[2])
+            }
             do throws(StoreError) {
                 return unsafe try set(words[2].bytes, forKey: words[1].bytes)
             } catch {

@@ -13,10 +13,9 @@ final class KeyReader {
     /// Keys, and what libedit is to do on each; nil for those that `LineEditor` binds itself.
     enum Key: UInt32, CaseIterable {
         case up = 0x80, down, left, right, home, end, delete, wordLeft, wordRight, deleteWord
-        /// Behind each space, where libedit would not draw the hint anew. Space itself keeps its
-        /// meaning: a search could not look for another key.
-        case refresh = 0x9D
         case paste = 0x9E
+        /// Sent by nobody: a search has taken a key, and its line is to be shown.
+        case search = 0x9C
         /// Sent by nobody: something is to be shown.
         case wake = 0x9F
 
@@ -32,7 +31,7 @@ final class KeyReader {
             case .wordLeft: "ed-prev-word"
             case .wordRight: "em-next-word"
             case .deleteWord: "em-delete-next-word"
-            case .refresh, .paste, .wake: nil
+            case .paste, .search, .wake: nil
             }
         }
 
@@ -65,9 +64,8 @@ final class KeyReader {
     private(set) var pasted = String.UnicodeScalarView()
     private var queue: [Unicode.Scalar] = []
     private var last: Unicode.Scalar?
-    private(set) var isSearching = false
-    /// A character came that may have begun one of vi's searches, which end with the line.
-    private var mayBeViSearch = false
+    /// In Ctrl-R's search, which takes all keys; the editor says so.
+    var isSearching = false
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
@@ -75,13 +73,20 @@ final class KeyReader {
     func reset() {
         last = nil
         isSearching = false
-        mayBeViSearch = false
     }
 
-    /// Whether `Key.wake` would be taken for what it is: not behind Ctrl-V, in a search, or behind a
-    /// letter that may be one of vi's commands that read another.
+    var isEmpty: Bool { queue.isEmpty }
+
+    /// The key that `next` returned last is the next one again.
+    func putBack(_ scalar: Unicode.Scalar) {
+        queue.insert(scalar, at: 0)
+        last = nil
+    }
+
+    /// Whether `Key.wake` would be taken for what it is: not behind Ctrl-V, or behind a letter that
+    /// may be one of vi's commands that read another.
     var canWake: Bool {
-        guard queue.isEmpty, !isSearching, last != "\u{16}" else { return false }
+        guard queue.isEmpty, last != "\u{16}" else { return false }
         guard isVi, let last else { return true }
         return !"rfFtT/?:".unicodeScalars.contains(last)
     }
@@ -103,20 +108,8 @@ final class KeyReader {
             }
         }
         let scalar = queue.removeFirst()
-        if scalar == " ", !isSearching, !mayBeViSearch, last != "\u{16}" {
-            queue.insert(Key.refresh.scalar, at: 0)
-        }
-        note(scalar)
-        return .character(scalar)
-    }
-
-    /// Ctrl-R begins a search; any control character but Ctrl-R, Ctrl-S and those that delete ends it.
-    private func note(_ scalar: Unicode.Scalar) {
         last = last == "\u{16}" ? nil : scalar
-        if scalar == "\u{12}" { isSearching = true }
-        if isVi, scalar == "/" || scalar == "?" || scalar == ":" { mayBeViSearch = true }
-        let ends = scalar.value < 0x20 || (0x80...0x9F).contains(scalar.value)
-        if ends, ![0x08, 0x12, 0x13, 0x15, 0x17].contains(scalar.value) { isSearching = false }
+        return .character(scalar)
     }
 
     // MARK: Sequences
@@ -126,8 +119,10 @@ final class KeyReader {
         let isQuoted = last == "\u{16}"
         var sequence = ""
         while !Self.isWhole(sequence), sequence.count < 32 {
-            // Behind ESC alone nothing is to be done before the next key, but for vi.
-            let patience: Int32 = !sequence.isEmpty ? 1000 : isVi || isQuoted ? 100 : -1
+            // Behind ESC alone nothing is to be done before the next key, but in vi's mode and a
+            // search.
+            let endsAlone = isVi || isQuoted || isSearching
+            let patience: Int32 = !sequence.isEmpty ? 1000 : endsAlone ? 100 : -1
             guard case .scalar(let scalar) = readScalar(milliseconds: patience) else { break }
             sequence.unicodeScalars.append(scalar)
         }

@@ -14,8 +14,9 @@ internal import Glibc
 /// 3. Strings from libedit lie in one shared buffer and are copied before the next call.
 /// 4. ~/.editrc may reset the key map, so our keys are bound again after it was read.
 /// 5. What wakes the editor is a character of its own, so it is held back wherever that would count as
-///    typed: behind Ctrl-V, in a search; see `KeyReader`.
+///    typed: behind Ctrl-V, in vi's searches; see `KeyReader`.
 /// 6. Prompts must stay allocated, are never NULL, and end with a character outside of escapes.
+/// 7. libedit's buffers of the screen must hold the whole line; see `EditorRoom`.
 @safe final class LineEditor {
     enum Reading {
         case line(String)
@@ -38,13 +39,22 @@ internal import Glibc
     var showsMessages = false
     let isDumb = Environment.isDumbTerminal
     var wasCancelled = false
+    /// Rows that libedit can draw; 0 where the line has not been drawn yet.
+    var room = 0
+    /// What Ctrl-R has found so far; nil outside of a search.
+    var search: HistorySearch?
+    /// What was searched for last.
+    var lastPattern = ""
+    /// What a search goes through, oldest first.
+    private(set) var remembered: [String] = []
     private let hasColor: Bool
     /// The terminal: stdout, or, where that leads elsewhere, the one that is typed at.
     private let terminal: UnsafeMutablePointer<FILE>
     private let lines: OpaquePointer
+    private let nothing = CText("")
     private var prompt = CText("")
-    private var promptText = ""
-    private var rightPrompt = CText("")
+    private(set) var promptText = ""
+    private var showsHint = false
     private var isPasteEnabled = false
 
     /// nil where there is no terminal to write to, or libedit does not start.
@@ -60,9 +70,6 @@ internal import Glibc
         // SAFETY: the editor outlives its handle; see deinit.
         unsafe _ = stave_el_set_data(handle, Unmanaged.passUnretained(self).toOpaque())
         unsafe _ = stave_el_set_prompt(handle) { unsafe LineEditor.of($0).currentPrompt() }
-        if !isDumb {
-            unsafe _ = stave_el_set_right_prompt(handle) { unsafe LineEditor.of($0).currentHint() }
-        }
         unsafe _ = stave_el_set_editor(handle, "emacs")
         unsafe _ = stave_el_set_number(handle, EL_SIGNAL, 0)
         unsafe _ = stave_history_set_size(lines, Int32(History.capacity))
@@ -99,6 +106,8 @@ internal import Glibc
     func remember(_ line: String) {
         guard !line.isEmpty, !line.hasPrefix(" ") else { return }
         unsafe _ = stave_history_enter(lines, line)
+        remembered.append(line)
+        if remembered.count > History.capacity { remembered.removeFirst() }
     }
 
     func readLine(prompt text: String) -> Reading {
@@ -106,6 +115,9 @@ internal import Glibc
         promptText = Self.unstyled(text)
         wasCancelled = false
         showsMessages = false
+        showsHint = false
+        room = 0
+        search = nil
         keys.reset()
         Signals.beginEditing()
         defer { Signals.endEditing() }
@@ -166,7 +178,9 @@ extension LineEditor {
         put(isOn ? "\u{1B}[?2004h" : "\u{1B}[?2004l")
     }
 
+    /// Nothing before the line has room: libedit asks before its first character is read.
     private func currentPrompt() -> UnsafeMutablePointer<CChar> {
+        guard room > 0 else { return unsafe nothing.pointer }
         if showsMessages {
             showsMessages = false
             put((isDumb ? "" : "\u{1B}[J") + mailbox.take().map { $0 + "\r\n" }.joined())
@@ -174,22 +188,36 @@ extension LineEditor {
         return unsafe prompt.pointer
     }
 
-    private func currentHint() -> UnsafeMutablePointer<CChar> {
-        let text = hint(textBeforeCursor(wholeLine: true))
-        rightPrompt = CText(
-            text.isEmpty ? "" : (hasColor ? Self.styled(text, "2") : text) + " ")
-        return unsafe rightPrompt.pointer
+    /// Shows the hint, while a key is waited for. libedit could draw it, as a right prompt, but
+    /// with styles in a text that comes and goes it looks for styles that it has forgotten, and
+    /// aborts.
+    func drawHint() {
+        guard !isDumb, search == nil else { return }
+        let line = textBeforeCursor(wholeLine: true)
+        let text = hint(line)
+        let columns = screen.columns
+        let end = TextCells.position(behind: promptText + line, columns: columns)
+        let start = columns - 1 - TextCells.width(of: text)
+        guard !text.isEmpty, end.row == 0, start > end.column else { return }
+        showsHint = true
+        putAside(hasColor ? "\u{1B}[2m\(text)\u{1B}[0m" : text, at: start)
     }
 
-    /// Where a line is finished, its hint goes: what stays on the screen reads like a transcript.
+    /// Nothing of it is there when libedit draws, or the line is finished: what stays on the screen
+    /// reads like a transcript.
     func eraseHint() {
-        let line = textBeforeCursor(wholeLine: true)
-        let columns = screen.columns
-        let (row, column) = TextCells.position(behind: promptText + line, columns: columns)
-        guard !isDumb, row == 0, !hint(line).isEmpty else { return }
-        let cursor = TextCells.position(behind: promptText + textBeforeCursor(), columns: columns)
+        guard showsHint else { return }
+        showsHint = false
+        let line = promptText + textBeforeCursor(wholeLine: true)
+        putAside("\u{1B}[K", at: TextCells.position(behind: line, columns: screen.columns).column)
+    }
+
+    /// In the row of the cursor, which stays where it is.
+    private func putAside(_ text: String, at column: Int) {
+        let cursor = TextCells.position(
+            behind: promptText + textBeforeCursor(), columns: screen.columns)
         let distance = column - cursor.column
-        put("\u{1B}7" + (distance > 0 ? "\u{1B}[\(distance)C" : "") + "\u{1B}[K\u{1B}8")
+        put("\u{1B}7" + (distance > 0 ? "\u{1B}[\(distance)C" : "") + text + "\u{1B}8")
     }
 
     /// Puts the cursor behind the line, wherever in it it stands.
@@ -244,7 +272,9 @@ enum TextCells {
     /// A control character is shown as ^ and a letter.
     private static func width(of scalar: Unicode.Scalar) -> Int {
         if scalar.value < 0x20 || scalar.value == 0x7F { return 2 }
-        return max(0, Int(stave_width(scalar.value)))
+        let width = Int(stave_width(scalar.value))
+        // What cannot be printed is shown as \U+ and its number.
+        return width >= 0 ? width : scalar.value > 0xFFFF ? 8 : 7
     }
 }
 

@@ -7,7 +7,6 @@ extension LineEditor {
 
     func addFunctions() {
         unsafe add("stave-complete") { handle, _ in unsafe LineEditor.of(handle).complete() }
-        unsafe add("stave-refresh") { _, _ in UInt8(CC_REFRESH) }
         unsafe add("stave-end") { handle, _ in unsafe LineEditor.of(handle).endOrDelete() }
         unsafe add("stave-cancel") { handle, _ in unsafe LineEditor.of(handle).cancel() }
         unsafe add("stave-suspend") { handle, _ in
@@ -15,6 +14,14 @@ extension LineEditor {
         }
         unsafe add("stave-paste") { handle, _ in unsafe LineEditor.of(handle).paste() }
         unsafe add("stave-wake") { handle, _ in unsafe LineEditor.of(handle).showNews() }
+        unsafe add("stave-line-end") { handle, _ in unsafe LineEditor.of(handle).moveToLineEnd() }
+        unsafe add("stave-find-older") { handle, _ in
+            unsafe LineEditor.of(handle).beginSearch(.older)
+        }
+        unsafe add("stave-find-newer") { handle, _ in
+            unsafe LineEditor.of(handle).beginSearch(.newer)
+        }
+        unsafe add("stave-search") { handle, _ in unsafe LineEditor.of(handle).showSearch() }
     }
 
     private func add(_ name: String, _ function: KeyFunction) {
@@ -27,7 +34,7 @@ extension LineEditor {
     func bindKeys() {
         var everywhere = [
             ("^C", "stave-cancel"), ("^Z", "stave-suspend"), ("^D", "stave-end"),
-            ("^R", "em-inc-search-prev"),
+            ("^R", "stave-find-older"), ("^S", "stave-find-newer"),
         ]
         for key in KeyReader.Key.allCases {
             let function = key.function ?? "stave-\(key)"
@@ -38,14 +45,22 @@ extension LineEditor {
             if keys.isVi { unsafe _ = stave_el_bind_alternative(handle, key, function) }
         }
         unsafe _ = stave_el_bind(handle, "^I", "stave-complete")
+        // In vi's insert mode libedit's own stops before the last character.
+        let end = "\\" + String(KeyReader.Key.end.rawValue, radix: 8)
+        unsafe _ = stave_el_bind(handle, end, "stave-line-end")
     }
 
     /// One character for libedit: 1 with the character, 0 at the end of input, -1 on an error.
     /// A signal that ends the process counts as the end of input.
     func readCharacter(_ result: UnsafeMutablePointer<Int32>) -> Int32 {
-        switch keys.next(hasNews: { Signals.hasEditorNews || !mailbox.isEmpty }) {
-        case .character(let scalar):
-            if scalar == "\r" || scalar == "\n" { eraseHint() }
+        mendCursor()
+        makeRoom()
+        if keys.isEmpty, !Signals.waitToRead(STDIN_FILENO, milliseconds: 0) { drawHint() }
+        let input = keys.next(hasNews: { Signals.hasEditorNews || !mailbox.isEmpty })
+        eraseHint()
+        switch input {
+        case .character(let key):
+            let scalar = search == nil ? key : searchKey(key)
             // SAFETY: libedit's own variable.
             unsafe result.pointee = Int32(scalar.value)
             return 1
@@ -58,7 +73,13 @@ extension LineEditor {
 
     /// Returns a code of libedit: what it must draw.
     private func insert(_ text: String) -> UInt8 {
-        unsafe el_insertstr(handle, text) == 0 ? UInt8(CC_REFRESH) : UInt8(CC_ERROR)
+        makeRoom(for: text)
+        return unsafe el_insertstr(handle, text) == 0 ? UInt8(CC_REFRESH) : UInt8(CC_ERROR)
+    }
+
+    private func moveToLineEnd() -> UInt8 {
+        unsafe _ = el_cursor(handle, Int32(clamping: lineLength))
+        return UInt8(CC_CURSOR)
     }
 
     /// Ctrl-D: the end on an empty line, and otherwise deletes the character under the cursor.
@@ -87,7 +108,6 @@ extension LineEditor {
     ///
     /// - Parameter byKey: as the terminal does it, the whole group is stopped then; else this process.
     private func suspend(byKey: Bool) -> UInt8 {
-        eraseHint()
         put((byKey ? "^Z" : "") + "\r\n")
         enablePaste(false)
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 0)
@@ -101,8 +121,7 @@ extension LineEditor {
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
         enablePaste(false)
         enablePaste(true)
-        unsafe el_resize(handle)
-        unsafe _ = stave_el_refresh(handle)
+        takeSize()
         return UInt8(CC_NORM)
     }
 
@@ -120,8 +139,7 @@ extension LineEditor {
         showsMessages = !mailbox.isEmpty
         if Signals.takeResize() {
             eraseRows()
-            unsafe el_resize(handle)
-            unsafe _ = stave_el_refresh(handle)
+            takeSize()
             return UInt8(CC_NORM)
         }
         return UInt8(CC_REDISPLAY)
@@ -138,7 +156,6 @@ extension LineEditor {
             unsafe el_deletestr(handle, Int32(typed.unicodeScalars.count))
             return insert(replacement)
         }
-        eraseHint()
         put("\r\n" + (isDumb ? "" : "\u{1B}[J") + Completion.list(result, on: screen))
         // The prompt is drawn anew below the list.
         unsafe _ = stave_el_refresh(handle)

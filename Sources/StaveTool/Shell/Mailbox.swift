@@ -35,6 +35,8 @@ final class Mailbox: Sendable {
                     Self.printable(
                         "MANIFEST does not name a segment with writes that it does not know: it is"
                             + " \(file) now"))
+            case .threadFailed(let work, let error):
+                state.messages.append(Self.printable(work.message(of: error)))
             case .compactionFailed(let error):
                 let text = error.description
                 guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {

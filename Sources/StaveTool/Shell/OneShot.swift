@@ -7,25 +7,25 @@ extension StaveCommand {
     func runOnce() -> Int32 {
         Signals.install(interactive: false)
         var words = argumentWords
+        guard let invocation = usableInvocation(words) else { return 64 }
         var value: [UInt8] = []
-        if takesValueFromInput(words) {
+        let takesInput = Self.takesValueFromInput(invocation)
+        if takesInput {
             guard readValue(into: &value) else { return 2 }
-        } else {
-            guard usableAccess(words) != nil else { return 64 }
+            words.removeLast()
         }
         return unsafe value.withUnsafeBytes { bytes in
             // SAFETY: the words live as long as the arguments and the value, which is this call.
-            if takesValueFromInput(words) {
-                unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: 0))
-            }
-            return runOnce(words)
+            if takesInput { unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: 0)) }
+            return runOnce(words, invocation.access)
         }
     }
 
-    /// `stave DIR set KEY < FILE`: there the shell has opened the file.
-    private func takesValueFromInput(_ words: [Word]) -> Bool {
-        let count = words.count - (words.count == 3 && words[1].equals("--") ? 1 : 0)
-        return command[0] == "set" && count == 2 && isatty(STDIN_FILENO) == 0
+    /// `stave DIR set KEY -`. Never without the sign: in a loop over lines, a value that is missing
+    /// would be the rest of the loop's input.
+    private static func takesValueFromInput(_ invocation: Invocation) -> Bool {
+        let words = invocation.words
+        return invocation.command.name == "set" && words.count == 3 && words[2].equals("-")
     }
 
     /// Reads stdin to its end; false, and said so, where that is not possible.
@@ -52,8 +52,7 @@ extension StaveCommand {
         }
     }
 
-    private func runOnce(_ words: [Word]) -> Int32 {
-        guard let access = usableAccess(words) else { return 64 }
+    private func runOnce(_ words: [Word], _ access: Command.Access) -> Int32 {
         let session: Session
         if access == .nothing {
             session = Session(nil, place: .oneShot, settings: settings)
@@ -98,11 +97,18 @@ extension StaveCommand {
         }
     }
 
-    /// What the command needs of the store; nil, and said so, where the words make no command.
-    private func usableAccess(_ words: [Word]) -> Command.Access? {
+    /// nil, and said so, where the words make no command.
+    private func usableInvocation(_ words: [Word]) -> Invocation? {
         guard let command = CommandTable.command(named: command[0]) else { return nil }
+        // `set -- v` may be meant as a key without a value; `set -- -- v` says that -- is the key.
+        let isBehindDashes = words.count == 3 && words[1].equals("--")
+        if command.name == "set", words.count == 2 || isBehindDashes {
+            Self.complain(
+                "stave: set needs a value: set KEY VALUE, or set KEY - to take it from stdin")
+            return nil
+        }
         do throws(CommandError) {
-            return try Invocation(command, words).access
+            return try Invocation(command, words)
         } catch {
             Self.complain("stave: \(error.message)")
             return nil

@@ -157,7 +157,7 @@ final class ScriptRunner {
         guard let first = words.first else { return }
         let isTimed = session.settings.showsTiming
         if first.equals("set"), words.count == 3, !isTimed, !Self.needsCare(words[1]),
-            !words[2].mayBeSign
+            !words[2].mayBeSign, !words[2].isBare("-")
         {
             return unsafe set(
                 words[2].bytes, forKey: words[1].bytes, line: line, offset: words[1].offset)

@@ -27,6 +27,7 @@ extension StoreStatistics {
             ("deadBytesToCompaction", deadBytesToCompaction.map { .number($0) } ?? .null),
             ("compactionAwaitsSegment", .bool(compactionAwaitsSegment)),
             ("compactionFailure", compactionFailure.map { .string($0) } ?? .null),
+            ("threadFailure", threadFailure.map { .string($0) } ?? .null),
             ("writtenBytes", .number(writtenBytes)),
             ("spaceAmplification", spaceAmplification.map { .decimal($0) } ?? .null),
             ("writeAmplification", writeAmplification.map { .decimal($0) } ?? .null),

@@ -50,6 +50,7 @@ struct StatsView {
         ]
         // A read-only store writes nothing, and what its writer promises is not known here.
         if !s.isReadOnly { rows.append(("durability", durability)) }
+        if let failure = s.threadFailure { rows.append(("threads", failure)) }
         if let space = s.spaceAmplification {
             rows.append(("space", "\(hundredths(space)) bytes on disk for a live byte"))
         }
@@ -76,7 +77,8 @@ struct StatsView {
         var text =
             s.compactionCount == 0 ? "none so far" : "\(Units.count(s.compactionCount)) so far"
         if let last = s.lastCompaction {
-            text += ", last \(Units.span(seconds: time(nil) - Int(last))) ago"
+            // Somebody may have set the clock back meanwhile.
+            text += ", last \(Units.span(seconds: max(0, time(nil) - Int(last)))) ago"
         }
         if isPaused { return text + "; paused" }
         switch s.deadBytesToCompaction {

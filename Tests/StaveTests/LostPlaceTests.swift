@@ -1,0 +1,190 @@
+import Foundation
+import Glibc
+import StaveDisk
+import TestSupport
+import Testing
+
+@testable import Stave
+
+/// What was written to a file that has lost its name is gone when the process ends, and no system call
+/// fails: somebody must look.
+@Suite("A store whose directory or files are taken away while it is open")
+struct LostPlaceTests {
+    private let folder: TemporaryFolder
+    private let path: String
+
+    init() throws {
+        folder = try TemporaryFolder()
+        path = folder.path("store")
+    }
+
+    /// What is done, and what the error must say.
+    struct Loss: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let file: String
+        let body: @Sendable (_ path: String) throws -> Void
+    }
+
+    static let losses: [Loss] = [
+        Loss(testDescription: "the directory is removed", file: "") { path in
+            try FileManager.default.removeItem(atPath: path)
+        },
+        Loss(testDescription: "the directory is removed and made again", file: "") { path in
+            try FileManager.default.removeItem(atPath: path)
+            unsafe mkdir(path, 0o700)
+        },
+        Loss(testDescription: "another directory takes its place", file: "") { path in
+            unsafe rename(path, path + ".old")
+            unsafe mkdir(path, 0o700)
+        },
+        Loss(testDescription: "a copy takes its place", file: "") { path in
+            unsafe rename(path, path + ".old")
+            try FileManager.default.copyItem(atPath: path + ".old", toPath: path)
+        },
+        Loss(testDescription: "LOCK is removed", file: "/LOCK") { path in
+            try StoreFolder.remove(path, "LOCK")
+        },
+        Loss(testDescription: "LOCK is replaced", file: "/LOCK") { path in
+            try Self.replace(path + "/LOCK")
+        },
+        Loss(testDescription: "the segment is removed", file: "/0000000001.segment") { path in
+            try StoreFolder.remove(path, "0000000001.segment")
+        },
+        Loss(testDescription: "the segment is replaced", file: "/0000000001.segment") { path in
+            try Self.replace(path + "/0000000001.segment")
+        },
+    ]
+
+    /// As an editor does.
+    private static func replace(_ file: String) throws {
+        try FileManager.default.copyItem(atPath: file, toPath: file + "~")
+        unsafe rename(file + "~", file)
+    }
+
+    private func expect(_ loss: Loss, _ error: StoreError?) {
+        guard case .directoryLost(let path, _)? = error else {
+            Issue.record("\(error?.description ?? "no error")")
+            return
+        }
+        #expect(path == self.path + loss.file)
+        #expect(error?.description.contains("reopen the store") == true)
+    }
+
+    @Test("A write that counts as durable, and every later one, is refused", arguments: losses)
+    func writes(loss: Loss) throws {
+        let store = try Store(path: path, options: .small(1 << 20, durability: .always))
+        try store.set("1", forKey: "a")
+        try loss.body(path)
+        expect(loss, storeError { try store.set("2", forKey: "b") })
+        expect(loss, storeError { try store.set("3", forKey: "c") })
+        expect(loss, storeError { try store.removeValue(forKey: "a") })
+        expect(loss, storeError { try store.sync() })
+        expect(loss, storeError { try store.compact() })
+        #expect(try store.value(forKey: "a") == [UInt8(ascii: "1")])
+        #expect(try store.dictionary().count == 2)
+        expect(loss, storeError { try store.close() })
+    }
+
+    @Test(
+        "A sync says so, with something to be synced or without", arguments: losses, [true, false])
+    func sync(loss: Loss, isPending: Bool) throws {
+        let store = try Store(path: path, options: .small(1 << 20))
+        try store.set("1", forKey: "a")
+        try store.sync()
+        if isPending { try store.set("2", forKey: "b") }
+        try loss.body(path)
+        expect(loss, storeError { try store.sync() })
+        expect(loss, storeError { try store.set("3", forKey: "c") })
+    }
+
+    @Test("A close says so", arguments: losses)
+    func close(loss: Loss) throws {
+        let store = try Store(path: path, options: .small(1 << 20))
+        try store.set("1", forKey: "a")
+        try loss.body(path)
+        expect(loss, storeError { try store.close() })
+    }
+
+    @Test("The background finds it, and the next write is told", arguments: losses)
+    func background(loss: Loss) throws {
+        let store = try Store(path: path, options: .small(1 << 20, durability: .interval))
+        try store.set("1", forKey: "a")
+        try loss.body(path)
+        var error: StoreError?
+        for _ in 0..<20_000 where error == nil {
+            error = storeError { try store.set("2", forKey: "a") }
+            usleep(1000)
+        }
+        expect(loss, error)
+    }
+
+    @Test("A directory that was renamed keeps what is written, and its writer goes on")
+    func renamed() throws {
+        let store = try Store(path: path, options: .small(durability: .always))
+        try store.set("1", forKey: "a")
+        let moved = folder.path("moved")
+        unsafe #expect(rename(path, moved) == 0)
+        try store.set("2", forKey: "b")
+        try store.sealActive()
+        try store.set("3", forKey: "c")
+        _ = try store.compact()
+        try store.close()
+        #expect(try Store(path: moved).dictionary().count == 3)
+    }
+
+    @Test("Where LOCK is gone, a second writer is refused all the same", arguments: [false, true])
+    func secondWriter(isReplaced: Bool) throws {
+        let store = try Store(path: path, options: .small())
+        try store.set("1", forKey: "a")
+        try StoreFolder.remove(path, "LOCK")
+        if isReplaced { try StoreFolder.write([], path, "LOCK") }
+        #expect(storeError { try Store(path: path) } == .locked(path: path, holder: nil))
+        #expect(throws: StoreError.self) { try store.close() }
+        let second = try Store(path: path)
+        #expect(try second.value(forKey: "a") == [UInt8(ascii: "1")])
+    }
+
+    @Test("A segment that a compaction took away while a sync ran is no loss")
+    func compacted() throws {
+        let store = try Store(path: path, options: .small())
+        for _ in 0..<2 {
+            try store.set("1", forKey: "a")
+            try store.sealActive()
+        }
+        try store.set("2", forKey: "a")
+        let appender = try #require(store.withWriterLock { store.writer.appender })
+        try store.sealActive()
+        _ = try store.compact()
+        let isInPlace = appender.isInPlace(in: store.log.directory)
+        #expect(!isInPlace)
+        try store.requirePlace(of: [appender])
+        try store.set("3", forKey: "a")
+        try store.close()
+    }
+
+    @Test("A compaction removes nothing once a file that it wrote is gone")
+    func output() throws {
+        let store = try Store(path: path, options: .small())
+        for number in 0..<200 { try store.set("\(number)", forKey: "key \(number % 20)") }
+        try store.sealActive()
+        let before = try store.dictionary()
+        let names = try StoreFolder.segments(path)
+        let inputs = store.withWriterLock { store.table.visibleSegments.filter(\.isSealed) }
+        let compaction = Compaction(of: inputs, others: [], in: store)
+        let error = storeError {
+            while try compaction.step() {
+                guard case .syncing = compaction.phase else { continue }
+                let output = try #require(
+                    try StoreFolder.segments(path).first { !names.contains($0) })
+                try StoreFolder.remove(path, output)
+            }
+        }
+        guard case .directoryLost? = error else {
+            Issue.record("\(error?.description ?? "no error")")
+            return
+        }
+        #expect(try store.dictionary() == before)
+        try store.close()
+        #expect(try Store(path: path).dictionary() == before)
+    }
+}
