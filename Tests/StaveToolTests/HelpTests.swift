@@ -129,7 +129,8 @@ struct CompletionScriptTests {
             ("stave --durability ", "always interval os"),
             ("stave inspect --kind ", "value tombstone"),
             ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
-            ("stave inspect --html", "--html"), ("stave repair --", "--json --help"),
+            ("stave inspect --html", "--html"),
+            ("stave repair --", "--keep-unsynced --json --help"),
             ("stave diff data da", "data"), ("stave why data on", ""),
             ("stave help co", "count compact"),
         ]

@@ -1,23 +1,37 @@
 #!/usr/bin/env python3
-"""Lets a torture harness drive the program `stave`, whose path is in the environment variable STAVE.
+"""Lets a torture harness drive the program `stave`, whose path is in the environment variable
+STAVE.
 
-    stave.py write DIR     prints "ready" once the store is open, then reads lines "set K V", "delete K",
-                           "compact", and answers each, in order, with "ok", which means durable, or with
-                           "err REASON". At the end of the input the store is closed.
-    stave.py dump DIR      prints "K V" for every entry. Status 0 with nothing on stderr: all is well;
-                           1: something is damaged, and what is good was printed; 2: nothing was.
+    stave.py write DIR     prints "ready" once the store is open, then reads lines "set K V",
+                           "delete K", "compact", and answers each, in order, with "ok", which
+                           means durable, or with "err REASON". At the end of the input the store
+                           is closed.
+    stave.py dump DIR      prints "K V" for every entry. Status 0 with nothing on stderr: all is
+                           well; 1: something is damaged, and what is good was printed; 2:
+                           nothing was.
     stave.py compact DIR   compacts the store offline.
     stave.py check DIR     status 0 only if the offline inspector finds nothing wrong.
+    stave.py lazy DIR      as write, but "ok" means that the store took it: the line "sync" is
+                           answered with "ok" once all before it is durable, and within a second
+                           or so it is by itself.
+    stave.py unsynced DIR  as lazy, but by itself nothing becomes durable.
+    stave.py get DIR       reads keys, one a line, and prints "K V" for each that is there; status
+                           as dump.
+    stave.py count DIR     prints the number of keys; status 0 and nothing on stderr if all is well.
+    stave.py repair DIR NEW
+                           saves what can be read; status 0 only if nothing was lost.
 
 K and V are percent-encoded: letters, digits and _-. stand for themselves, all else is %XX.
 
 How the writer is made, and why:
 
-1. The process that the harness started becomes the program itself, by exec; a child of it translates.
-   So what the harness kills, limits or traces is the program and not an interpreter in front of it.
-2. The program runs with --quiet, and an `echo ready` behind each command is the fence: it is printed
-   once the commands before it are durable. Whoever counts lines on descriptor 1 of all processes as
-   answers, but for "ready", counts ours only. (A compaction's reply is one more line there.)
+1. The process that the harness started becomes the program itself, by exec; a child of it
+   translates. So what the harness kills, limits or traces is the program and not an interpreter
+   in front of it.
+2. The program runs with --quiet, and an `echo ready` behind each command is the fence: it is
+   printed once the commands before it are durable. Whoever counts lines on descriptor 1 of all
+   processes as answers, but for "ready", counts ours only. (A compaction's reply is one more line
+   there.)
 3. A command that fails reports "stdin:LINE:" on stderr before its fence, and --keep-going goes on.
 4. Our descriptors have high numbers: who follows the calls of all processes in one table of
    descriptors must not see us close one that the program uses.
@@ -34,6 +48,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 STAVE = os.environ.get("STAVE", "stave")
 SEGMENT_SIZE = os.environ.get("STAVE_SEGMENT_SIZE", "16K")
 FENCE = b"echo ready\n"
+DURABILITY = {"write": "always", "lazy": "interval", "unsynced": "os"}
 
 
 def word(text):
@@ -54,7 +69,7 @@ def pipe():
     return high
 
 
-def write(directory):
+def write(what, directory):
     to_program, from_program, errors = pipe(), pipe(), pipe()
     if os.fork() == 0:
         for end in (to_program[0], from_program[1], errors[1]):
@@ -64,7 +79,7 @@ def write(directory):
     for target, end in enumerate((to_program[0], from_program[1], errors[1])):
         os.dup2(end, target)
     restore_signals()
-    arguments = ["--create", "--durability", "always", "--keep-going", "--quiet"]
+    arguments = ["--create", "--durability", DURABILITY[what], "--keep-going", "--quiet"]
     os.execvp(STAVE, [STAVE, *arguments, "--segment-size", SEGMENT_SIZE, directory])
 
 
@@ -91,8 +106,8 @@ class Translator:
         self.waiting = FENCE
         self.reply, self.report, self.lines = b"", b"", b""
         self.fences = 0
-        # Reasons by line of the program's input. Line 1 is the fence of its start; command n, from 1
-        # on, is line 2n, with its fence behind it.
+        # Reasons by line of the program's input. Line 1 is the fence of its start; command n, from
+        # 1 on, is line 2n, with its fence behind it.
         self.reasons = {}
 
     def run(self):
@@ -167,12 +182,31 @@ def dump(directory):
     return 1 if lines else 2
 
 
+def get(directory):
+    keys = sys.stdin.buffer.read().split()
+    script = b"".join(
+        b"echo %d-\nget %s\n" % (index, word(key.decode())) for index, key in enumerate(keys))
+    program = subprocess.run(
+        [STAVE, "--read-only", "--keep-going", "--quiet", "--format", "hex", directory],
+        input=script, capture_output=True)
+    lines = program.stdout.split(b"\n")[:-1]
+    for line, following in zip(lines, [*lines[1:], b"-"]):
+        if line.endswith(b"-") and not following.endswith(b"-"):
+            value = bytes.fromhex(following.decode())
+            print(keys[int(line[:-1])].decode(), quote_from_bytes(value, safe=""))
+    sys.stdout.flush()
+    sys.stderr.buffer.write(program.stderr)
+    return 128 - program.returncode if program.returncode < 0 else program.returncode
+
+
 def main():
-    what, directory = sys.argv[1:]
+    what, directory, *more = sys.argv[1:]
     # A path is no option, whatever it begins with.
     directory = os.path.join(os.getcwd(), directory)
-    if what == "write":
-        write(directory)
+    if what in DURABILITY:
+        write(what, directory)
+    if what == "get":
+        sys.exit(get(directory))
     if what == "dump":
         sys.exit(dump(directory))
     restore_signals()
@@ -180,6 +214,10 @@ def main():
         os.execvp(STAVE, [STAVE, "--segment-size", SEGMENT_SIZE, directory, "compact"])
     if what == "check":
         os.execvp(STAVE, [STAVE, "inspect", "--verify", directory])
+    if what == "count":
+        os.execvp(STAVE, [STAVE, "--read-only", directory, "count"])
+    if what == "repair":
+        os.execvp(STAVE, [STAVE, "repair", directory, *more])
     sys.exit(64)
 
 

@@ -128,7 +128,12 @@ package struct SegmentWalk {
                 in: bytes, at: start, identity: identity, upTo: durableEnd)
         else { return nil }
         offset = start + header.recordLength
-        return .record(offset: start, header: header, value: .cut)
+        let valueEnd = start + RecordHeader.byteCount + header.keyLength + header.valueLength
+        // No more than padding may be missing.
+        let isThere = valueEnd <= bytes.byteCount
+        return .record(
+            offset: start, header: header,
+            value: isThere ? Self.check(header, in: bytes, at: start, identity) : .cut)
     }
 
     /// Is the value of the record at `offset` whole?

@@ -1,3 +1,5 @@
+internal import StaveDisk
+
 /// How much a finding matters, in rising order; also the exit status.
 enum Severity: Int, Comparable {
     /// Worth knowing; nothing is wrong with the store.
@@ -44,6 +46,12 @@ struct Finding {
         self.file = file
         self.range = range
         self.text = text
+    }
+
+    /// A damaged header of a segment, or damaged marks: what costs no record by itself.
+    var isOfHeader: Bool {
+        guard severity == .damage, let range else { return false }
+        return !range.isEmpty && range.upperBound <= SegmentHeader.byteCount
     }
 
     var place: String {

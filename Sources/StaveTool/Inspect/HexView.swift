@@ -45,17 +45,18 @@ struct HexView {
     private mutating func printHeader(_ bytes: RawSpan) {
         let header = segment.header
         isDamaged = header == nil || segment.marks.damaged != nil || segment.mark == nil
-        let fields: [(String, Range<Int>, String)] = [
-            ("magic", 0..<8, "STAVESEG"), ("version", 8..<12, ""), ("flags", 12..<16, ""),
-            ("identity", 16..<24, header.map { hex($0.identity) } ?? "?"),
-            ("number", 24..<32, header.map { "\($0.number)" } ?? "?"),
-            (
-                "store id", 32..<48,
-                header.map { hex($0.storeID.high) + hex($0.storeID.low) } ?? "?"
-            ),
-            ("capacity", 48..<56, header.map { "\($0.capacity)" } ?? "?"),
-            ("checksum", 56..<64, header == nil ? "BAD" : "ok"),
-        ] + marks(bytes)
+        let fields: [(String, Range<Int>, String)] =
+            [
+                ("magic", 0..<8, "STAVESEG"), ("version", 8..<12, ""), ("flags", 12..<16, ""),
+                ("identity", 16..<24, header.map { hex($0.identity) } ?? "?"),
+                ("number", 24..<32, header.map { "\($0.number)" } ?? "?"),
+                (
+                    "store id", 32..<48,
+                    header.map { hex($0.storeID.high) + hex($0.storeID.low) } ?? "?"
+                ),
+                ("capacity", 48..<56, header.map { "\($0.capacity)" } ?? "?"),
+                ("checksum", 56..<64, header == nil ? "BAD" : "ok"),
+            ] + marks(bytes)
         let all = fields.map { Field(range: $0.1, name: $0.0, meaning: $0.2) }
         guard json else {
             output.line("\(Quoting.message(segment.name)): segment header, 80 bytes")

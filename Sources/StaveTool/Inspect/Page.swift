@@ -276,13 +276,16 @@ struct Page {
     }
 
     private func files(_ markup: inout Markup) {
-        guard !store.leftovers.isEmpty || !store.foreign.isEmpty else { return }
+        guard !store.leftovers.isEmpty || !store.aside.isEmpty || !store.foreign.isEmpty else {
+            return
+        }
         title(&markup, "Other files", "Leftovers are removed when the store is opened for writing.")
         let leftovers = store.leftovers.map { ("leftover", $0.name, Units.bytes($0.size)) }
+        let aside = store.aside.map { ("set aside", $0.name, Units.bytes($0.size)) }
         let foreign = store.foreign.prefix(100).map { ("foreign", $0, "") }
         markup.table(
             "files", ["", "file", "size"], numbers: [2],
-            (leftovers + foreign).map { kind, name, size in
+            (leftovers + aside + foreign).map { kind, name, size in
                 [cell(kind), code(Printable.quoted(Array(name.utf8))), cell(size)]
             })
     }

@@ -50,10 +50,10 @@ extension SegmentSurvey {
         var reported = 0
         walk(checksValues: verifies) { item, bytes in
             switch item {
-            case .record(let offset, let header, let value):
+            case .record(let offset, let header, _):
                 records.append(header, at: offset)
                 end = offset + header.recordLength
-                if value == .cut {
+                if isCut(item) {
                     note(damage: item.range)
                 } else {
                     recordBytes += header.recordLength
@@ -67,15 +67,19 @@ extension SegmentSurvey {
             case .torn(let range, _): tornBytes += range.count
             case .reserved(let range): reservedBytes = range.count
             }
+            switch item {
+            case .record, .damage: logEnd = item.range.upperBound
+            case .torn, .reserved: break
+            }
             judge(item, in: bytes, .everything)
             return true
         }
         isScanned = true
         valuesAreChecked = verifies
         recordCount = records.count
-        if let seal = listed?.seal, !isSealed, end < seal.length, findings.worst == .note {
+        if let seal = listed?.seal, !isSealed, logEnd < seal.length, tornBytes == 0 {
             add(
-                .torn, end..<seal.length,
+                .torn, logEnd..<seal.length,
                 "the log ends here; the segment was full up to \(seal.length)")
         }
         guard let image, let identity else {
@@ -96,7 +100,7 @@ extension SegmentSurvey {
             if let hint, hint.hasSameBytes(as: made) {
                 // The mapped file rather than a copy in memory.
                 index = hint
-            } else if verifies, let hint {
+            } else if verifies, let hint, !isNameless {
                 compare(hint, with: made)
             }
         }
@@ -186,7 +190,9 @@ extension SegmentSurvey {
                     + Printable.hex32(computed))
         }
         let used = offset + RecordHeader.byteCount + header.keyLength + header.valueLength
-        if bytes.extracting(used..<range.upperBound).lastNonZero(from: 0) != nil {
+        if bytes.extracting(used..<min(range.upperBound, bytes.byteCount)).lastNonZero(from: 0)
+            != nil
+        {
             add(.damage, used..<range.upperBound, "padding is not zero")
             return
         }
@@ -263,6 +269,9 @@ extension SegmentSurvey {
     /// The part of `range` that a file that was cut still has.
     func inFile(_ range: Range<Int>) -> Range<Int> { range.clamped(to: 0..<(image?.count ?? 0)) }
 
+    /// Was its end cut off with the file?
+    func isCut(_ item: SegmentWalk.Item) -> Bool { item.range.upperBound > image?.count ?? 0 }
+
     /// Notes an unreadable stretch, as far as the file has it.
     func note(damage range: Range<Int>) {
         let inFile = inFile(range)
@@ -270,7 +279,7 @@ extension SegmentSurvey {
     }
 
     /// Nothing of it is unreadable, nothing cut off.
-    private var isWhole: Bool { damage.isEmpty && missing == nil }
+    private var isWhole: Bool { damage.isEmpty && missing == nil && !isNameless }
 
     /// Does `offset` lie in an unreadable stretch, or in what was cut off?
     func isDamaged(at offset: Int) -> Bool {

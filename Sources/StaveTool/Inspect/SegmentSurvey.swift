@@ -51,6 +51,10 @@ final class SegmentSurvey {
     var recordCount = 0
     /// Where the records end.
     var end = SegmentHeader.byteCount
+    /// Where the records end, and what is damaged among them and behind them.
+    var logEnd = SegmentHeader.byteCount
+    /// A log that stops before its segment was complete: what follows is no part of it.
+    var endsEarly: Bool { tornBytes > 0 || isScanned && logEnd < listed?.seal?.length ?? 0 }
     /// Zeros behind the records, for records to come.
     var reservedBytes = 0
     /// Bytes of whole records, and behind where a log ends.
@@ -87,7 +91,14 @@ final class SegmentSurvey {
     /// what it may do to the active one.
     var isSealed: Bool { listed?.seal?.isDurable == true }
     /// As MANIFEST says; "alone" where there is none that does.
-    var state: String { image == nil ? "missing" : listed?.stateWord ?? "alone" }
+    var state: String {
+        if image == nil { return isMissing ? "missing" : "unreadable" }
+        return identity == nil ? "unreadable" : listed?.stateWord ?? "alone"
+    }
+    /// There is no such file, rather than one that cannot be read.
+    var isMissing = false
+    /// Can its records be counted, be it from its hint file?
+    var isCounted: Bool { image != nil && identity != nil || hint != nil }
 
     var rule: SegmentWalk.Rule {
         isSealed ? .sealed : listed == nil || mark == nil ? .unmarked : .log
@@ -149,6 +160,18 @@ final class SegmentSurvey {
             }
         }
         checkHeader(image)
+    }
+
+    /// Neither MANIFEST nor a header that checks out tells the identity.
+    var isNameless: Bool { listed == nil && header == nil }
+
+    /// The hint file tells the identity.
+    func take(identity: UInt64) {
+        self.identity = identity
+        image?.withBytes {
+            marks = SegmentHeader.mark(
+                in: $0, identity: identity, version: SegmentHeader.version)
+        }
     }
 
     /// The field of a header that does not check out which is not what MANIFEST says; by elimination
@@ -215,7 +238,7 @@ final class SegmentSurvey {
             let isOld = (header?.version ?? listed?.format) == 1
             add(
                 !isOld ? .damage : isSealed ? .note : .torn, 64..<80,
-                (isOld ? "synced mark does not" : "neither synced mark does") + " check out: "
+                (isOld ? "synced mark does not check out: " : "neither synced mark checks out: ")
                     + (isSealed ? "MANIFEST says what is" : "nothing tells how much is")
                     + " durable")
         } else if let damaged = marks.damaged {
@@ -246,10 +269,10 @@ final class SegmentSurvey {
         }
     }
 
-    /// The walk's next item. What looks torn may be a record that a running writer has not finished: it is
-    /// looked at again a moment later, for as long as it changes. And where the file is longer by now than
-    /// what was mapped, the last record may end behind that: it is neither torn nor damaged then, although
-    /// the synced mark may lie behind it, too.
+    /// The walk's next item. What looks torn may be a record that a running writer has not
+    /// finished: it is looked at again a moment later, for as long as it changes. And where the
+    /// file is longer by now than what was mapped, the last record may end behind that: it is
+    /// neither torn nor damaged then, although the synced mark may lie behind it, too.
     private func next(
         _ walk: inout SegmentWalk, _ bytes: RawSpan, _ image: FileImage
     ) -> SegmentWalk.Item? {

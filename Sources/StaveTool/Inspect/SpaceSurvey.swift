@@ -18,6 +18,7 @@ final class SpaceSurvey {
     private(set) var hintBytes = 0
     private(set) var checkpointBytes = 0
     private(set) var leftoverBytes = 0
+    private(set) var asideBytes = 0
     private(set) var foreignBytes = 0
     /// Of segments that cannot be opened.
     private(set) var unreadBytes = 0
@@ -58,7 +59,9 @@ final class SpaceSurvey {
         if prefixes.overflowed {
             for space in segments {
                 space.survey.walk(checksValues: false) { item, bytes in
-                    if case .record(let offset, let header, let value) = item, value != .cut {
+                    if case .record(let offset, let header, _) = item,
+                        !space.survey.isCut(item)
+                    {
                         prefixes.countChosen(bytes, keyAt: offset, header)
                     }
                     return true
@@ -76,7 +79,7 @@ final class SpaceSurvey {
         let end = survey.isScanned && !survey.isSealed ? survey.end : .max
         survey.walk(checksValues: false) { item, bytes in
             switch item {
-            case .record(_, _, value: .cut):
+            case .record where survey.isCut(item):
                 space.add(.damaged, survey.inFile(item.range))
                 if !survey.isScanned { survey.note(damage: item.range) }
             case .record(let offset, let header, _):
@@ -126,6 +129,7 @@ final class SpaceSurvey {
             if survey.image == nil { unreadBytes += directory.size(of: survey.name) ?? 0 }
         }
         leftoverBytes = store.leftovers.reduce(0) { $0 + $1.size }
+        asideBytes = store.aside.reduce(0) { $0 + $1.size }
         foreignBytes = store.foreign.reduce(0) { $0 + (directory.size(of: $1) ?? 0) }
     }
 
@@ -139,7 +143,8 @@ final class SpaceSurvey {
         SegmentSpace.Kind.allCases.map { ($0.name, bytes($0)) } + [
             ("hint files", hintBytes), ("MANIFEST", manifestBytes), ("LOCK", lockBytes),
             ("keydir.checkpoint", checkpointBytes), ("leftovers", leftoverBytes),
-            ("foreign files", foreignBytes), ("unread segments", unreadBytes),
+            ("set aside", asideBytes), ("foreign files", foreignBytes),
+            ("unread segments", unreadBytes),
         ]
     }
 

@@ -50,11 +50,12 @@ struct StoreReport {
             ]
         ]
         for segment in survey.segments {
+            func counted(_ text: String) -> String { segment.isCounted ? text : "?" }
             rows.append([
                 segment.number.map { FileName.segment($0).name.prefix(10) + "" } ?? segment.name,
-                segment.state, Units.bytes(segment.fileSize), "\(segment.recordCount)",
-                "\(segment.liveCount)", Units.bytes(segment.liveBytes), "\(segment.deadCount)",
-                "\(segment.tombstoneCount)",
+                segment.state, Units.bytes(segment.fileSize), counted("\(segment.recordCount)"),
+                counted("\(segment.liveCount)"), counted(Units.bytes(segment.liveBytes)),
+                counted("\(segment.deadCount)"), counted("\(segment.tombstoneCount)"),
                 segment.times.map { Printable.time($0.lowerBound) } ?? "-",
                 segment.times.map { Printable.time($0.upperBound) } ?? "-",
                 segment.hintState.word,
@@ -87,6 +88,13 @@ struct StoreReport {
             output.line()
             output.line("leftovers (MANIFEST does not name them; open for writing removes them):")
             for (name, size) in survey.leftovers {
+                output.line("  \(Printable.quoted(Array(name.utf8)))  \(Units.bytes(size))")
+            }
+        }
+        if !survey.aside.isEmpty {
+            output.line()
+            output.line("set aside (segments that are no part of the store; nothing removes them):")
+            for (name, size) in survey.aside {
                 output.line("  \(Printable.quoted(Array(name.utf8)))  \(Units.bytes(size))")
             }
         }
@@ -142,6 +150,11 @@ struct StoreReport {
                 ("type", .string("leftover")), ("file", .string(name)), ("size", .number(size)),
             ])
         }
+        for (name, size) in survey.aside {
+            output.json([
+                ("type", .string("aside")), ("file", .string(name)), ("size", .number(size)),
+            ])
+        }
         for name in survey.foreign {
             output.json([("type", .string("foreign")), ("file", .string(name))])
         }
@@ -152,7 +165,8 @@ struct StoreReport {
 
     /// What is known of a segment.
     static func members(of segment: SegmentSurvey) -> [(String, JSON)] {
-        [
+        func counted(_ number: Int) -> JSON { segment.isCounted ? .number(number) : .null }
+        return [
             ("type", .string("segment")), ("file", .string(segment.name)),
             ("number", segment.number.map(JSON.unsigned) ?? .null),
             ("identity", segment.identity.map { .string(hex($0)) } ?? .null),
@@ -163,9 +177,9 @@ struct StoreReport {
             ("state", .string(segment.state)), ("size", .number(segment.fileSize)),
             ("recordsEnd", .number(segment.end)), ("reserved", .number(segment.reservedBytes)),
             ("synced", segment.mark.map(JSON.number) ?? .null),
-            ("records", .number(segment.recordCount)), ("live", .number(segment.liveCount)),
-            ("liveBytes", .number(segment.liveBytes)), ("dead", .number(segment.deadCount)),
-            ("tombstones", .number(segment.tombstoneCount)),
+            ("records", counted(segment.recordCount)), ("live", counted(segment.liveCount)),
+            ("liveBytes", counted(segment.liveBytes)), ("dead", counted(segment.deadCount)),
+            ("tombstones", counted(segment.tombstoneCount)),
             ("oldest", segment.times.map { .string(Printable.time($0.lowerBound)) } ?? .null),
             ("newest", segment.times.map { .string(Printable.time($0.upperBound)) } ?? .null),
             ("hint", .string(segment.hintState.word)),

@@ -12,6 +12,8 @@ final class StoreSurvey {
     private(set) var moved: [(name: String, number: UInt64)] = []
     /// Files named like a store's that MANIFEST does not name, with their sizes.
     var leftovers: [(name: String, size: Int)] = []
+    /// Segments that were set aside, with their sizes: no part of the store.
+    private(set) var aside: [(name: String, size: Int)] = []
     /// Files that are none of a store's.
     var foreign: [String] = []
     var findings = Findings()
@@ -153,7 +155,7 @@ final class StoreSurvey {
         }
         for (number, entry) in listed {
             let own = FileName.segment(number).name
-            let name = entry.flatMap { finder?.name(of: $0) } ?? own
+            let name = entry.flatMap { finder?.name(of: $0, in: directory) } ?? own
             if name != own { moved.append((name, number)) }
             do throws(FileError) {
                 segments.append(
@@ -162,6 +164,7 @@ final class StoreSurvey {
                         image: try Self.image(name, entry, in: directory)))
             } catch {
                 segments.append(SegmentSurvey(name: name, listed: entry, image: nil))
+                segments[segments.count - 1].isMissing = error.isNoSuchFile
                 if error.isNoSuchFile, entry != nil {
                     missing.append(name)
                 } else if error.isNoSuchFile {
@@ -204,6 +207,7 @@ final class StoreSurvey {
         defer { survey.progress = nil }
         if survey.isSealed || survey.listed == nil {
             survey.hint = readHint(number, of: survey, in: directory)
+            if let hint = survey.hint, survey.isNameless { survey.take(identity: hint.identity) }
         }
         if survey.image == nil || survey.identity == nil {
             // The hint still says which keys are concerned.
@@ -225,7 +229,7 @@ final class StoreSurvey {
     /// it.
     private func noteDropped() {
         let logs = segments.filter { !$0.isSealed && $0.listed != nil }
-        guard let ended = logs.firstIndex(where: { $0.findings.worst == .torn }) else { return }
+        guard let ended = logs.firstIndex(where: \.endsEarly) else { return }
         for segment in logs[(ended + 1)...] {
             segment.isDropped = true
             segment.add(
@@ -243,7 +247,9 @@ final class StoreSurvey {
             let image = try FileImage(mapping: file)
             do throws(FormatError) {
                 let hint = try image.hint(
-                    identity: survey.identity, segmentLength: survey.listed?.seal?.length)
+                    identity: survey.listed?.identity
+                        ?? (survey.isNameless ? nil : survey.identity),
+                    segmentLength: survey.listed?.seal?.length)
                 survey.hintState = .good
                 return hint
             } catch {
@@ -277,13 +283,25 @@ final class StoreSurvey {
         }
     }
 
+    /// A segment's name with ".aside" behind it, and a number where there are several.
+    static func isAside(_ name: String) -> Bool {
+        guard let suffix = name.firstRange(of: ".aside"),
+            case .segment = FileName(String(name[..<suffix.lowerBound]))
+        else { return false }
+        return name[suffix.upperBound...].allSatisfy { $0.isASCII && $0.isNumber }
+    }
+
     private func list(_ directory: borrowing Directory) throws(FileError) {
         let listed = Set(segments.compactMap { $0.listed?.number ?? $0.number })
         for name in try directory.names() {
             let isLeftover: Bool
             switch FileName(name) {
             case nil:
-                foreign.append(name)
+                if Self.isAside(name) {
+                    aside.append((name, directory.size(of: name) ?? 0))
+                } else {
+                    foreign.append(name)
+                }
                 continue
             case .manifest, .checkpoint: isLeftover = false
             case .lock:

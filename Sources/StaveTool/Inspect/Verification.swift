@@ -61,6 +61,13 @@ struct Verification {
         for finding in findings.list where finding.severity != .note {
             failed.insert(Self.check(of: finding))
         }
+        // Whatever the reason, these were not proved.
+        if unreadCount > 0 { failed.formUnion([.records, .replay]) }
+    }
+
+    /// Segments of which no record could be read.
+    private var unreadCount: Int {
+        survey.segments.count { $0.image == nil || $0.identity == nil }
     }
 
     private static func check(of finding: Finding) -> Check {
@@ -84,7 +91,9 @@ struct Verification {
         switch check {
         case .records:
             "\(Units.count(recordCount, "record")) in"
-                + " \(Units.count(survey.segments.count, "segment")): headers, keys, values, padding"
+                + " \(Units.count(survey.segments.count - unreadCount, "segment")):"
+                + " headers, keys, values, padding"
+                + (unreadCount > 0 ? "; \(unreadCount) not readable" : "")
         case .hints: "\(Units.count(hintCount, "hint file")): the bytes that the records make"
         case .replay:
             "\(Units.count(keyCount, "key")), \(Units.count(tombstoneCount, "tombstone")):"
@@ -115,6 +124,11 @@ struct Verification {
                 "leftover \(Printable.quoted(Array(name.utf8))), \(Units.bytes(size)):"
                     + " open for writing removes it")
         }
+        for (name, size) in survey.aside {
+            output.line(
+                "set aside \(Printable.quoted(Array(name.utf8))), \(Units.bytes(size)):"
+                    + " a segment that is no part of the store")
+        }
         for name in survey.foreign.prefix(10) {
             output.line("foreign \(Printable.quoted(Array(name.utf8))): not of a store")
         }
@@ -139,6 +153,11 @@ struct Verification {
         for (name, size) in survey.leftovers {
             output.json([
                 ("type", .string("leftover")), ("file", .string(name)), ("size", .number(size)),
+            ])
+        }
+        for (name, size) in survey.aside {
+            output.json([
+                ("type", .string("aside")), ("file", .string(name)), ("size", .number(size)),
             ])
         }
         for name in survey.foreign {
@@ -174,7 +193,8 @@ struct ByteAccount {
                 bytes["hints", default: 0] += size
             case .lock: bytes["lock", default: 0] += size
             case .checkpoint: bytes["checkpoint", default: 0] += size
-            case nil: bytes["foreign", default: 0] += size
+            case nil:
+                bytes[StoreSurvey.isAside(name) ? "aside" : "foreign", default: 0] += size
             case .segment, .hint, .temporary:
                 guard let segment = surveyed[name] else {
                     bytes["leftovers", default: 0] += size
@@ -186,7 +206,7 @@ struct ByteAccount {
         }
         let order = [
             "headers", "records", "reserved", "damaged", "torn", "behind", "hints", "checkpoint",
-            "manifest", "lock", "leftovers", "foreign",
+            "manifest", "lock", "leftovers", "aside", "foreign",
         ]
         rows = order.compactMap { name in bytes[name].map { (name, $0) } }.filter { $0.1 > 0 }
     }

@@ -4,7 +4,9 @@ internal import StaveDisk
 /// Writes what can be read of a store into a new one, and says what could not.
 ///
 /// 1. Look at the source, which is only read: MANIFEST, or without one every segment that is there.
-/// 2. Read every segment: whole records on one side, what is gone on the other (`SalvagedSegment`).
+/// 2. Read every segment: whole records on one side, what is gone on the other
+///    (`SalvagedSegment`). What MANIFEST names and cannot be read is lost, whether or not anything
+///    tells what it was.
 /// 3. Merge the whole records by key; the newest of each key is written, if it is a value. A key whose
 ///    newest record is gone gets the next older one (it rolled back), or is lost.
 /// 4. Verify the new store.
@@ -21,6 +23,11 @@ struct Repair {
     private(set) var unknown: [(file: String, bytes: SalvagedSegment.UnknownBytes)] = []
     /// What is no part of the store and was left out, and what has to be known about the source.
     private(set) var notes: [Finding] = []
+    /// Whole records behind the ends of logs.
+    private(set) var unsynced: [(file: String, records: UnsyncedRecords)] = []
+    let keepsUnsynced: Bool
+    /// Nothing tells which segments there were.
+    let manifestIsLost: Bool
     /// Keys that were written and may be older than what was lost in `unknown`.
     private(set) var uncertainKeys = 0
     private(set) var readRecords = 0
@@ -31,29 +38,58 @@ struct Repair {
     private var manifestNext: UInt64 = 1
 
     /// Was anything lost, rolled back, or may have been?
-    var isLossless: Bool { losses.isEmpty && unknown.isEmpty }
+    var isLossless: Bool { losses.isEmpty && unknown.isEmpty && !manifestIsLost }
 
     /// Steps 1 and 2. Reads all of the source and writes nothing.
+    ///
+    /// - Parameter keepsUnsynced: take whole records that were never known to be durable, too.
     init(
-        of survey: StoreSurvey, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+        of survey: StoreSurvey, keepsUnsynced: Bool = false,
+        progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) {
+        self.keepsUnsynced = keepsUnsynced
+        manifestIsLost = survey.manifest == nil
         let total = survey.segments.reduce(0) { $0 + $1.recordLimit }
         var done = 0
         manifestNext = survey.manifest?.nextSequence ?? 1
         noteManifest(survey)
+        // Syncing goes from the oldest log to the newest.
+        let lastSynced = survey.segments.last { !$0.isSealed && ($0.mark ?? 0) > Self.emptyLength }
         for segment in chosen(survey) {
-            let salvaged = SalvagedSegment(segment)
+            let salvaged = SalvagedSegment(
+                segment, file: Self.wholeFile(segment, of: survey),
+                wasDurable: segment.listed?.number ?? .max < lastSynced?.number ?? 0,
+                keepsUnsynced: keepsUnsynced)
             readRecords += salvaged.recordCount
+            if salvaged.unsynced.count > 0 { unsynced.append((segment.name, salvaged.unsynced)) }
             unknown += salvaged.unknown.map { (segment.name, $0) }
             notes += salvaged.torn.map { Finding(.torn, segment.name, $0.range, $0.text) }
             segments.append(salvaged)
             done += segment.recordLimit
             progress(done, total)
         }
+        noteLeftovers(survey)
+    }
+
+    private static let emptyLength = SegmentHeader.byteCount
+
+    /// A sealed segment is looked at up to its end. A crash may have left records behind that.
+    private static func wholeFile(
+        _ segment: SegmentSurvey, of survey: StoreSurvey
+    ) -> FileImage? {
+        guard let image = segment.image, image.fileSize > image.count,
+            image.fileSize <= Format.maxFileLength + 4096
+        else { return nil }
+        let directory = try? Directory(path: survey.path)
+        guard let file = try? directory?.open(segment.name, .read) else { return nil }
+        return try? FileImage(mapping: file)
     }
 
     private mutating func noteManifest(_ survey: StoreSurvey) {
         for finding in survey.findings.list where finding.file == FileName.manifestName {
+            notes.append(finding)
+        }
+        for finding in survey.segments.flatMap({ $0.findings.list }) where finding.isOfHeader {
             notes.append(finding)
         }
         for (name, number) in survey.moved {
@@ -78,11 +114,20 @@ struct Repair {
             if let id = segment.header?.storeID { votes[id, default: 0] += 1 }
         }
         let id = survey.manifest?.storeID ?? votes.max { $0.value < $1.value }?.key
+        let names = Dictionary(
+            survey.segments.filter { $0.header != nil && $0.header?.number == $0.number }
+                .map { ($0.header!.identity, $0.name) }, uniquingKeysWith: { first, _ in first })
         return survey.segments.filter { segment in
-            if segment.isDropped {
-                leaveOut(segment, "follows a log that ended early, as opening would leave it out")
-            } else if survey.manifest == nil, let own = segment.header?.storeID, own != id {
-                leaveOut(segment, "belongs to another store")
+            guard survey.manifest == nil, let header = segment.header else {
+                if segment.isDropped {
+                    note(segment, "follows a log that ended early: what was synced of it is taken")
+                }
+                return true
+            }
+            if header.storeID != id {
+                note(segment, "left out: it belongs to another store")
+            } else if let name = names[header.identity], name != segment.name {
+                note(segment, "left out: it is a copy of \(name)")
             } else {
                 return true
             }
@@ -90,8 +135,53 @@ struct Repair {
         }
     }
 
-    private mutating func leaveOut(_ segment: SegmentSurvey, _ why: String) {
-        notes.append(Finding(.torn, segment.name, 0..<segment.fileSize, "left out: it " + why))
+    private mutating func note(_ segment: SegmentSurvey, _ text: String) {
+        notes.append(Finding(.torn, segment.name, 0..<segment.fileSize, text))
+    }
+
+    /// What lies there and is no part of the store, but may hold what its owner looks for.
+    private mutating func noteLeftovers(_ survey: StoreSurvey) {
+        guard let directory = try? Directory(path: survey.path) else { return }
+        let taken = Set(survey.segments.map(\.name))
+        let highest = max(segments.map(\.highest).max() ?? 0, manifestNext &- 1)
+        for (name, _) in survey.aside where !taken.contains(name) {
+            let count = Self.count(name, above: 0, in: directory)
+            notes.append(
+                Finding(
+                    .note, name, nil,
+                    "set aside, no part of the store: \(Units.count(count, "whole record"))"
+                        + " left out"))
+        }
+        for (name, _) in survey.leftovers where !taken.contains(name) {
+            let count = Self.count(name, above: highest, in: directory)
+            guard count > 0 else { continue }
+            notes.append(
+                Finding(
+                    .note, name, nil,
+                    "MANIFEST does not name it: \(Units.count(count, "record")) newer than the"
+                        + " store left out; was MANIFEST put back, or the file?"))
+        }
+    }
+
+    /// How many whole records of a segment's file have higher numbers.
+    private static func count(
+        _ name: String, above sequence: UInt64, in directory: borrowing Directory
+    ) -> Int {
+        guard let file = try? directory.open(name, .read),
+            let image = try? FileImage(mapping: file, limit: Format.maxFileLength)
+        else { return 0 }
+        return image.withBytes { bytes in
+            guard let header = try? SegmentHeader(decoding: bytes) else { return 0 }
+            var walk = SegmentWalk(
+                identity: header.identity, rule: .unmarked, checksValues: true)
+            var count = 0
+            while let item = walk.next(in: bytes) {
+                if case .record(_, let header, value: .good) = item, header.sequence > sequence {
+                    count += 1
+                }
+            }
+            return count
+        }
     }
 
     // MARK: Writing (3)
@@ -115,7 +205,7 @@ struct Repair {
                 )
             }
             guard entry.kind == .value else { continue }
-            try copy(entry, from: salvaged.survey, to: builder)
+            try copy(entry, from: salvaged, to: builder)
             if uncertainty.covers(entry) { uncertainKeys += 1 }
         }
         losses += gone.values.filter { $0.record.kind == .value }
@@ -184,14 +274,16 @@ struct Repair {
     }
 
     private func copy(
-        _ entry: HintEntry, from segment: SegmentSurvey, to builder: StoreBuilder
+        _ entry: HintEntry, from salvaged: SalvagedSegment, to builder: StoreBuilder
     ) throws(StoreError) {
-        guard let image = segment.image, let identity = segment.identity else { return }
+        let segment = salvaged.survey
+        guard let image = salvaged.image, let identity = segment.identity else { return }
         var problem: StoreError?
         image.withBytes { bytes in
-            let bytes = bytes.extracting(first: segment.recordLimit)
             guard
-                let header = Record.header(in: bytes, at: entry.offset, identity: identity)
+                let header = Record.header(
+                    in: bytes, at: entry.offset, identity: identity,
+                    upTo: max(bytes.byteCount, segment.durableEnd))
             else {
                 problem = .damaged(
                     file: segment.name, offset: entry.offset, length: entry.recordLength,

@@ -8,8 +8,9 @@ struct RepairCommand: ParsableCommand {
         commandName: "stave repair",
         abstract: "Write what can be read of a store into a new directory; DIR is only read.",
         discussion: """
-            Lists every key that was lost, and every key that rolled back to an older version. Close \
-            the store first. Exit status: 0 nothing was lost, 1 something was, or may have been, \
+            Lists every key that was lost, and every key that rolled back to an older version. Whole \
+            records that a crash left behind a torn write were never known to be durable: they are \
+            listed and left out, or taken with --keep-unsynced. Close the store first. Exit status: 0 nothing was lost, 1 something was, or may have been, \
             64 usage, 66 no such store, 73 NEWDIR cannot be written.
             """)
 
@@ -17,6 +18,8 @@ struct RepairCommand: ParsableCommand {
     var directory: String
     @Argument(help: "The new store's directory: missing, or empty.")
     var newDirectory: String
+    @Flag(help: "Take also whole records that were never known to be durable.")
+    var keepUnsynced = false
     @Flag(help: "Print a JSON object a line.")
     var json = false
 
@@ -28,7 +31,7 @@ struct RepairCommand: ParsableCommand {
         var repair: Repair
         do throws(InspectError) {
             let survey = try survey()
-            repair = Repair(of: survey) { bar?.show(done: $0, of: $1) }
+            repair = Repair(of: survey, keepsUnsynced: keepUnsynced) { bar?.show(done: $0, of: $1) }
         } catch {
             bar?.erase()
             Output.complain(error.text)
@@ -113,6 +116,7 @@ struct RepairReport {
                 "unknown: \(file) offset \(bytes.range.lowerBound), \(bytes.range.count) bytes:"
                     + " \(bytes.reason); " + Self.bounds(bytes))
         }
+        for (file, records) in repair.unsynced { printUnsynced(file, records) }
         if repair.uncertainKeys > 0 {
             output.line(
                 "\(Units.count(repair.uncertainKeys, "key")) of the new store may be older than what"
@@ -125,9 +129,24 @@ struct RepairReport {
         output.line("verdict: \(verdict)")
     }
 
+    private func printUnsynced(_ file: String, _ records: UnsyncedRecords) {
+        let named = records.keys.map { Printable.quoted($0, limit: 64) }.joined(separator: ", ")
+        let more = records.count - records.keys.count
+        let place = "unsynced: \(file) offset \(records.first)"
+        let what = "\(Units.count(records.count, "whole record")) behind the end of the log"
+        let fate = repair.keepsUnsynced ? "taken" : "left out (--keep-unsynced takes them)"
+        let rest = more > 0 ? ", \(Units.count(more)) more" : ""
+        output.line(
+            "\(place), \(what), never acknowledged as durable, \(fate): \(named)\(rest)")
+    }
+
     private var verdict: String {
         guard isVerified else { return "the new store does not check out; do not use it" }
         if repair.isLossless { return "nothing was lost; the new store is clean" }
+        if repair.losses.isEmpty, repair.unknown.isEmpty {
+            return "of what is there nothing was lost; which segments there were is not known;"
+                + " the new store is clean"
+        }
         let rolled = repair.losses.count { $0.successor != nil }
         return
             "\(Units.count(repair.losses.count - rolled)) lost, \(Units.count(rolled)) rolled back,"
@@ -174,6 +193,14 @@ struct RepairReport {
             }
             output.json(members + [("text", .string(bytes.reason))])
         }
+        for (file, records) in repair.unsynced {
+            output.json([
+                ("type", .string("unsynced")), ("file", .string(file)),
+                ("offset", .number(records.first)), ("records", .number(records.count)),
+                ("taken", .bool(repair.keepsUnsynced)),
+                ("keys", .array(records.keys.map { .object([JSON.bytes("key", $0)]) })),
+            ])
+        }
         let rolled = repair.losses.count { $0.successor != nil }
         output.json([
             ("type", .string("repaired")), ("from", .string(from)), ("to", .string(to)),
@@ -182,6 +209,7 @@ struct RepairReport {
             ("writtenBytes", .number(repair.writtenBytes)),
             ("lost", .number(repair.losses.count - rolled)), ("rolledBack", .number(rolled)),
             ("unknown", .number(repair.unknown.count)),
+            ("unsynced", .number(repair.unsynced.reduce(0) { $0 + $1.records.count })),
             ("uncertainKeys", .number(repair.uncertainKeys)), ("verified", .bool(isVerified)),
         ])
     }
