@@ -90,7 +90,9 @@ struct Replay: ~Copyable {
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
         for (segment, image) in recovered.entries { images[segment.slot] = image }
         let merge = EntryMerge(recovered, hashSeed: hashSeed, batch: mergeBatch)
-        let done = try Ahead.reading(merge, hasThread: merge.left >= mergeBatch / 2, for: log.directory.path) {
+        let done = try Ahead.reading(
+            merge, hasThread: merge.left >= mergeBatch / 2, for: log.directory.path
+        ) {
             (merge) throws(StoreError) in
             while let items = merge.next() {
                 for item in items { try add(item) }

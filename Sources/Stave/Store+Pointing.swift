@@ -80,7 +80,8 @@ extension Store {
         var search = keydir.search(hash, descriptor: descriptor)
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
-            if table.record(at: location).hasKey(key) || log.isDamagedRecord(of: key, at: location) {
+            if table.record(at: location).hasKey(key) || log.isDamagedRecord(of: key, at: location)
+            {
                 return unsafe candidate
             }
         }

@@ -186,7 +186,9 @@ final class StoreVerification {
         var found = source.segment.hint
         do throws(HintFile.Problem) {
             // One that was not needed yet is looked at as it lies on disk, and not made again.
-            if found == nil { found = try HintFile.read(of: source.segment, in: store.log.directory) }
+            if found == nil {
+                found = try HintFile.read(of: source.segment, in: store.log.directory)
+            }
         } catch {
             report.add(error.file, nil, error.reason)
         }

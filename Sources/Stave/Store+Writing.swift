@@ -153,7 +153,8 @@ extension Store {
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
             if table.record(at: location).headerChecksOut() { continue }
-            guard let segment = table.segments[location.slot], log.hintNames(key, at: location) == nil
+            guard let segment = table.segments[location.slot],
+                log.hintNames(key, at: location) == nil
             else { continue }
             throw segment.damaged(
                 at: location.offset, length: 0, "the record's header checksum is wrong")

@@ -53,7 +53,8 @@ struct ManifestTests {
                 "\nsegment 1 identity 00000000000000ab sealed length 4096 sequences 1 40\n"))
         #expect(
             text.contains("\nsegment 7 identity ffffffffffffffff full length 88 sequences 41 41\n"))
-        #expect(text.contains("\nsegment 8 identity 0000000000000000 unsealed durable 80\nchecksum "))
+        #expect(
+            text.contains("\nsegment 8 identity 0000000000000000 unsealed durable 80\nchecksum "))
     }
 
     @Test("Every flipped bit is noticed")

@@ -152,7 +152,9 @@
             var next = states[acknowledged]
             let isRemoval = next[key] != nil && random.chance(25)
             let size = Int.random(in: 0...(random.chance(20) ? 2500 : 300), using: &random)
-            let value = Array("\(states.count) \(nextSequence) ".utf8) + [UInt8](repeating: 120, count: size)
+            let value =
+                Array("\(states.count) \(nextSequence) ".utf8)
+                + [UInt8](repeating: 120, count: size)
             next[key] = isRemoval ? nil : value
             issued = acknowledged + 1
             states.append(next)

@@ -52,7 +52,9 @@ struct TruthTests {
                     }
                 ))
         }
-        let stretches = [0..<1, 0..<8, 0..<64, 64..<72, 64..<80, 0..<90, 0..<100, 0..<512, 0..<size]
+        let stretches = [
+            0..<1, 0..<8, 0..<64, 64..<72, 64..<80, 0..<90, 0..<100, 0..<512, 0..<size,
+        ]
         for range in stretches + stride(from: 0, to: size, by: 512).map({ $0..<($0 + 512) }) {
             overwrite(range, "zeros") { _ in 0 }
             overwrite(range, "ones") { _ in 0xff }

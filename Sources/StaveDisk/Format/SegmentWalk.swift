@@ -94,7 +94,8 @@ package struct SegmentWalk {
                     upTo: Format.aligned(durableEnd), "no whole record below the synced mark")
             }
             return endOfLog(
-                in: bytes, nextRecord: isLast ? nil : until, "no whole record below the synced mark")
+                in: bytes, nextRecord: isLast ? nil : until, "no whole record below the synced mark"
+            )
         }
     }
 
