@@ -15,7 +15,7 @@ struct TruthTests {
     init() throws { folder = try TemporaryFolder(isInMemory: true) }
 
     private var options: StoreOptions {
-        var options = StoreOptions.small(2 << 10)
+        var options = StoreOptions.small()
         options.checkpointEntries = 0
         options.compaction.isAutomatic = false
         return options
@@ -215,7 +215,7 @@ struct TruthTests {
         try store.close()
         fillUp(disk + "/ballast")
         store = try Store(path: disk + "/store", options: options)
-        #expect(storeError { try store.set(value, forKey: "one more") } != nil)
+        #expect(storeError { try store.set(value, forKey: Array("one more".utf8)) } != nil)
         for number in 0..<(keys - 5) {
             #expect(try store.removeValue(forKey: Array("key \(number)".utf8)))
         }
@@ -223,15 +223,15 @@ struct TruthTests {
         try store.close()
         let again = try Store(path: disk + "/store", options: options)
         #expect(again.count == 5)
-        try again.set(value, forKey: "there is room again")
+        try again.set(value, forKey: Array("there is room again".utf8))
         try again.close()
     }
 
     private func fillUp(_ path: String) {
-        guard let file = fopen(path, "w") else { return }
-        defer { fclose(file) }
-        let byte = [UInt8](repeating: 1, count: 512)
-        while fwrite(byte, 1, 512, file) == 512, fflush(file) == 0 {}
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        guard let file = FileHandle(forWritingAtPath: path) else { return }
+        while (try? file.write(contentsOf: Data(repeating: 1, count: 512))) != nil {}
+        try? file.close()
     }
 
     private func run(_ words: String...) throws {

@@ -97,8 +97,8 @@ package struct StoreLock: ~Copyable, Sendable {
         unsafe try? file.write(text.span.bytes, at: 0)
     }
 
-    private static let textLength = 79
-    private static let reserveLength = 64 << 10
+    private static let textLength = 63
+    private static let reserveLength = 128 << 10
 
     /// Keeps some space of the disk behind LOCK's text, which its size does not show, so that keys can be
     /// deleted and the store compacted when the disk is full. Where there is none left, nothing is kept.
