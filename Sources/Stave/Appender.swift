@@ -344,9 +344,10 @@ final class Appender: @unchecked Sendable {
             }
             return
         }
-        reserved = segment.end
         populated = min(populated, segment.end)
         table.setLimit(segment.end, of: segment)
         try file.sync()
+        // Last: a sync that fails is made again, or told.
+        reserved = segment.end
     }
 }

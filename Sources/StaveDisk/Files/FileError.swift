@@ -29,7 +29,10 @@ package struct FileError: Error, Equatable, Sendable {
 
     package var isNoSuchFile: Bool { code == ENOENT }
     package var isNotADirectory: Bool { code == ENOTDIR }
-    package var isNoSpace: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
+    /// No room for what was to be written. Of a sync it says more: what was written before may be lost.
+    package var isNoSpace: Bool {
+        [ENOSPC, EDQUOT, EFBIG].contains(code) && operation != SystemCall.sync.verb
+    }
     package var isPermission: Bool { code == EACCES || code == EPERM || code == EROFS }
     /// The file system cannot reserve space ahead of writes.
     package var isUnsupported: Bool { code == EOPNOTSUPP || code == ENOSYS }

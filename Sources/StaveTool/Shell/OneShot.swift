@@ -60,7 +60,7 @@ extension StaveCommand {
             guard let opened = openOnce(access) else { return 2 }
             session = opened
         }
-        printNotices(of: session.store, session)
+        if access != .nothing { printNotices(of: session.store, session) }
         var status: Int32 = 0
         do throws(CommandError) {
             try session.execute(words)
