@@ -151,23 +151,21 @@ extension Segment {
 extension Manifest {
     /// Nothing more is appended to this segment, unless MANIFEST says so already.
     mutating func setFull(_ segment: Stave.Segment) {
-        for index in segments.indices
-        where segments[index].number == segment.number && segments[index].seal == nil {
-            segments[index].seal = segment.seal(isDurable: false)
-        }
+        change(segment.number) { $0.seal = $0.seal ?? segment.seal(isDurable: false) }
     }
 
     /// So much of an unsealed segment is durable, or more.
     mutating func setDurableLength(_ length: Int, of number: UInt64) {
-        for index in segments.indices
-        where segments[index].number == number && segments[index].seal == nil {
-            segments[index].durableLength = max(segments[index].durableLength, length)
+        change(number) { entry in
+            if entry.seal == nil { entry.durableLength = max(entry.durableLength, length) }
         }
     }
 
-    mutating func setSeal(_ seal: Seal, of number: UInt64) {
+    mutating func setSeal(_ seal: Seal, of number: UInt64) { change(number) { $0.seal = seal } }
+
+    private mutating func change(_ number: UInt64, _ body: (inout Segment) -> Void) {
         for index in segments.indices where segments[index].number == number {
-            segments[index].seal = seal
+            body(&segments[index])
         }
     }
 }

@@ -83,9 +83,7 @@ private final class LogSoFar {
             // SAFETY: records up to `end` are whole.
             let bytes = unsafe segment.bytes(upTo: segment.end).bytes
             var offset = ends[index]
-            while case .record(let header) = SegmentScan.step(
-                in: bytes, at: offset, identity: segment.identity)
-            {
+            while let header = Record.header(in: bytes, at: offset, identity: segment.identity) {
                 let start = offset + RecordHeader.byteCount
                 let key = unsafe bytes.extracting(start..<(start + header.keyLength))
                     .withUnsafeBytes { unsafe Array($0) }
