@@ -58,7 +58,9 @@ final class Compaction {
     /// Of each input, its first byte and its slot: no reference is counted for each record.
     private var places: [(start: RecordPointer, slot: Int)] = []
     private var otherImages: [HintImage] = []
-    /// Of what was written since the others' were taken, as far as that was needed.
+    /// Where each segment ended when its image was taken, by number: a plan's may grow meanwhile.
+    private var imageEnds: [UInt64: Int] = [:]
+    /// Of what was written since the images were taken, as far as that was needed.
     private var newerImages: [HintImage] = []
     /// Not all records of the others could be read: any of them may hold any key.
     private var isUncertain = false
@@ -182,10 +184,11 @@ final class Compaction {
     }
 
     /// A plan looks at segments that grow meanwhile, up to where they end now.
-    private func takeImages() throws(StoreError) {
+    func takeImages() throws(StoreError) {
         // While segments come and go, no table waits to be made from those that were.
         try store.keydir.restoreAll()
         let ends = store.withWriterLock { (inputs + others).map { ($0, $0.end) } }
+        for (segment, end) in ends { imageEnds[segment.number] = end }
         let entries = ends.map { store.log.sortedEntries(of: $0, upTo: $1) }
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
@@ -320,9 +323,8 @@ final class Compaction {
         if otherImages.contains(where: isNewer) || newerImages.contains(where: isNewer) {
             return true
         }
-        let known = Set((inputs + others).map(\.number))
         let rest = store.withWriterLock {
-            store.table.visibleSegments.filter { !known.contains($0.number) }
+            store.table.visibleSegments.filter { $0.end != imageEnds[$0.number] }
                 .map { (segment: $0, end: $0.end) }
         }
         let runs = rest.flatMap { store.log.sortedRuns(of: $0.segment, upTo: $0.end) }
@@ -354,6 +356,11 @@ final class Compaction {
     /// What `run` would do: the same choice of records, without the copying.
     func plan() throws(StoreError) -> CompactionReport {
         try takeImages()
+        return try planCopies()
+    }
+
+    /// The same, once the images were taken.
+    func planCopies() throws(StoreError) -> CompactionReport {
         var room = 0
         var bytesAfter = 0
         while let next = nextEntry() {

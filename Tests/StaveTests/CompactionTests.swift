@@ -242,6 +242,20 @@ struct CompactionTests {
         #expect(try store.compactionPlan() == CompactionReport())
     }
 
+    @Test(
+        "A plan goes on while keys of the active segment are deleted and set",
+        arguments: ["delete", "set", "delete and set"])
+    func planBesideWrites(_ change: String) throws {
+        let store = try store()
+        for number in 0..<20 { try store.set("1", forKey: "key \(number)") }
+        let segments = store.withWriterLock { store.table.visibleSegments }
+        let plan = Compaction(of: segments, others: [], in: store)
+        try plan.takeImages()
+        if change.contains("delete") { try store.removeValue(forKey: "key 7") }
+        if change.contains("set") { try store.set("2", forKey: "key 7") }
+        #expect(try plan.planCopies().copiedRecords >= 19)
+    }
+
     @Test("A compaction that cannot commit leaves the store as it was, and the next one succeeds")
     func failedCommit() throws {
         let store = try store()
