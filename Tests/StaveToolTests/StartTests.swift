@@ -1,4 +1,5 @@
 import Foundation
+import Stave
 import TestSupport
 import Testing
 
@@ -129,5 +130,20 @@ struct StartTests {
         #expect(try shell("\(stave) get a <&-").text == "1\n", "a command that reads none of it")
         #expect(try run([scratch.store, "get", "a"]).text == "1\n")
         #expect(try run(["inspect", scratch.store, "--verify"]).status == 0)
+    }
+
+    @Test("Input of which nothing can be read leaves the store as it was found")
+    func unreadableInput() throws {
+        let writer = try Store(path: scratch.store, options: .small(durability: .os))
+        for number in 0..<100 { try writer.set("1", forKey: "key \(number)") }
+        // As after a kill: nothing is sealed.
+        let killed = "\(scratch.path)/killed"
+        try StoreFolder.copy(writer.path, to: killed)
+        let names = try StoreFolder.names(killed).filter { $0 != "LOCK" }
+        let before = try names.map { try StoreFolder.bytes(killed, $0) }
+        let run = try shell("\(stave) \(killed) < .")
+        #expect(run.status == 2 && run.errors.hasPrefix("stave: cannot read stdin: "))
+        #expect(try StoreFolder.names(killed).filter { $0 != "LOCK" } == names)
+        #expect(try names.map { try StoreFolder.bytes(killed, $0) } == before)
     }
 }

@@ -118,6 +118,11 @@ extension StaveCommand {
         printNotices(of: session.store, session)
         let reader = ByteReader(descriptor: STDIN_FILENO)
         let status = ScriptRunner(session, reader: reader).run()
+        if status != 0, reader.byteCount == 0, Signals.endingSignal == nil {
+            // Nothing was asked of the store: it stays as it was found, while its object lives.
+            session.showMessages()
+            Glibc.exit(status)
+        }
         return close(session, status)
     }
 
