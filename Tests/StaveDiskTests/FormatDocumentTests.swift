@@ -86,9 +86,11 @@ struct FormatDocumentTests {
         #expect(manifest == wanted)
     }
 
-    @Test("The example's bytes, to be pasted where the format has changed")
+    /// No test: prints what the document has to show where the format has changed.
+    @Test(
+        "The example's bytes, to be pasted",
+        .enabled(if: ProcessInfo.processInfo.environment["STAVE_PRINT_EXAMPLE"] == "1"))
     func paste() {
-        guard ProcessInfo.processInfo.environment["STAVE_PRINT_EXAMPLE"] == "1" else { return }
         for bytes in [example.bytes, example.hint] {
             for start in stride(from: 0, to: bytes.count, by: 8) {
                 let line = bytes[start..<min(start + 8, bytes.count)]

@@ -196,7 +196,9 @@ struct CompactionPolicyTests {
 
     /// Starts a compaction in a thread that pauses itself before its first step and returns it when
     /// it is there.
-    private func pausedCompaction(_ store: Store) -> BackgroundThread<StoreError?> {
+    private func pausedCompaction(
+        _ store: Store
+    ) throws -> BackgroundThread<StoreError?> {
         let isPaused = Flag()
         let thread = BackgroundThread {
             storeError {
@@ -207,7 +209,7 @@ struct CompactionPolicyTests {
                 }
             }
         }
-        while !isPaused.isSet { usleep(100) }
+        try wait(for: "the compaction's first step") { isPaused.isSet }
         return thread
     }
 
@@ -215,7 +217,7 @@ struct CompactionPolicyTests {
     func pause() throws {
         let store = try Store(path: path, options: options { $0.isAutomatic = false })
         try fill(store)
-        let compaction = pausedCompaction(store)
+        let compaction = try pausedCompaction(store)
         try store.set("new", forKey: "new")
         try store.removeValue(forKey: "new")
         try expectFilled(store)
@@ -231,7 +233,7 @@ struct CompactionPolicyTests {
         let store = try Store(path: path, options: options { $0.isAutomatic = false })
         try fill(store)
         let before = try StoreFolder.names(path)
-        let compaction = pausedCompaction(store)
+        let compaction = try pausedCompaction(store)
         store.cancelCompaction()
         #expect(try compaction.join() == .cancelled)
         #expect(try StoreFolder.names(path) == before)
@@ -245,7 +247,7 @@ struct CompactionPolicyTests {
     func close() throws {
         let store = try Store(path: path, options: options { $0.isAutomatic = false })
         try fill(store)
-        let compaction = pausedCompaction(store)
+        let compaction = try pausedCompaction(store)
         try store.close()
         #expect(try compaction.join() == .cancelled)
         let again = try Store(path: path, options: options { $0.isAutomatic = false })

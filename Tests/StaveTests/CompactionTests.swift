@@ -205,7 +205,9 @@ struct CompactionTests {
         // The copy is made; the commit waits for the sync lock. Meanwhile the writes are made.
         store.syncLock.lock()
         let compaction = BackgroundThread { try compact([0], in: store) }
-        while store.withWriterLock({ store.table.segments.compactMap { $0 }.count }) < 2 {}
+        try wait(for: "the compaction's output") {
+            store.withWriterLock { store.table.segments.compactMap { $0 }.count } >= 2
+        }
         try store.set("2", forKey: "set")
         try store.removeValue(forKey: "delete")
         store.syncLock.unlock()

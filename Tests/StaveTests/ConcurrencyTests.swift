@@ -101,6 +101,7 @@ struct ConcurrencyTests {
             try store.set(Stamp.value(number, 0), forKey: Stamp.key(number))
         }
         let isDone = Flag()
+        defer { isDone.set() }
         let readers = (0..<4).map { seed in
             BackgroundThread { try Self.read(store, UInt64(seed), until: isDone) }
         }
@@ -170,6 +171,7 @@ struct ConcurrencyTests {
         let store = try Store(path: path, options: .small(durability: .always))
         try store.set(Stamp.value(0, 0), forKey: Stamp.key(0))
         let isDone = Flag()
+        defer { isDone.set() }
         let opener = BackgroundThread { () -> [String] in
             var problems: [String] = []
             var newest = 0
@@ -220,7 +222,7 @@ struct ConcurrencyTests {
                     }
                 }
             }
-            while store.count < 3 {}
+            try wait(for: "a write of each user") { store.count == 3 }
             try store.close()
             let again = try Store(path: path, options: .small())
             let before = try itemsWithoutLock(path)

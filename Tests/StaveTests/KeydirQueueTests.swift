@@ -161,6 +161,7 @@ struct KeydirQueueTests {
         let acknowledged = Acknowledged()
         for key in keys { try store.set(Array("0".utf8), forKey: key) }
         let isDone = Flag()
+        defer { isDone.set() }
         let readers = (0..<3).map { seed in
             BackgroundThread { () -> [String] in
                 var random = SeededRandom(seed: UInt64(seed))

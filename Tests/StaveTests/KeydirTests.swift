@@ -181,6 +181,7 @@ struct KeydirTests {
             keydir.insert(key.hash, Location(slot: 1, offset: index * 8))
         }
         let isDone = Flag()
+        defer { isDone.set() }
         let readers = (0..<2).map { _ in
             BackgroundThread { () -> Int in
                 var misses = 0

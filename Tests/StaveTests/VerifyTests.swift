@@ -141,6 +141,7 @@ struct VerifyTests {
     func beside() throws {
         let store = try makeStore()
         let stop = Flag()
+        defer { stop.set() }
         let writer = BackgroundThread {
             var round = 0
             while !stop.isSet {

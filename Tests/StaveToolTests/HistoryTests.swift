@@ -52,6 +52,7 @@ struct HistoryTests {
     @Test("No other user can read it at any moment, not even while it is written")
     func modeFromTheFirstByte() throws {
         let isDone = Flag()
+        defer { isDone.set() }
         let path = scratch.history
         let seen = BackgroundThread {
             var modes: Set<mode_t> = []

@@ -76,11 +76,15 @@ let declarations = ["func ", "init(", "init?(", "deinit ", "subscript("]
 /// Is this the first line of something with a body that is made of statements?
 func opensFunction(_ line: Substring) -> Bool {
     let words = word(line).split(separator: " ")
-    guard let keyword = words.firstIndex(where: { part in
-        declarations.contains { (part + " ").hasPrefix($0) }
-    }) else { return false }
+    guard
+        let keyword = words.firstIndex(where: { part in
+            declarations.contains { (part + " ").hasPrefix($0) }
+        })
+    else { return false }
     let modifiers = words[..<keyword]
-    return modifiers.allSatisfy { $0.first == "@" || $0.allSatisfy { $0.isLetter || $0 == "(" || $0 == ")" } }
+    return modifiers.allSatisfy {
+        $0.first == "@" || $0.allSatisfy { $0.isLetter || $0 == "(" || $0 == ")" }
+    }
         && modifiers.count < 6
 }
 
@@ -109,7 +113,8 @@ func checkDocumentation(_ file: String, _ lines: [Substring]) {
         if above >= 0, word(lines[above]).hasPrefix("///") { continue }
         // What a protocol asks for is documented by the protocol.
         let asked = [
-            "var description", "static func ==", "static func <", "func hash", "var errorDescription",
+            "var description", "static func ==", "static func <", "func hash",
+            "var errorDescription",
         ]
         if asked.contains(where: { rest.hasPrefix($0) }) { continue }
         report(file, index + 1, "a public declaration has a comment that says what it is")

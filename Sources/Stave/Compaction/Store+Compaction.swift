@@ -9,6 +9,7 @@ extension Store {
     ///
     /// - Parameter progress: called now and then with how much is done, from 0 to 1.
     /// - Throws: `StoreError`, also `cancelled`; the store is then as it was before.
+    @discardableResult
     public func compact(
         progress: ((Double) -> Void)? = nil
     ) throws(StoreError) -> CompactionReport {
