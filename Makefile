@@ -34,6 +34,7 @@ COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-funct
 	$(SHARE)/fish/vendor_completions.d/stave.fish
 SCRIPT_PEERS = redis-server redis-tools tkrzw-utils kyotocabinet-utils lmdb-utils db5.3-util sqlite3 \
 	gdbmtool rocksdb-tools python3
+TORTURE_PACKAGES = python3 strace gcc libc6-dev btrfs-progs xfsprogs
 PACKAGES = libedit-dev libxxhash-dev pkg-config
 SOURCES = Package.swift Sources Tests
 # A crash in a test prints its trace and ends; it does not wait for a key.
@@ -41,7 +42,7 @@ export SWIFT_BACKTRACE ?= interactive=no,color=no
 
 .PHONY: run build test lint format check fuzz torture torture-cli soak
 .PHONY: bench bench-peers bench-peers-large bench-docs bench-scripts picture budget
-.PHONY: install uninstall clean dependencies peers script-peers
+.PHONY: install uninstall clean dependencies peers script-peers torture-packages
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -70,12 +71,11 @@ torture: dependencies
 
 # The program under a harness that knows nothing of it; Tests/Torture says what the two say to each other.
 torture-cli: build
+	@[ -z "$(TORTURE)" ] || $(MAKE) -s torture-packages
 	@if [ -z "$(TORTURE)" ]; then \
 		echo "torture-cli is skipped: TORTURE=FOLDER names a harness (Tests/Torture/stave.py)"; \
 	else \
-		work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && STAVE="$(BINARY)" \
-		python3 "$(TORTURE)/torture.py" Tests/Torture/stave.toml --scale $(SCALE) --seed $(SEED) \
-			--work "$$work"; \
+		STAVE="$(BINARY)" Tests/Torture/run "$(abspath $(TORTURE))" $(SCALE) $(SEED); \
 	fi
 
 # MINUTES of mixed load; figures are printed as it goes.
@@ -169,6 +169,9 @@ dependencies:
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq $(PACKAGES); \
 	fi
+
+torture-packages:
+	$(call install-missing,$(TORTURE_PACKAGES))
 
 peers:
 	$(call install-missing,$(PEERS))
