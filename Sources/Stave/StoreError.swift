@@ -98,7 +98,7 @@ extension StoreError {
         }
     }
 
-    /// The one translation from the ground floor's error.
+    /// From the ground floor's error; see `withFileErrors`.
     init(_ error: FileError) {
         self =
             error.isNoSpace
@@ -114,4 +114,13 @@ extension StoreError {
             ? .newerVersion(file: file, reason: error.reason)
             : .damaged(file: file, offset: error.offset, length: 0, reason: error.reason)
     }
+}
+
+/// Runs `body` and translates the ground floor's error. A closure with typed errors has to say so:
+/// `{ () throws(FileError) in ... }`.
+@inline(__always)
+func withFileErrors<Result: ~Copyable>(
+    _ body: () throws(FileError) -> Result
+) throws(StoreError) -> Result {
+    do throws(FileError) { return try body() } catch { throw StoreError(error) }
 }

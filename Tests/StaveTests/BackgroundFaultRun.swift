@@ -93,10 +93,10 @@
         private func rest() {
             guard let store else { return }
             for _ in 0..<1000 {
-                let isAtRest = store.withWriterLock {
-                    store.writer.failure != nil || store.writer.compactionFailure != nil
-                        || (store.writer.full.isEmpty
-                            && !store.spaceUse().isDue(store.options.compaction))
+                let isAtRest = store.index.withLock {
+                    store.log.failure != nil || store.compactor.withState { $0.failure != nil }
+                        || (store.log.writer.full.isEmpty
+                            && !store.compactor.spaceUse.isDue(store.options.compaction))
                 }
                 if isAtRest { return }
                 usleep(200)

@@ -47,13 +47,13 @@ struct CheckpointTests {
         #expect(store.count == history.state().count)
         #expect(try store.gets(history.keys) == history.state())
         #expect(try store.dictionary() == history.state())
-        try store.keydir.checkInvariants()
+        try store.index.keydir.checkInvariants()
     }
 
     @Test("takes no memory for a table before a key asks for it")
     func memory() throws {
         let store = try Store(path: path, options: options())
-        let saved = try #require(store.keydir.saved)
+        let saved = try #require(store.index.keydir.saved)
         var resident = 0
         let pages = unsafe saved.tables.map { UInt(bitPattern: $0) & ~4095 }
         for page in pages {
@@ -69,12 +69,12 @@ struct CheckpointTests {
     @Test("is read shard by shard, when a key asks for it")
     func lazy() throws {
         let store = try Store(path: path, options: options())
-        let saved = try #require(store.keydir.saved)
-        #expect(store.notices == [] && !store.keydir.isRestored)
+        let saved = try #require(store.index.keydir.saved)
+        #expect(store.notices == [] && !store.index.keydir.isRestored)
         #expect(saved.checkpoint.count == history.state().count)
-        #expect(store.table.visibleSegments.allSatisfy { $0.hint == nil }, "no hint was read")
+        #expect(store.log.table.visibleSegments.allSatisfy { $0.hint == nil }, "no hint was read")
         try check(store)
-        #expect(store.keydir.isRestored && !saved.isDamaged)
+        #expect(store.index.keydir.isRestored && !saved.isDamaged)
     }
 
     @Test(
@@ -83,18 +83,19 @@ struct CheckpointTests {
     func replayOrder() throws {
         let store = try Store(path: path, options: options())
         store.worker.stop()
-        store.compactor.stop()
+        store.compactor.thread.stop()
         // The segment that is compacted is one that the checkpoint does not name.
-        try store.withWriterLock { try store.endActiveSegment() }
+        try store.index.withLock { try store.log.endActiveSegment() }
         for (key, value) in [("changed", "old"), ("back", "old"), ("other", "kept")] {
             try store.set(value, forKey: key)
         }
-        try store.withWriterLock { try store.endActiveSegment() }
-        try store.sealFull()
+        try store.index.withLock { try store.log.endActiveSegment() }
+        try store.log.sealFull()
         try store.removeValue(forKey: "back")
-        let sealed = store.table.visibleSegments.filter(\.isSealed)
+        let sealed = store.log.table.visibleSegments.filter(\.isSealed)
         let input = try #require(sealed.max { $0.number < $1.number })
-        let compaction = Compaction(of: [input], others: sealed.filter { $0 !== input }, in: store)
+        let compaction = Compaction(
+            of: [input], others: sealed.filter { $0 !== input }, in: store.compactor)
         while compaction.phase != .committing { _ = try compaction.step() }
         try store.set("new", forKey: "changed")
         while try compaction.step() {}
@@ -102,7 +103,7 @@ struct CheckpointTests {
         try store.copyAsKilled(to: copy)
         for options in [options(), .reading] {
             let opened = try Store(path: copy, options: options)
-            #expect(opened.keydir.saved != nil)
+            #expect(opened.index.keydir.saved != nil)
             #expect(try opened.value(forKey: "changed") == Array("new".utf8))
             #expect(try opened.value(forKey: "back") == nil)
             #expect(try opened.value(forKey: "other") == Array("kept".utf8))
@@ -121,7 +122,7 @@ struct CheckpointTests {
         all.writes += more.writes
         for options in [options(), .reading] {
             let opened = try Store(path: copy, options: options)
-            #expect(opened.keydir.saved != nil && opened.notices == [])
+            #expect(opened.index.keydir.saved != nil && opened.notices == [])
             #expect(opened.count == all.state().count)
             #expect(try opened.gets(all.keys) == all.state())
             #expect(try opened.dictionary() == all.state())
@@ -136,12 +137,12 @@ struct CheckpointTests {
         _ = try store.compact()
         let before = try StoreFolder.bytes(path, name)
         let killed = try Store(path: copy(), options: options())
-        #expect(killed.keydir.saved == nil && killed.notices == [])
+        #expect(killed.index.keydir.saved == nil && killed.notices == [])
         try check(killed)
         try store.close()
         #expect(try StoreFolder.bytes(path, name) != before)
         let again = try Store(path: path, options: options())
-        #expect(again.keydir.saved != nil)
+        #expect(again.index.keydir.saved != nil)
         try check(again)
     }
 
@@ -155,7 +156,7 @@ struct CheckpointTests {
         #expect(try StoreFolder.items(path)[name] == before)
         do {
             let store = try Store(path: path, options: options(10))
-            #expect(store.keydir.saved != nil)
+            #expect(store.index.keydir.saved != nil)
             try store.set([1], forKey: [11])
         }
         #expect(try StoreFolder.items(path)[name] != before)
@@ -180,7 +181,7 @@ struct CheckpointTests {
         for length in [0, 1, 63, 64, 65, 1000] + anywhere.prefix(20) {
             try StoreFolder.write(Array(bytes.prefix(length)), copy, name)
             let store = try Store(path: copy, options: .reading)
-            #expect(store.keydir.saved == nil)
+            #expect(store.index.keydir.saved == nil)
             #expect(store.notices.count == 1 && store.notices[0].contains(name))
             try check(store)
         }
@@ -257,7 +258,7 @@ struct CheckpointTests {
         }
         try rewrite(copy) { _, tables in tables = tables.map { $0.map { _ in 0 } } }
         let store = try Store(path: copy, options: .reading)
-        #expect(store.keydir.saved != nil)
+        #expect(store.index.keydir.saved != nil)
         for key in history.keys where history.state()[key] != nil {
             #expect(throws: StoreError.self) { try store.value(forKey: key) }
         }
@@ -277,7 +278,7 @@ struct CheckpointTests {
             if case .hintRebuilt(let file, _) = event, file.hasSuffix(hint) { told.add() }
         }
         let store = try Store(path: copy, options: options)
-        #expect(store.keydir.saved != nil && told.count == 0)
+        #expect(store.index.keydir.saved != nil && told.count == 0)
         try check(store)
         #expect(told.count == 1)
         #expect(try StoreFolder.bytes(copy, hint) == whole)
@@ -297,7 +298,7 @@ struct CheckpointTests {
         bytes[record.offset + RecordHeader.byteCount] ^= 1
         try StoreFolder.write(bytes, path, segment)
         store = try Store(path: path, options: options)
-        #expect(store.keydir.saved != nil)
+        #expect(store.index.keydir.saved != nil)
         #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
         #expect(throws: StoreError.self) { try store.dictionary() }
         #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }

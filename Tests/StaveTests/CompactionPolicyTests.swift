@@ -106,7 +106,7 @@ struct CompactionPolicyTests {
         // Wakes the background; key 0's first record is dead, and one byte of it is wrong now.
         for number in 600..<2700 { try store.set(value(number), forKey: key(number % 300)) }
         #expect(try eventually { try store.statistics().compactionCount > 2 })
-        _ = try eventually { try store.compactOnce() == nil }
+        _ = try eventually { try store.compactor.compactOnce() == nil }
         let told = events.compactions.filter { !$0.damage.isEmpty }
         #expect(told.count == 1)
         #expect(told.first?.damage.count == 1)
@@ -185,7 +185,7 @@ struct CompactionPolicyTests {
         for number in 0..<3000 { try store.removeValue(forKey: key(number)) }
         #expect(try store.statistics().tombstoneBytes > 0)
         try store.sealActive()
-        while let report = try store.compactOnce() { #expect(report.segmentsBefore > 0) }
+        while let report = try store.compactor.compactOnce() { #expect(report.segmentsBefore > 0) }
         #expect(try store.statistics().tombstoneBytes == 0)
         #expect(try segmentBytes(store) < 4096)
         try store.close()
@@ -271,13 +271,13 @@ struct CompactionPolicyTests {
         try filled.close()
         for round in 0..<2 {
             let store = try Store(path: path, options: slow)
-            let before = store.manifest.current.segments.map(\.number)
-            try store.tend()
+            let before = store.log.manifest.current.segments.map(\.number)
+            try store.wakeBackground()
             // Its output is there, so it has taken a step.
             let hasStarted = eventually {
-                store.withWriterLock {
-                    store.table.segments.compactMap(\.self).count
-                        > store.table.visibleSegments.count
+                store.index.withLock {
+                    store.log.table.segments.compactMap(\.self).count
+                        > store.log.table.visibleSegments.count
                 }
             }
             #expect(hasStarted)
@@ -286,7 +286,7 @@ struct CompactionPolicyTests {
                 store.cancelCompaction()
                 #expect(try store.compact().droppedRecords > 0)
             } else {
-                #expect(store.manifest.current.segments.map(\.number) == before)
+                #expect(store.log.manifest.current.segments.map(\.number) == before)
             }
             try store.close()
         }
@@ -327,9 +327,9 @@ struct CompactionPolicyTests {
         }
         let store = try Store(path: path, options: options())
         // A directory where the output should go stands in for a full disk.
-        let obstacle = path + "/" + FileName.segment(store.manifest.current.nextSegment).name
+        let obstacle = path + "/" + FileName.segment(store.log.manifest.current.nextSegment).name
         try Obstacle.put(obstacle)
-        try store.tend()
+        try store.wakeBackground()
         #expect(eventually { !events.failures.isEmpty })
         #expect(events.compactions.isEmpty)
         try Obstacle.remove(obstacle)
@@ -350,20 +350,20 @@ struct CompactionPolicyTests {
         let store = try Store(path: path, options: options())
         store.pauseCompaction()
         try fill(store)
-        let obstacle = path + "/" + FileName.segment(store.manifest.current.nextSegment).name
+        let obstacle = path + "/" + FileName.segment(store.log.manifest.current.nextSegment).name
         try Obstacle.put(obstacle)
         let before = Clock.monotonicNanoseconds()
         store.resumeCompaction()
-        try store.tend()
+        try store.wakeBackground()
         #expect(eventually { !events.failures.isEmpty })
-        let nextTry = store.withWriterLock { store.writer.compactionFailure?.nextTry } ?? 0
+        let nextTry = store.compactor.withState { $0.failure?.nextTry } ?? 0
         #expect(nextTry >= before + 60_000_000_000)
         #expect(nextTry <= Clock.monotonicNanoseconds() + 60_000_000_000)
         try Obstacle.remove(obstacle)
-        try store.tend()
+        try store.wakeBackground()
         #expect(events.compactions.isEmpty)
-        store.withWriterLock { store.writer.compactionFailure?.nextTry = 0 }
-        try store.tend()
+        store.compactor.withState { $0.failure?.nextTry = 0 }
+        try store.wakeBackground()
         #expect(eventually { !events.compactions.isEmpty })
         try expectFilled(store)
         try store.close()

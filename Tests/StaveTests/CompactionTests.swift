@@ -17,12 +17,12 @@ struct CompactionTests {
 
     /// Compacts the segments at these places, oldest first, and no others.
     private func compact(_ places: [Int], in store: Store) throws -> CompactionReport {
-        let sealed = store.withWriterLock {
-            store.table.visibleSegments.filter(\.isSealed).sorted { $0.number < $1.number }
+        let sealed = store.index.withLock {
+            store.log.table.visibleSegments.filter(\.isSealed).sorted { $0.number < $1.number }
         }
         let inputs = places.map { sealed[$0] }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
-        return try Compaction(of: inputs, others: others, in: store).run()
+        return try Compaction(of: inputs, others: others, in: store.compactor).run()
     }
 
     private func tombstones(_ path: String) throws -> Int {
@@ -114,7 +114,7 @@ struct CompactionTests {
             let end = min(start + Int.random(in: 1...40, using: &random), 300)
             try history.play(start..<end, on: store)
             try store.sealActive()
-            let count = store.table.visibleSegments.count { $0.isSealed }
+            let count = store.log.table.visibleSegments.count { $0.isSealed }
             let places = (0..<count).filter { _ in random.chance(40) }
             if !places.isEmpty { _ = try compact(places, in: store) }
             #expect(try store.dictionary() == history.state(after: end), "seed \(seed)")
@@ -203,14 +203,14 @@ struct CompactionTests {
         try store.set("2", forKey: "dead")
         try store.sealActive()
         // The copy is made; the commit waits for the sync lock. Meanwhile the writes are made.
-        store.syncLock.lock()
+        store.log.syncLock.lock()
         let compaction = BackgroundThread { try compact([0], in: store) }
         try wait(for: "the compaction's output") {
-            store.withWriterLock { store.table.segments.compactMap { $0 }.count } >= 2
+            store.index.withLock { store.log.table.segments.compactMap { $0 }.count } >= 2
         }
         try store.set("2", forKey: "set")
         try store.removeValue(forKey: "delete")
-        store.syncLock.unlock()
+        store.log.syncLock.unlock()
         let report = try compaction.join()
         #expect(report.copiedRecords >= 3)
         func check(_ store: Store) throws {
@@ -250,8 +250,8 @@ struct CompactionTests {
     func planBesideWrites(_ change: String) throws {
         let store = try store()
         for number in 0..<20 { try store.set("1", forKey: "key \(number)") }
-        let segments = store.withWriterLock { store.table.visibleSegments }
-        let plan = Compaction(of: segments, others: [], in: store)
+        let segments = store.index.withLock { store.log.table.visibleSegments }
+        let plan = Compaction(of: segments, others: [], in: store.compactor)
         try plan.takeImages()
         if change.contains("delete") { try store.removeValue(forKey: "key 7") }
         if change.contains("set") { try store.set("2", forKey: "key 7") }

@@ -70,12 +70,12 @@ struct CursorTests {
     func again() throws {
         try fill(10)
         _ = try store.entries()
-        let first = try #require(store.withWriterLock { store.table.lastSources })
+        let first = try #require(store.index.withLock { store.log.table.lastSources })
         #expect(try store.allEntries().count == 10)
-        #expect(store.withWriterLock { store.table.lastSources } === first)
+        #expect(store.index.withLock { store.log.table.lastSources } === first)
         try store.set(key(10), forKey: key(10))
         #expect(try store.allEntries().count == 11)
-        #expect(store.withWriterLock { store.table.lastSources } !== first)
+        #expect(store.index.withLock { store.log.table.lastSources } !== first)
     }
 
     @Test("keeps a segment that a compaction replaced, and nothing else does")
@@ -84,13 +84,13 @@ struct CursorTests {
         try fill(50)
         try store.sealActive()
         var cursor: EntryCursor? = try store.entries()
-        weak let segment = store.withWriterLock { store.table.visibleSegments.first }
+        weak let segment = store.index.withLock { store.log.table.visibleSegments.first }
         #expect(try store.count(in: .all) == 50)
         _ = try store.compact()
         #expect(try cursor.map { try rest($0) }?.count == 50)
         #expect(segment != nil)
         cursor = nil
-        store.withWriterLock { store.writer.limbo.collect(for: store.path) }
+        store.index.withLock { store.log.writer.limbo.collect(for: store.path) }
         #expect(segment == nil)
     }
 
@@ -114,7 +114,7 @@ struct CursorTests {
             }
             try #require(try cursor.nextKey() == next)
         }
-        let segment = try #require(store.writer.appender?.segment)
+        let segment = try #require(store.log.writer.appender?.segment)
         #expect(segment.runs.count <= 12)
         #expect(segment.runs.reduce(0) { $0 + $1.image.recordCount } > 3000 - 1)
         #expect(try rest(store.entries()).count == keys.count)

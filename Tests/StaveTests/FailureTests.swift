@@ -22,16 +22,16 @@ struct FailureTests {
         try store.sync()
         try store.set("2", forKey: "b")
         let failure = StoreError.syncFailed(file: "x", reason: "it failed")
-        store.withWriterLock {
-            store.writer.failure = failure
-            store.writer.full.append(store.writer.appender!)
-            store.writer.appender = nil
+        store.index.withLock {
+            store.log.writer.failure = failure
+            store.log.writer.full.append(store.log.writer.appender!)
+            store.log.writer.appender = nil
         }
         let before = try itemsWithoutLock(path)
         #expect(storeError { try store.set("3", forKey: "c") } == failure)
         #expect(storeError { try store.removeValue(forKey: "a") } == failure)
         #expect(storeError { try store.sync() } == failure)
-        #expect(storeError { try store.sealFull() } == failure)
+        #expect(storeError { try store.log.sealFull() } == failure)
         #expect(storeError { try store.compact() } == failure)
         #expect(try store.statistics().durableSequence == 2)
         #expect(try store.value(forKey: "b") == [UInt8(ascii: "2")])
@@ -70,7 +70,7 @@ struct FailureTests {
         try store.set("new", forKey: "key")
         let name = try StoreFolder.segments(path)[0]
         let record = try StoreFolder.records(path, name)[1]
-        let byte = unsafe store.table.segments[0]!.mapping.base + record.offset + 29
+        let byte = unsafe store.log.table.segments[0]!.mapping.base + record.offset + 29
         unsafe byte.storeBytes(of: byte.load(as: UInt8.self) ^ 1, as: UInt8.self)
         #expect(throws: StoreError.self) { try store.value(forKey: "key") }
         #expect(throws: StoreError.self) { try store.contains(key: Array("key".utf8)) }

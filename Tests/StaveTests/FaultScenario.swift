@@ -111,8 +111,8 @@
 
         private func seal() {
             attempt { store in
-                try store.withWriterLock { try store.endActiveSegment() }
-                try store.sealFull()
+                try store.index.withLock { try store.log.endActiveSegment() }
+                try store.log.sealFull()
             }
         }
 

@@ -147,8 +147,8 @@ struct FixtureMaker {
             try store.sealActive()
             try history.play(30..<60, on: store)
             try store.sealActive()
-            let sealed = store.table.visibleSegments.sorted { $0.number < $1.number }
-            _ = try Compaction(of: [sealed[1]], others: [sealed[0]], in: store).run()
+            let sealed = store.log.table.visibleSegments.sorted { $0.number < $1.number }
+            _ = try Compaction(of: [sealed[1]], others: [sealed[0]], in: store.compactor).run()
             try store.close()
             try StoreFolder.copy(store.path, to: target)
             return history.state()

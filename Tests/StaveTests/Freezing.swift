@@ -10,26 +10,26 @@ extension Store {
 
     /// Runs `body` while neither a writer nor the background changes anything.
     func whileFrozen<Result>(_ body: () throws -> Result) throws -> Result {
-        compactionLock.lock()
-        sealLock.lock()
-        syncLock.lock()
-        lockWriter()
+        compactor.lock.lock()
+        log.sealLock.lock()
+        log.syncLock.lock()
+        index.lock()
         defer {
-            writerLock.unlock()
-            syncLock.unlock()
-            sealLock.unlock()
-            compactionLock.unlock()
+            index.unlock()
+            log.syncLock.unlock()
+            log.sealLock.unlock()
+            compactor.lock.unlock()
         }
         return try body()
     }
 
     /// Ends and seals the active segment, whatever its size.
     func sealActive() throws {
-        withWriterLock {
-            guard let appender = writer.appender else { return }
-            writer.full.append(appender)
-            writer.appender = nil
+        log.withLock {
+            guard let appender = log.writer.appender else { return }
+            log.writer.full.append(appender)
+            log.writer.appender = nil
         }
-        try sealFull()
+        try log.sealFull()
     }
 }

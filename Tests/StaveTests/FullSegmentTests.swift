@@ -17,7 +17,7 @@ struct FullSegmentTests {
         let live = folder.path("live")
         let store = try Store(path: live, options: .small())
         try history.play(on: store)
-        try store.sealFull()
+        try store.log.sealFull()
         try store.copyAsKilled(to: source)
         try store.close()
     }
@@ -117,11 +117,11 @@ struct FullSegmentTests {
         let store = try Store(path: source, options: .small(1 << 20))
         let copy = folder.path("copy")
         // The background does not seal meanwhile.
-        try store.sealLock.withLock {
+        try store.log.sealLock.withLock {
             try store.set("1", forKey: "ended")
-            store.withWriterLock {
-                store.writer.full.append(store.writer.appender!)
-                store.writer.appender = nil
+            store.index.withLock {
+                store.log.writer.full.append(store.log.writer.appender!)
+                store.log.writer.appender = nil
             }
             try store.set("2", forKey: "active")
             try StoreFolder.copy(source, to: copy)

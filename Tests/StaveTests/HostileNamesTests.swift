@@ -71,7 +71,7 @@ struct HostileNamesTests {
     func takenWhileOpen() throws {
         let store = try Store(path: path, options: options)
         try store.set("first", forKey: "write")
-        let name = FileName.segment(store.manifest.current.nextSegment).name
+        let name = FileName.segment(store.log.manifest.current.nextSegment).name
         #expect(unsafe symlink(victim, path + "/" + name) == 0)
         let value = [UInt8](repeating: 1, count: 3000)
         var errors = 0

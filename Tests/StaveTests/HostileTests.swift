@@ -224,7 +224,7 @@ struct HostileTests {
         func changedHint() throws {
             let store = try Store(path: path, options: .small())
             try store.set("new", forKey: "new")
-            let segment = try #require(store.writer.appender?.segment)
+            let segment = try #require(store.log.writer.appender?.segment)
             let hint = FileName.hint(segment.number).name
             // All of it is written when it is synced, and it is used from then on.
             let swap = Swap(hint + ".tmp", .sync, isBefore: true) { [path] in

@@ -12,11 +12,7 @@ private final class Acknowledged: Sendable {
 
 extension Store {
     /// Sets that the keydir does not have yet.
-    fileprivate var waitingCount: Int {
-        writerLock.lock()
-        defer { writerLock.unlock() }
-        return queue.count
-    }
+    fileprivate var waitingCount: Int { log.withLock { index.queue.count } }
 }
 
 @Suite("The queue before the keydir")
@@ -43,7 +39,7 @@ struct KeydirQueueTests {
         for number in 1...100 {
             let key = Array("\(number)".utf8)
             unsafe queue.push(
-                key.span.bytes, hash: hash, Location(slot: 3, offset: number * 8))
+                key.span.bytes, hash: hash, Location(segmentIndex: 3, offset: number * 8))
             there.append(number)
             #expect(queue.count == there.count && queue.mayHold(hash))
             #expect(offsets(hash) == there.reversed().map { $0 * 8 })
@@ -69,7 +65,8 @@ struct KeydirQueueTests {
         var falseAlarms = 0
         for number in 1...2000 {
             let hash = random.next()
-            unsafe queue.push([1].span.bytes, hash: hash, Location(slot: 0, offset: number * 8))
+            unsafe queue.push(
+                [1].span.bytes, hash: hash, Location(segmentIndex: 0, offset: number * 8))
             there.append(hash)
             #expect(there.allSatisfy(queue.mayHold))
             if queue.mayHold(random.next()) { falseAlarms += 1 }
@@ -136,16 +133,16 @@ struct KeydirQueueTests {
         while keys.count < 100 {
             number += 1
             let key = Array("key \(number)".utf8)
-            let hash = unsafe Checksum.hash(key.span.bytes, seed: store.hashSeed)
+            let hash = unsafe Checksum.hash(key.span.bytes, seed: store.index.hashSeed)
             if Keydir.shard(hash) == 5 { keys.append(key) }
         }
         for (index, key) in keys.enumerated() {
             try store.set([UInt8(index)], forKey: key)
             if index % 9 == 0 { _ = store.count }
-            let buckets = try store.keydir.descriptor(5 << (64 - Keydir.shardBits))
+            let buckets = try store.index.keydir.descriptor(5 << (64 - Keydir.shardBits))
             let slots = Keydir.buckets(buckets) * Keydir.slotsPerBucket
             // The lock alone: what waits is not settled.
-            let used = store.writerLock.withLock { unsafe Int(store.keydir.usedSlots[5]) }
+            let used = store.log.lock.withLock { unsafe Int(store.index.keydir.usedSlots[5]) }
             #expect(used * 100 <= slots * 85)
         }
         for (index, key) in keys.enumerated() {

@@ -51,7 +51,7 @@ struct KeydirTests {
                 #expect(
                     unsafe (found?.location.offset) == model[key].map { $0 * 8 }, "seed \(seed)")
                 if grows {
-                    let location = Location(slot: step % 100, offset: step * 8)
+                    let location = Location(segmentIndex: step % 100, offset: step * 8)
                     if let found = unsafe found {
                         unsafe keydir.replace(found.slot, hash: key.hash, with: location)
                     } else {
@@ -85,7 +85,7 @@ struct KeydirTests {
         for count in 1...400_000 {
             let hash = random.next()
             try keydir.makeRoom(hash)
-            keydir.insert(hash, Location(slot: 1, offset: count * 8))
+            keydir.insert(hash, Location(segmentIndex: 1, offset: count * 8))
             guard count >= 100_000, count % 25_000 == 0 else { continue }
             if isPresized { keydir = try Keydir(expectedCount: count) }
             let bytes = Double(keydir.byteCount) / Double(count)
@@ -98,7 +98,7 @@ struct KeydirTests {
         let keydir = try Keydir()
         // One bucket, filled without asking for room.
         for number in 1...Keydir.slotsPerBucket {
-            keydir.insert(UInt64(number) << 30, Location(slot: 1, offset: number * 8))
+            keydir.insert(UInt64(number) << 30, Location(segmentIndex: 1, offset: number * 8))
         }
         for tag: UInt64 in [0, 1, 8, 9] {
             var search = keydir.search(tag << 30, descriptor: try keydir.descriptor(0))
@@ -114,7 +114,7 @@ struct KeydirTests {
         var hashes = (0..<9000).map { _ in random.next() >> Keydir.shardBits }
         func insert(_ index: Int) throws {
             try keydir.makeRoom(hashes[index])
-            keydir.insert(hashes[index], Location(slot: 1, offset: (index + 1) * 8))
+            keydir.insert(hashes[index], Location(segmentIndex: 1, offset: (index + 1) * 8))
         }
         // Nearly as many as fit before the shard grows beyond the size that it has at 5,000.
         for index in 0..<5000 { try insert(index) }
@@ -130,7 +130,7 @@ struct KeydirTests {
         var rebuilds = 0
         for _ in 0..<30_000 {
             let index = Int(random.next() % UInt64(hashes.count))
-            let old = Location(slot: 1, offset: (index + 1) * 8)
+            let old = Location(segmentIndex: 1, offset: (index + 1) * 8)
             let slot = unsafe try keydir.slot(hashes[index], at: old)
             unsafe keydir.remove(slot!, hash: hashes[index])
             let hash = random.next() >> Keydir.shardBits
@@ -151,14 +151,18 @@ struct KeydirTests {
         let hash: UInt64 = 0x0123_4567_89ab_cdef
         for number in 1...50 {
             try keydir.makeRoom(hash)
-            keydir.insert(hash, Location(slot: 1, offset: number * 8))
+            keydir.insert(hash, Location(segmentIndex: 1, offset: number * 8))
         }
         for number in 1...50 {
-            #expect(unsafe try keydir.slot(hash, at: Location(slot: 1, offset: number * 8)) != nil)
-            #expect(unsafe try keydir.slot(hash, at: Location(slot: 2, offset: number * 8)) == nil)
+            #expect(
+                unsafe try keydir.slot(hash, at: Location(segmentIndex: 1, offset: number * 8))
+                    != nil)
+            #expect(
+                unsafe try keydir.slot(hash, at: Location(segmentIndex: 2, offset: number * 8))
+                    == nil)
         }
-        #expect(unsafe try keydir.slot(hash, at: Location(slot: 1, offset: 51 * 8)) == nil)
-        #expect(unsafe try keydir.slot(~hash, at: Location(slot: 1, offset: 8)) == nil)
+        #expect(unsafe try keydir.slot(hash, at: Location(segmentIndex: 1, offset: 51 * 8)) == nil)
+        #expect(unsafe try keydir.slot(~hash, at: Location(segmentIndex: 1, offset: 8)) == nil)
     }
 
     /// Growth gives old tables back while readers look; what was there before must stay found.
@@ -178,7 +182,7 @@ struct KeydirTests {
         let stable = (0..<64).map { Key($0, shards: 1, tags: 1 << 24) }
         for (index, key) in stable.enumerated() {
             try keydir.makeRoom(key.hash)
-            keydir.insert(key.hash, Location(slot: 1, offset: index * 8))
+            keydir.insert(key.hash, Location(segmentIndex: 1, offset: index * 8))
         }
         let isDone = Flag()
         defer { isDone.set() }
@@ -188,7 +192,7 @@ struct KeydirTests {
                 while !isDone.isSet {
                     for (index, key) in stable.enumerated() {
                         let epoch = ReaderEpoch.enter()
-                        let location = Location(slot: 1, offset: index * 8)
+                        let location = Location(segmentIndex: 1, offset: index * 8)
                         if unsafe try keydir.slot(key.hash, at: location) == nil { misses += 1 }
                         epoch.leave()
                     }
@@ -199,10 +203,11 @@ struct KeydirTests {
         let others = (0..<3000).map { Key(1000 + round * 3000 + $0, shards: 1, tags: 1 << 24) }
         for (index, key) in others.enumerated() {
             try keydir.makeRoom(key.hash)
-            keydir.insert(key.hash, Location(slot: 2, offset: index * 8))
+            keydir.insert(key.hash, Location(segmentIndex: 2, offset: index * 8))
         }
         for (index, key) in others.enumerated() {
-            let slot = unsafe try keydir.slot(key.hash, at: Location(slot: 2, offset: index * 8))
+            let slot = unsafe try keydir.slot(
+                key.hash, at: Location(segmentIndex: 2, offset: index * 8))
             unsafe keydir.remove(slot!, hash: key.hash)
         }
         isDone.set()

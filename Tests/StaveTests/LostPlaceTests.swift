@@ -152,12 +152,12 @@ struct LostPlaceTests {
             try store.sealActive()
         }
         try store.set("2", forKey: "a")
-        let appender = try #require(store.withWriterLock { store.writer.appender })
+        let appender = try #require(store.index.withLock { store.log.writer.appender })
         try store.sealActive()
         _ = try store.compact()
         let isInPlace = appender.isInPlace(in: store.log.directory)
         #expect(!isInPlace)
-        try store.requirePlace(of: [appender])
+        try store.log.requirePlace(of: [appender])
         try store.set("3", forKey: "a")
         try store.close()
     }
@@ -169,8 +169,8 @@ struct LostPlaceTests {
         try store.sealActive()
         let before = try store.dictionary()
         let names = try StoreFolder.segments(path)
-        let inputs = store.withWriterLock { store.table.visibleSegments.filter(\.isSealed) }
-        let compaction = Compaction(of: inputs, others: [], in: store)
+        let inputs = store.index.withLock { store.log.table.visibleSegments.filter(\.isSealed) }
+        let compaction = Compaction(of: inputs, others: [], in: store.compactor)
         let error = storeError {
             while try compaction.step() {
                 guard case .syncing = compaction.phase else { continue }

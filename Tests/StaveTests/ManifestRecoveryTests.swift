@@ -17,7 +17,7 @@ struct ManifestRecoveryTests {
         let live = folder.path("live")
         let store = try Store(path: live, options: .small())
         try history.play(on: store)
-        try store.sealFull()
+        try store.log.sealFull()
         try store.copyAsKilled(to: source)
         try store.close()
     }

@@ -72,7 +72,7 @@ struct OptionTests {
         change.body(&options)
         let store = try Store(path: folder.path("store"), options: options)
         for number in 0..<100 { try store.set("\(number)", forKey: "key \(number % 7)") }
-        try store.tend()
+        try store.wakeBackground()
         try store.sealActive()
         #expect(try store.statistics().count == 7)
         try store.close()

@@ -90,7 +90,7 @@
             if savesKeydir { options.checkpointEntries = 0 }
             let store = try Store(path: path, options: options)
             store.worker.stop()
-            store.compactor.stop()
+            store.compactor.thread.stop()
             return store
         }
 
@@ -135,7 +135,7 @@
             switch Int.random(in: 0..<100, using: &random) {
             case 0..<52: try write()
             case 52..<64 where setting.durability == .interval || random.chance(50):
-                try store.syncNow()
+                try store.log.syncNow()
                 certain = acknowledged
             case 64..<72: try seal()
             case 72..<90: try stepCompaction()
@@ -170,8 +170,8 @@
         }
 
         private func seal() throws {
-            try store.withWriterLock { try store.endActiveSegment() }
-            if random.chance(70) { try store.sealFull() }
+            try store.index.withLock { try store.log.endActiveSegment() }
+            if random.chance(70) { try store.log.sealFull() }
         }
 
         private func compact() throws -> CompactionReport? {
@@ -182,14 +182,17 @@
         /// A few steps of a compaction that writes come between.
         private func stepCompaction() throws {
             if compaction == nil {
-                try store.sealFull()
-                let sealed = store.table.visibleSegments.filter { $0.isSealed && !$0.keepsCutBytes }
+                try store.log.sealFull()
+                let sealed = store.log.table.visibleSegments.filter {
+                    $0.isSealed && !$0.keepsCutBytes
+                }
                 let inputs = sealed.filter { _ in random.chance(70) }
                 guard !inputs.isEmpty else { return }
                 let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
                 let size = Compaction.StepSize(
                     verifiedBytes: 1 << 10, copiedBytes: 600, switchedEntries: 2)
-                compaction = Compaction(of: inputs, others: others, in: store, stepSize: size)
+                compaction = Compaction(
+                    of: inputs, others: others, in: store.compactor, stepSize: size)
             }
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 if try compaction?.step() != true {

@@ -101,7 +101,7 @@ struct ReplayTests {
             #expect(
                 try store.value(forKey: key) == newest[key]?.value.map { Array($0.utf8) }, comment)
         }
-        for segment in store.table.visibleSegments {
+        for segment in store.log.table.visibleSegments {
             let records = newest.values.filter { $0.segment == Int(segment.number) - 1 }
             let (values, tombstones) = (
                 records.filter { $0.value != nil }, records.filter { $0.value == nil }
@@ -109,7 +109,7 @@ struct ReplayTests {
             #expect(segment.liveBytes == values.reduce(0) { $0 + $1.length }, comment)
             #expect(segment.tombstoneBytes == tombstones.reduce(0) { $0 + $1.length }, comment)
         }
-        try store.keydir.checkInvariants()
+        try store.index.keydir.checkInvariants()
         #expect(try store.verify().problems == [], comment)
     }
 
@@ -151,9 +151,9 @@ struct ReplayTests {
         write(makers)
         let store = try Store(path: path, options: .reading)
         #expect(store.count == 20_001)
-        #expect(store.keydir.byteCount <= 12 * store.count + (128 << 10))
+        #expect(store.index.keydir.byteCount <= 12 * store.count + (128 << 10))
         #expect(try store.value(forKey: "key 19999") == Array("2".utf8))
-        try store.keydir.checkInvariants()
+        try store.index.keydir.checkInvariants()
     }
 
     @Test("behind a checkpoint goes on from it, with sets and deletes of one key many times over")
@@ -183,7 +183,7 @@ struct ReplayTests {
             try play(on: store)
             try store.close()
             store = try Store(path: path, options: options)
-            #expect(store.keydir.saved != nil)
+            #expect(store.index.keydir.saved != nil)
             try play(on: store)
             if random.chance(50) { try store.sealActive() }
             try play(on: store)
@@ -191,10 +191,10 @@ struct ReplayTests {
             try store.copyAsKilled(to: copy)
             for options in [options, .reading] {
                 let opened = try Store(path: copy, options: options)
-                #expect(opened.keydir.saved != nil && opened.notices == [])
+                #expect(opened.index.keydir.saved != nil && opened.notices == [])
                 #expect(try opened.dictionary() == model)
                 #expect(try opened.verify().problems == [])
-                try opened.keydir.checkInvariants()
+                try opened.index.keydir.checkInvariants()
                 try opened.close()
             }
             try store.close()

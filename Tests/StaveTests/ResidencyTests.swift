@@ -61,7 +61,7 @@ struct ResidencyTests {
         store.populator.stop()
         let value = [UInt8](repeating: 7, count: 100_000)
         for number in 0..<60 { try store.set(value, forKey: Array("k\(number)".utf8)) }
-        let appender = try #require(store.writer.appender)
+        let appender = try #require(store.log.writer.appender)
         let pages = try #require(appender.pagesAhead())
         #expect(pages.lowerBound >= appender.segment.end)
         let furthest = appender.segment.end + Appender.populateAhead
@@ -93,7 +93,7 @@ struct ResidencyTests {
             let path = folder.path("\(durability)")
             let store = try Store(path: path, options: .small(64 << 20, durability: durability))
             for number in 0..<40 { try store.set(value, forKey: Array("k\(number)".utf8)) }
-            let isAsked = store.writer.syncedBytes >= 16 << 20
+            let isAsked = store.log.writer.syncedBytes >= 16 << 20
             #expect(isAsked == (durability == .interval))
             try store.close()
         }

@@ -56,7 +56,7 @@ final class Schedule {
         options.compaction.isAutomatic = false
         let store = try Store(path: path, options: options)
         store.worker.stop()
-        store.compactor.stop()
+        store.compactor.thread.stop()
         return store
     }
 
@@ -183,26 +183,26 @@ final class Schedule {
 
     private func endActive() throws {
         trace.append("end the active segment")
-        try store.withWriterLock { try store.endActiveSegment() }
+        try store.index.withLock { try store.log.endActiveSegment() }
     }
 
     private func seal() throws {
         try endActive()
         trace.append("seal")
-        try store.sealFull()
+        try store.log.sealFull()
     }
 
     // MARK: Compaction
 
     private func beginCompaction() {
         guard compaction == nil else { return }
-        let sealed = store.table.visibleSegments.filter { $0.isSealed && !$0.keepsCutBytes }
+        let sealed = store.log.table.visibleSegments.filter { $0.isSealed && !$0.keepsCutBytes }
         let inputs = sealed.filter { _ in random.chance(60) }
         guard !inputs.isEmpty else { return }
         let others = sealed.filter { segment in !inputs.contains { $0 === segment } }
         trace.append("compact \(inputs.map(\.number)), not \(others.map(\.number))")
         let size = Compaction.StepSize(verifiedBytes: 1 << 10, copiedBytes: 1, switchedEntries: 1)
-        compaction = Compaction(of: inputs, others: others, in: store, stepSize: size)
+        compaction = Compaction(of: inputs, others: others, in: store.compactor, stepSize: size)
     }
 
     private func operateCompaction() throws {
@@ -313,7 +313,7 @@ final class Schedule {
         (compaction, scans, pasts) = (nil, [], [])
         store = try Self.open(copy, savesKeydir)
         try expect(!isWhole || store.notices == [], "notices: \(store.notices)")
-        store.writeMissingHints()
+        store.compactor.unlessRunning { store.log.writeMissingHints() }
         try expect(
             try store.statistics().nextSequence >= sequence, "sequence numbers are used again")
         try checkAll(store)
@@ -355,13 +355,13 @@ final class Schedule {
             try step(&scans[index])
         }
         scans = []
-        try store.keydir.checkInvariants()
+        try store.index.keydir.checkInvariants()
         let statistics = try store.statistics()
         let live = entries.reduce(0) {
             $0 + RecordHeader.recordLength(key: $1.key.count, value: $1.value.count)
         }
         try expect(statistics.liveBytes == live, "\(statistics.liveBytes) live, not \(live)")
-        for segment in store.table.visibleSegments {
+        for segment in store.log.table.visibleSegments {
             try expect(segment.deadBytes >= 0, "\(segment.number) has too many live bytes")
         }
         try store.log.clearLeftovers()

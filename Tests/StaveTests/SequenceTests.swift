@@ -32,7 +32,7 @@ struct SequenceTests {
 
     /// Images of all segments, by their first keys, and the segments' numbers.
     private func images(_ store: Store) throws -> [(number: UInt64, image: HintImage)] {
-        let segments = store.withWriterLock { store.table.visibleSegments }
+        let segments = store.index.withLock { store.log.table.visibleSegments }
         return segments.map {
             (number: $0.number, image: store.log.sortedEntries(of: $0, upTo: $0.end).image)
         }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
@@ -165,7 +165,7 @@ struct SequenceTests {
                     model[key] = value
                 }
             }
-            if random.chance(30) { _ = try store.compactOnce() }
+            if random.chance(30) { _ = try store.compactor.compactOnce() }
             if random.chance(30) { continue }
             _ = try compact(store)
             try expectSequence(store)

@@ -30,7 +30,7 @@ struct TruthTests {
         if end == .compacted { _ = try store.compact() }
         try history.play(200..<300, on: store)
         try store.sync()
-        try store.sealFull()
+        try store.log.sealFull()
         if end == .killed { try store.copyAsKilled(to: source) }
         try store.close()
         if end != .killed { try StoreFolder.copy(live, to: source) }

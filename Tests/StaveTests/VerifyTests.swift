@@ -61,8 +61,9 @@ struct VerifyTests {
     func keydir() throws {
         let store = try makeStore()
         func slot(_ key: String) throws -> (Keydir.Slot, UInt64)? {
-            let hash = unsafe Checksum.hash(Array(key.utf8).span.bytes, seed: store.hashSeed)
-            var search = try store.keydir.search(hash, descriptor: store.keydir.descriptor(hash))
+            let hash = unsafe Checksum.hash(Array(key.utf8).span.bytes, seed: store.index.hashSeed)
+            var search = try store.index.keydir.search(
+                hash, descriptor: store.index.keydir.descriptor(hash))
             guard let found = unsafe search.next() else { return nil }
             return unsafe (found.slot, hash)
         }
@@ -74,33 +75,34 @@ struct VerifyTests {
                 try StoreFolder.records(path, name).map { (name, $0.offset, $0.key) }
             }.first { $0.2 == Array("key:5".utf8) })
         let segment = try #require(
-            store.table.visibleSegments.first { $0.path.hasSuffix(older.0) })
-        unsafe store.keydir.replace(
-            moved, hash: movedHash, with: Location(slot: segment.slot, offset: older.1))
+            store.log.table.visibleSegments.first { $0.path.hasSuffix(older.0) })
+        unsafe store.index.keydir.replace(
+            moved, hash: movedHash, with: Location(segmentIndex: segment.index, offset: older.1))
         #expect(try store.verify().problems.map(\.text).contains { $0.contains("\"key:5\"") })
-        unsafe store.keydir.replace(moved, hash: movedHash, with: Location(bits: good))
+        unsafe store.index.keydir.replace(moved, hash: movedHash, with: Location(bits: good))
         #expect(try store.verify().isClean)
         // Made up: a key that the log says was deleted.
         var deleted = ""
         for number in 0..<300 where try store.value(forKey: "key:\(number)") == nil {
             deleted = "key:\(number)"
         }
-        let hash = unsafe Checksum.hash(Array(deleted.utf8).span.bytes, seed: store.hashSeed)
+        let hash = unsafe Checksum.hash(Array(deleted.utf8).span.bytes, seed: store.index.hashSeed)
         let record = try #require(
             try StoreFolder.records(path, older.0).first)
-        try store.keydir.makeRoom(hash)
-        store.keydir.insert(hash, Location(slot: segment.slot, offset: record.offset))
+        try store.index.keydir.makeRoom(hash)
+        store.index.keydir.insert(
+            hash, Location(segmentIndex: segment.index, offset: record.offset))
         #expect(
             try store.verify().problems.map(\.text).contains { $0.hasPrefix("the keydir has") })
         // Lost.
-        unsafe store.keydir.remove(moved, hash: movedHash)
+        unsafe store.index.keydir.remove(moved, hash: movedHash)
         #expect(try store.verify().problems.map(\.text).contains { $0.contains("\"key:5\"") })
     }
 
     @Test("Counters that are wrong are found")
     func counters() throws {
         let store = try makeStore()
-        let segment = store.table.visibleSegments[1]
+        let segment = store.log.table.visibleSegments[1]
         segment.liveBytes += 8
         #expect(try store.verify().problems.map(\.text).first?.contains("live bytes") == true)
         segment.liveBytes -= 8

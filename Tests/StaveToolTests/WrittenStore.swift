@@ -49,12 +49,12 @@ struct WrittenStore: Sendable {
         for number in stride(from: 0, to: keys, by: 3) { try set(number, 2) }
         for number in stride(from: 1, to: keys, by: 2) { try set(number, 3) }
         try store.sync()
-        try store.sealFull()
+        try store.log.sealFull()
         // Too many for the next segment to take them along.
         for number in 0..<40 { try set(number, 4) }
         try store.close()
         store = try Store(path: path, options: options)
-        store.writeMissingHints()
+        store.compactor.unlessRunning { store.log.writeMissingHints() }
         for number in 0..<9 { try set(number, 5) }
         try store.sync()
         for number in 9..<15 { try set(number, 5) }

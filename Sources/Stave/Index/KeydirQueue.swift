@@ -5,14 +5,14 @@ internal import Synchronization
 ///
 /// Finding a key's old slot takes two waits for memory, one for its bucket and one for the record that
 /// the slot names. A set only asks for the bucket and goes to the end of this queue; half way through,
-/// its old record is asked for; at the front it is settled: the keydir names the new record. So the
+/// its old record is asked for; at the front it is drained: the keydir names the new record. So the
 /// waits of several sets pass at the same time.
 ///
 ///     set of k -> | k | 7 | 6 | 5 | 4 | 3 | 2 | 1 | -> keydir
-///                   bucket      record      settle
+///                   bucket      record      drain
 ///
 /// Rules:
-/// 1. It changes under the writer lock only. `Store.withWriterLock` settles all entries first, so that
+/// 1. It changes under the writer lock only. `Index.lock` drains it first, so that
 ///    whoever holds the lock finds every key in the keydir; only a set does not.
 /// 2. Readers look here before they look into the keydir, from the newest entry to the oldest. Entries
 ///    leave oldest first, and only when the keydir has them; so a reader never finds an older record
@@ -34,7 +34,7 @@ internal import Synchronization
 
     private struct State {
         /// Entries that ever left.
-        var settled = 0
+        var drained = 0
         var hashes = InlineArray<8, UInt64>(repeating: 0)
         var keyLengths = InlineArray<8, Int>(repeating: 0)
     }
@@ -59,7 +59,7 @@ internal import Synchronization
 
     /// Entries that wait.
     @inline(__always)
-    var count: Int { pushed.load(ordering: .relaxed) &- state.value.settled }
+    var count: Int { pushed.load(ordering: .relaxed) &- state.value.drained }
 
     /// Adds an entry behind the others, of which there are fewer than `capacity`.
     @inline(__always)
@@ -92,7 +92,7 @@ internal import Synchronization
     /// The entry that is to be put into the keydir next, while there is one.
     @inline(__always)
     var oldest: (key: UnsafeRawBufferPointer, hash: UInt64, location: Location) {
-        let index = Self.index(state.value.settled)
+        let index = Self.index(state.value.drained)
         // SAFETY: `push` copied as many bytes there.
         let key = unsafe UnsafeRawBufferPointer(
             start: keys + index &* Self.maxKeyLength, count: state.value.keyLengths[index])
@@ -104,8 +104,8 @@ internal import Synchronization
     @inline(__always)
     func removeOldest() {
         // Releasing: a reader that finds nothing here any more finds it in the keydir.
-        unsafe words[Self.index(state.value.settled)].store(0, ordering: .releasing)
-        state.value.settled &+= 1
+        unsafe words[Self.index(state.value.drained)].store(0, ordering: .releasing)
+        state.value.drained &+= 1
     }
 
     // MARK: Readers

@@ -1,12 +1,12 @@
 internal import StaveDisk
 
-/// Where a record lies, in 40 bits: the segment's slot in the segment table (15 bits) and its offset
+/// Where a record lies, in 40 bits: the segment's index in the segment table (15 bits) and its offset
 /// divided by 8 (25 bits).
 struct Location: Equatable {
     static let offsetBits: UInt64 = 25
     static let bits: UInt64 = 40
     /// Segments that a store can hold at a time.
-    static let maxSlots = 1 << 15
+    static let maxSegments = 1 << 15
 
     let bits: UInt64
 
@@ -19,14 +19,14 @@ struct Location: Equatable {
 
     /// `offset` is a multiple of 8 below `Format.maxSegmentLength`.
     @inline(__always)
-    init(slot: Int, offset: Int) {
+    init(segmentIndex: Int, offset: Int) {
         bits =
-            UInt64(truncatingIfNeeded: slot) << Self.offsetBits
+            UInt64(truncatingIfNeeded: segmentIndex) << Self.offsetBits
             | UInt64(truncatingIfNeeded: offset / Format.alignment)
     }
 
     @inline(__always)
-    var slot: Int { Int(truncatingIfNeeded: bits >> Self.offsetBits) }
+    var segmentIndex: Int { Int(truncatingIfNeeded: bits >> Self.offsetBits) }
 
     /// Bytes from the start of the segment's file.
     @inline(__always)

@@ -34,7 +34,7 @@ internal import Synchronization
         // Numbers are unique: they were found in MANIFEST, one by one.
         segments = Dictionary(
             checkpoint.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
-        var known = [Bool](repeating: false, count: Location.maxSlots)
+        var known = [Bool](repeating: false, count: Location.maxSegments)
         for segment in checkpoint.segments { known[segment.slot] = true }
         isKnownSlot = known
         offsets = checkpoint.tableRanges.map(\.lowerBound)
@@ -88,7 +88,7 @@ internal import Synchronization
             guard word > Keydir.deleted else { continue }
             live += 1
             let location = Location(word: word)
-            if !isKnownSlot[location.slot] { return false }
+            if !isKnownSlot[location.segmentIndex] { return false }
         }
         return used == shard.usedSlots && live == shard.liveSlots
     }

@@ -9,7 +9,7 @@ extension SavedTables {
         var sources: [(segment: Segment, end: Int)] = []
         for segment in found {
             guard let known = segments[segment.number] else { continue }
-            log.table.restore(segment, slot: known.slot, limit: min(segment.end, segment.fileSize))
+            log.table.restore(segment, index: known.slot, limit: min(segment.end, segment.fileSize))
             segment.liveBytes = known.liveBytes
             segment.tombstoneBytes = known.tombstoneBytes
             sources.append((segment, known.end))
@@ -32,28 +32,29 @@ extension SavedTables {
             guard entry.kind == .value else { continue }
             // SAFETY: the image behind the entry lives in `entries`.
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
-            body(hash, Location(slot: sources[source].segment.slot, offset: entry.offset))
+            body(hash, Location(segmentIndex: sources[source].segment.index, offset: entry.offset))
         }
     }
 }
 
-extension Store {
+extension Index {
     // MARK: At close
 
     /// Writes a checkpoint if opening would take long without it: only an optimisation, so that an
     /// error, a full disk for one, is of no consequence. Under the compaction lock, when all is durable.
-    func saveCheckpoint() {
-        guard readOnlyReason == nil else { return }
-        lockWriter()
-        defer { writerLock.unlock() }
+    ///
+    /// - Parameter limit: so many entries may the next open have to read.
+    func saveCheckpoint(above limit: Int) {
+        guard log.readOnlyReason == nil else { return }
+        lock()
+        defer { unlock() }
         // It names sealed segments alone.
-        guard writer.failure == nil, writer.full.isEmpty, writer.appender == nil, isCheckpointDue
-        else { return }
+        guard log.failure == nil, log.isSealed, isCheckpointDue(above: limit) else { return }
         try? keydir.restoreAll()
         guard keydir.isRestored else { return }
         var checkpoint = KeydirCheckpoint(
-            storeID: manifest.current.storeID, nextSequence: writer.nextSequence,
-            segments: table.visibleSegments.map(\.checkpoint), shards: [])
+            storeID: log.manifest.current.storeID, nextSequence: log.nextSequence,
+            segments: log.visibleSegments.map(\.checkpoint), shards: [])
         for shard in 0..<Keydir.shardCount {
             let table = unsafe keydir.table(of: shard)
             unsafe checkpoint.shards.append(
@@ -82,20 +83,20 @@ extension Store {
 
     /// Would the next open have to read many entries? A small share of a large store is left to be
     /// read, so that a single set does not write the keydir of a hundred million keys.
-    private var isCheckpointDue: Bool {
+    private func isCheckpointDue(above limit: Int) -> Bool {
         // Of segments of version 1 nothing proves the bytes.
-        guard manifest.current.segments.allSatisfy({ $0.format > 1 }) else { return false }
+        guard log.manifest.current.segments.allSatisfy({ $0.format > 1 }) else { return false }
         var unread = keydir.count
         if let saved = keydir.saved, !saved.isDamaged, isCurrent(saved.checkpoint) {
             unread = replayedCount
         }
-        let written = Int(clamping: writer.nextSequence - firstNewSequence)
-        return unread + written > max(options.checkpointEntries, keydir.count / 64)
+        let written = log.newCount
+        return unread + written > max(limit, keydir.count / 64)
     }
 
     /// A compaction that took one of its segments away made it stale.
     private func isCurrent(_ checkpoint: KeydirCheckpoint) -> Bool {
-        let identities = Set(table.visibleSegments.map(\.identity))
+        let identities = Set(log.visibleSegments.map(\.identity))
         return checkpoint.segments.allSatisfy { identities.contains($0.identity) }
     }
 }
@@ -104,6 +105,6 @@ extension Segment {
     fileprivate var checkpoint: KeydirCheckpoint.Segment {
         KeydirCheckpoint.Segment(
             number: number, identity: identity, end: end, liveBytes: liveBytes,
-            tombstoneBytes: tombstoneBytes, sequences: sequences, slot: slot)
+            tombstoneBytes: tombstoneBytes, sequences: sequences, slot: index)
     }
 }

@@ -21,10 +21,10 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
 
     /// What changes with each record; guarded by the store's writer lock, as the rest below.
     private let counts: GuardedState<Counts>
-    /// What only appending changes, and its place, which stays: both are read beside a writer that changes the
+    /// What only appending changes, and its index, which stays: both are read beside a writer that changes the
     /// counts, and the thread sanitizer takes a change of one field for one of all.
     private let extent: GuardedState<Extent>
-    private let place = GuardedState(-1)
+    private let tableIndex = GuardedState(-1)
     var isSealed = false
     /// Bytes behind `end` that a recovery left in place because whole records are among them. A
     /// compaction never takes such a segment as its input.
@@ -64,10 +64,10 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         var tombstoneBytes = 0
     }
 
-    /// The segment's place in the segment table.
-    var slot: Int {
-        get { place.value }
-        set { place.value = newValue }
+    /// Of the segment in the segment table; -1 before it is there.
+    var index: Int {
+        get { tableIndex.value }
+        set { tableIndex.value = newValue }
     }
 
     /// Where its records end, in bytes from the start of the file.
@@ -82,7 +82,7 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
         set { extent.value.sequences = newValue }
     }
 
-    /// Values that the keydir points at, once it has all sets (`Store.withWriterLock`).
+    /// Values that the keydir points at, once it has all sets (`Index.withLock`).
     var liveBytes: Int {
         get { counts.value.liveBytes }
         set { counts.value.liveBytes = newValue }

@@ -3,23 +3,12 @@ internal import Synchronization
 
 /// What a store is made of, all of it valid: `Store` comes into being from these by an initialiser that
 /// cannot fail, so that nothing half-made is ever used or saved.
-struct StoreParts: ~Copyable {
+struct StoreParts {
     var path: String
     var options: StoreOptions
-    var lock: StoreLock?
     let log: Log
-    let keydir: Keydir
-    /// The keydir's hash is keyed by the store's id, so that nobody can choose keys that collide.
-    var hashSeed: UInt64
-    var writer: WriterState
-    /// Writes with lower numbers are durable.
-    var durableSequence: UInt64
-    /// Records and entries that are newer than the keydir's checkpoint.
-    var replayedCount: Int
-    var uncertainties: [Uncertainty]
+    let index: Index
     var notices: [String]
-    /// Sealed segments without a usable hint file.
-    var withoutHint: [Segment]
 }
 
 /// Opening, step by step. Nothing is changed on disk but for a new store's first files: what a crash left
@@ -164,25 +153,28 @@ struct Opening: ~Copyable {
     private consuming func parts(_ path: String) throws(StoreError) -> StoreParts {
         let (options, manifest, recovered) = (options, manifest, recovered)
         let log = Log(
-            directory, ManifestFile(manifest), firstNewSequence: recovered.lastSequence &+ 1,
-            readOnlyReason: Self.readOnlyReason(options, recovered), onEvent: options.onEvent)
+            directory, lock: lock, ManifestFile(manifest),
+            firstUnknownSequence: recovered.lastSequence &+ 1,
+            readOnlyReason: Self.readOnlyReason(options, recovered), options: options)
         let keydir = try Self.keydir(recovered, log)
         let hashSeed = manifest.storeID.low
         try Replay(
             into: keydir, log, hashSeed: hashSeed, mergeBatch: options.mergeBatch
         ).run(recovered)
         try keydir.trim()
-        var writer = WriterState(nextSequence: recovered.nextSequence)
-        if log.readOnlyReason == nil { writer.full = try Self.takeOver(recovered, log) }
-        // Only now: an open that was refused has changed nothing.
-        lock?.announce()
-        return StoreParts(
-            path: path, options: options, lock: lock, log: log, keydir: keydir,
-            hashSeed: hashSeed, writer: writer,
+        log.begin(
+            at: recovered.nextSequence,
             // What a killed process left in the page cache is not durable yet.
-            durableSequence: recovered.firstUnsynced ?? recovered.nextSequence,
-            replayedCount: recovered.replayedCount, uncertainties: recovered.uncertainties,
-            notices: recovered.notices, withoutHint: recovered.withoutHint)
+            durable: recovered.firstUnsynced ?? recovered.nextSequence,
+            full: log.readOnlyReason == nil ? try Self.takeOver(recovered, log) : [],
+            withoutHint: recovered.withoutHint)
+        // Only now: an open that was refused has changed nothing.
+        log.storeLock?.announce()
+        let index = Index(
+            keydir, of: log, hashSeed: hashSeed, uncertainties: recovered.uncertainties,
+            replayedCount: recovered.replayedCount)
+        return StoreParts(
+            path: path, options: options, log: log, index: index, notices: recovered.notices)
     }
 
     private static func readOnlyReason(
@@ -194,7 +186,7 @@ struct Opening: ~Copyable {
         }
     }
 
-    /// The keydir, with the checkpoint's keys where there is one, and each segment in its slot.
+    /// The keydir, with the checkpoint's keys where there is one, and each segment in its place of the table.
     private static func keydir(
         _ recovered: RecoveredStore, _ log: Log
     ) throws(StoreError) -> Keydir {
@@ -206,7 +198,7 @@ struct Opening: ~Copyable {
             keydir = try Keydir(
                 expectedCount: recovered.replayedCount, for: log.directory.path)
         }
-        for segment in recovered.segments where segment.slot < 0 {
+        for segment in recovered.segments where segment.index < 0 {
             try log.table.add(segment, limit: min(segment.end, segment.fileSize))
         }
         return keydir

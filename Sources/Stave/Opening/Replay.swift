@@ -31,11 +31,11 @@ struct Replay: ~Copyable {
     private let table: SegmentTable
     private let hashSeed: UInt64
     private let mergeBatch: Int
-    /// By slot: the segment's records were put in as such, one by one.
+    /// By index: the segment's records were put in as such, one by one.
     private var isLog: [Bool]
-    /// By slot: the entries of segments that are not read record by record.
+    /// By index: the entries of segments that are not read record by record.
     private var images: [HintImage?]
-    /// By slot: bytes of values among these entries, told to the segments at the end. An object an entry
+    /// By index: bytes of values among these entries, told to the segments at the end. An object an entry
     /// would cost more.
     private var liveBytes: [Int]
     /// Items go to random places of the keydir: each is put in some items after its cache line was
@@ -62,24 +62,24 @@ struct Replay: ~Copyable {
     }
 
     consuming func run(_ recovered: RecoveredStore) throws(StoreError) {
-        for (segment, _) in recovered.logs { isLog[segment.slot] = true }
+        for (segment, _) in recovered.logs { isLog[segment.index] = true }
         for (segment, records) in recovered.logs { try addRecords(records, of: segment) }
         try putWaiting()
         try addEntries(recovered)
         try putWaiting()
-        for (segment, _) in recovered.entries { segment.liveBytes += liveBytes[segment.slot] }
+        for (segment, _) in recovered.entries { segment.liveBytes += liveBytes[segment.index] }
         try dropTombstones()
     }
 
     private mutating func addRecords(
         _ records: LogRecords, of segment: Segment
     ) throws(StoreError) {
-        let slot = segment.slot
+        let segmentIndex = segment.index
         segment.liveBytes += records.valueBytes
         for index in 0..<records.count {
             let item = Item(
                 hash: records.hash(index),
-                location: Location(slot: slot, offset: records.offset(index)))
+                location: Location(segmentIndex: segmentIndex, offset: records.offset(index)))
             if records.isTombstone(index) {
                 tombstones.append((item, table.record(at: item.location).header?.recordLength ?? 0))
             }
@@ -88,7 +88,7 @@ struct Replay: ~Copyable {
     }
 
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
-        for (segment, image) in recovered.entries { images[segment.slot] = image }
+        for (segment, image) in recovered.entries { images[segment.index] = image }
         let merge = EntryMerge(recovered, hashSeed: hashSeed, batch: mergeBatch)
         let done = try Ahead.reading(
             merge, hasThread: merge.left >= mergeBatch / 2, for: log.directory.path
@@ -99,7 +99,7 @@ struct Replay: ~Copyable {
             }
         }
         for ((segment, _), bytes) in zip(recovered.entries, done.liveBytes) {
-            liveBytes[segment.slot] += bytes
+            liveBytes[segment.index] += bytes
         }
         tombstones += done.tombstones
     }
@@ -109,14 +109,14 @@ struct Replay: ~Copyable {
     @inline(__always)
     private mutating func add(_ item: Item) throws(StoreError) {
         keydir.prefetch(item.hash)
-        let place = addedCount % waiting.count
-        if addedCount >= waiting.count { try put(waiting[place]) }
-        waiting[place] = item
+        let position = addedCount % waiting.count
+        if addedCount >= waiting.count { try put(waiting[position]) }
+        waiting[position] = item
         addedCount += 1
     }
 
     private mutating func putWaiting() throws(StoreError) {
-        for place in 0..<min(addedCount, waiting.count) { try put(waiting[place]) }
+        for position in 0..<min(addedCount, waiting.count) { try put(waiting[position]) }
         addedCount = 0
         try meetAll()
     }
@@ -130,22 +130,24 @@ struct Replay: ~Copyable {
 
     private mutating func meetAll() throws(StoreError) {
         for item in meeting {
-            let (slot, record) = (item.location.slot, table.record(at: item.location))
+            let (segmentIndex, record) = (
+                item.location.segmentIndex, table.record(at: item.location)
+            )
             if isRecord(item.location) {
                 let sequence = record.header?.sequence ?? 0
                 if unsafe try !meet(item, key: record.key, sequence: sequence) {
-                    forget(item.location)
+                    markDead(item.location)
                 }
-            } else if let entry = images[slot]?[item.index] {
+            } else if let entry = images[segmentIndex]?[item.index] {
                 let isNewest = unsafe try meet(item, key: entry.key, sequence: entry.sequence)
-                if !isNewest, entry.isValue { liveBytes[slot] -= entry.recordLength }
+                if !isNewest, entry.isValue { liveBytes[segmentIndex] -= entry.recordLength }
             }
         }
         meeting.removeAll(keepingCapacity: true)
     }
 
     /// Is this of a log, and not an entry's or the checkpoint's?
-    private func isRecord(_ location: Location) -> Bool { isLog[location.slot] }
+    private func isRecord(_ location: Location) -> Bool { isLog[location.segmentIndex] }
 
     // MARK: Slots
 
@@ -181,7 +183,7 @@ struct Replay: ~Copyable {
             if isRecord, let header = table.record(at: old).header, header.sequence > sequence {
                 return false
             }
-            forget(old)
+            markDead(old)
             unsafe keydir.replace(candidate.slot, hash: item.hash, with: item.location)
             return true
         }
@@ -198,8 +200,8 @@ struct Replay: ~Copyable {
     }
 
     /// Takes a record that is superseded out of its segment's live bytes.
-    private func forget(_ location: Location) {
-        if table.record(at: location).header?.isValue == true { log.forget(location) }
+    private func markDead(_ location: Location) {
+        if table.record(at: location).header?.isValue == true { log.markDead(location) }
     }
 
     /// Takes out the tombstones that are their key's newest record.
@@ -207,7 +209,7 @@ struct Replay: ~Copyable {
         for (item, length) in tombstones {
             guard let slot = unsafe try keydir.slot(item.hash, at: item.location) else { continue }
             unsafe keydir.remove(slot, hash: item.hash)
-            table.withSegment(item.location.slot) { $0.tombstoneBytes += length }
+            table.withSegment(item.location.segmentIndex) { $0.tombstoneBytes += length }
         }
     }
 }

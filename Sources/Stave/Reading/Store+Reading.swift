@@ -11,10 +11,10 @@ extension Store {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try requireOpen()
-        let hash = hashAskingForBucket(of: key)
+        let hash = index.hashAskingForBucket(of: key)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
-        guard let record = try locate(key, hash: hash) else { return nil }
+        guard let record = try index.locate(key, hash: hash) else { return nil }
         return body(unsafe try value(of: record).bytes)
     }
 
@@ -49,19 +49,10 @@ extension Store {
     /// Is there a value for this key?
     public func contains(key: RawSpan) throws(StoreError) -> Bool {
         try requireOpen()
-        let hash = hashAskingForBucket(of: key)
+        let hash = index.hashAskingForBucket(of: key)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
-        return try locate(key, hash: hash) != nil
-    }
-
-    /// A key's hash. Its bucket is asked for before anything else is done: so the processor, which looks some 400
-    /// instructions ahead, comes upon it while it still waits for the record of the look-up before.
-    @inline(__always)
-    func hashAskingForBucket(of key: RawSpan) -> UInt64 {
-        let hash = Checksum.hash(key, seed: hashSeed)
-        keydir.prefetch(hash)
-        return hash
+        return try index.locate(key, hash: hash) != nil
     }
 
     // MARK: Inside an epoch
@@ -76,15 +67,15 @@ extension Store {
         let bytes = unsafe keys.bytes.span.bytes
         for index in range {
             let key = bytes.extracting(keys.range(index))
-            hashes[index - range.lowerBound] = hashAskingForBucket(of: key)
+            hashes[index - range.lowerBound] = self.index.hashAskingForBucket(of: key)
         }
         for index in range {
             let hash = hashes[index - range.lowerBound]
-            prefetchRecord(hash, descriptor: try keydir.descriptor(hash))
+            self.index.prefetchRecord(hash, descriptor: try self.index.keydir.descriptor(hash))
         }
         for index in range {
             let key = bytes.extracting(keys.range(index))
-            let record = try locate(key, hash: hashes[index - range.lowerBound])
+            let record = try self.index.locate(key, hash: hashes[index - range.lowerBound])
             if let record {
                 unsafe body(index, try value(of: record).bytes)
             } else {
@@ -92,6 +83,38 @@ extension Store {
             }
         }
     }
+
+    @inline(__always)
+    func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+        if let value = unsafe record.value(isVerified: options.verifiesReads) {
+            return unsafe value
+        }
+        throw damage(at: record)
+    }
+
+    @inline(never)
+    private func damage(at record: RecordPointer) -> StoreError {
+        let segment = log.withLock { log.segment(withIdentity: record.identity) }
+        let length = record.header?.recordLength ?? 0
+        return .damaged(
+            file: segment?.path ?? path, offset: record.offset, length: length,
+            reason: "the value's checksum is wrong")
+    }
+}
+
+// MARK: - Where the record lies
+
+extension Index {
+    /// A key's hash. Its bucket is asked for before anything else is done: so the processor, which looks some 400
+    /// instructions ahead, comes upon it while it still waits for the record of the look-up before.
+    @inline(__always)
+    func hashAskingForBucket(of key: RawSpan) -> UInt64 {
+        let hash = Checksum.hash(key, seed: hashSeed)
+        keydir.prefetch(hash)
+        return hash
+    }
+
+    // MARK: Inside an epoch
 
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)
@@ -121,25 +144,6 @@ extension Store {
         }
     }
 
-    @inline(__always)
-    func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
-        if let value = unsafe record.value(isVerified: options.verifiesReads) {
-            return unsafe value
-        }
-        throw damage(at: record)
-    }
-
-    @inline(never)
-    private func damage(at record: RecordPointer) -> StoreError {
-        let segment = withWriterLock {
-            table.segments.lazy.compactMap { $0 }.first { $0.identity == record.identity }
-        }
-        let length = record.header?.recordLength ?? 0
-        return .damaged(
-            file: segment?.path ?? path, offset: record.offset, length: length,
-            reason: "the value's checksum is wrong")
-    }
-
     /// The record of a key that is not in the keydir yet.
     @inline(never)
     private func queuedRecord(_ key: RawSpan, hash: UInt64) -> RecordPointer? {
@@ -151,7 +155,7 @@ extension Store {
         guard let found else { return nil }
         if found.isKeys { return found.record }
         // Damaged: then the keydir, which knows the key, decides whose it is.
-        withWriterLock {}
+        withLock {}
         return nil
     }
 
@@ -166,12 +170,12 @@ extension Store {
     /// Throws unless the damaged record at `location` is known to be another key's.
     @inline(never)
     private func requireOther(_ key: RawSpan, at location: Location) throws(StoreError) {
-        let (segment, isKeys) = withWriterLock {
-            (table.segments[location.slot], log.hintNames(key, at: location))
+        let (segment, isKeys) = withLock {
+            (table.segments[location.segmentIndex], log.hintNames(key, at: location))
         }
         if isKeys == false { return }
         throw .damaged(
-            file: segment?.path ?? path, offset: location.offset, length: 0,
+            file: segment?.path ?? log.path, offset: location.offset, length: 0,
             reason: "the record's header checksum is wrong")
     }
 
@@ -187,15 +191,15 @@ extension Store {
         if let sequence = try locate(key, hash: hash)?.header?.sequence {
             if sequence == entry.sequence { return true }
             if sequence < nextSequence { return false }
-        } else if withWriterLock({ writer.nextSequence }) == nextSequence {
+        } else if log.withLock({ log.nextSequence }) == nextSequence {
             return false
         }
         // It was written again or deleted since: what was its newest record then is not known any more.
-        throw .uncertain(file: path, offset: 0)
+        throw .uncertain(file: log.path, offset: 0)
     }
 
     /// The number of the record that the keydir names for a key; nil where it names none.
-    func sequenceInKeydir(_ key: RawSpan, hash: UInt64) throws(StoreError) -> UInt64? {
+    func sequence(of key: RawSpan, hash: UInt64) throws(StoreError) -> UInt64? {
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         while true {

@@ -40,7 +40,7 @@ public struct EntryCursor {
     private let isVerified: Bool
     private let certainFrom: UInt64
     /// Asked which entries are their keys' newest, where records could not be read. nil where all could.
-    private let referee: Store?
+    private let referee: Index?
     /// Damage to report before the first entry.
     private var pending: [StoreError] = []
     /// Entries that come next, whose records are on their way to the processor.
@@ -59,10 +59,10 @@ public struct EntryCursor {
             sources.chains, from: range.from, to: range.to,
             direction: direction == .ascending ? .ascending : .descending)
         isVerified = store.options.verifiesReads
-        certainFrom = store.certainFrom
-        referee = sources.unreadable.isEmpty ? nil : store
-        guard !store.uncertainties.isEmpty || !sources.unreadable.isEmpty else { return }
-        pending = store.uncertainties.map {
+        certainFrom = store.index.certainFrom
+        referee = sources.unreadable.isEmpty ? nil : store.index
+        guard !store.index.uncertainties.isEmpty || !sources.unreadable.isEmpty else { return }
+        pending = store.index.uncertainties.map {
             .damaged(
                 file: $0.file, offset: $0.offset, length: $0.length,
                 reason: "nothing tells which key was there; keys it may have changed are left out")

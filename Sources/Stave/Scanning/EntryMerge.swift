@@ -10,7 +10,7 @@ struct EntryMerge: IteratorProtocol {
     private let batch: Int
     /// At most so many entries come.
     private(set) var left: Int
-    private let slots: [Int]
+    private let segmentIndices: [Int]
     private let hashSeed: UInt64
     private let firstSequence: UInt64
     private var merge: SortedMerge
@@ -19,14 +19,14 @@ struct EntryMerge: IteratorProtocol {
     private(set) var tombstones: [Replay.Tombstone] = []
 
     init(_ recovered: RecoveredStore, hashSeed: UInt64, batch: Int) {
-        slots = recovered.entries.map(\.segment.slot)
+        segmentIndices = recovered.entries.map(\.segment.index)
         self.hashSeed = hashSeed
         precondition(batch > 0, "a batch has an item")
         self.batch = batch
         left = recovered.entries.reduce(0) { $0 + $1.image.count }
         firstSequence = recovered.firstSequence
         merge = SortedMerge(recovered.entries.map(\.image))
-        liveBytes = [Int](repeating: 0, count: slots.count)
+        liveBytes = [Int](repeating: 0, count: segmentIndices.count)
     }
 
     /// The next ones, in no order of keys; nil at the end.
@@ -39,7 +39,7 @@ struct EntryMerge: IteratorProtocol {
             let hash = unsafe Checksum.hash(entry.key.bytes, seed: hashSeed)
             let item = Replay.Item(
                 hash: hash & Keydir.hashMask | UInt64(truncatingIfNeeded: merge.index),
-                location: Location(slot: slots[source], offset: entry.offset))
+                location: Location(segmentIndex: segmentIndices[source], offset: entry.offset))
             if entry.isValue {
                 liveBytes[source] &+= entry.recordLength
             } else {

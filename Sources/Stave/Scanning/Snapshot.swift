@@ -15,13 +15,12 @@ public struct Snapshot: Sendable {
 
     init(of store: Store) {
         self.store = store
-        // What was replaced is freed outside the lock.
-        let last: SortedSources?
-        (sources, nextSequence, count, last) = store.withWriterLock {
-            let last = store.table.lastSources
-            return (store.currentSources(), store.writer.nextSequence, store.keydir.count, last)
+        // What is replaced is freed outside the lock.
+        var replaced: SortedSources?
+        (sources, nextSequence, count) = store.index.withLock {
+            (store.log.sources(replaced: &replaced), store.log.nextSequence, store.index.count)
         }
-        _ = last
+        _ = consume replaced
     }
 
     /// Looks a key up and lends its value, as `Store.withValue(forKey:_:)` does.
@@ -29,11 +28,11 @@ public struct Snapshot: Sendable {
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
         try store.requireOpen()
-        let hash = store.hashAskingForBucket(of: key)
+        let hash = store.index.hashAskingForBucket(of: key)
         let epoch = ReaderEpoch.enter()
         defer { epoch.leave() }
         // What is the newest now, and is old enough, was the newest then.
-        if let record = try store.locate(key, hash: hash),
+        if let record = try store.index.locate(key, hash: hash),
             record.header?.sequence ?? .max < nextSequence
         {
             return body(unsafe try store.value(of: record).bytes)
@@ -54,14 +53,14 @@ public struct Snapshot: Sendable {
     ) throws(StoreError) -> EntryCursor {
         try store.requireOpen()
         return EntryCursor(
-            sources.sorted(in: store), in: store, range: range, direction: direction)
+            sources.sorted(in: store.log), in: store, range: range, direction: direction)
     }
 
     /// The newest entry among all segments, each up to where it ended then.
     private func withOlderValue<Result>(
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
-        let sources = sources.sorted(in: store)
+        let sources = sources.sorted(in: store.log)
         var newest: (segment: Segment, entry: HintEntry, end: Int)?
         if let damage = sources.unreadable.first { throw damage }
         for (segment, image) in zip(sources.segments, sources.chains.images) {
@@ -70,7 +69,7 @@ public struct Snapshot: Sendable {
                 newest = (segment, entry, image.segmentLength)
             }
         }
-        try store.requireCertain(newest?.entry.sequence ?? 0)
+        try store.index.requireCertain(newest?.entry.sequence ?? 0)
         guard let (segment, entry, end) = newest, entry.kind == .value else { return nil }
         // SAFETY: the segment and the image behind the entry live as long as this snapshot.
         let value = unsafe try segment.value(
@@ -114,31 +113,18 @@ final class SortedSources: @unchecked Sendable {
         }
     }
 
-    func sorted(in store: Store) -> Sorted {
+    func sorted(in log: Log) -> Sorted {
         lock.withLock {
             if let made { return made }
             let sorted = Sorted(
                 ends.flatMap { segment, end in
                     // The labels save a cast of each element.
-                    store.log.sortedRuns(of: segment, upTo: end)
+                    log.sortedRuns(of: segment, upTo: end)
                         .map { (segment: segment, entries: $0) }
                 }, nextSequence: nextSequence)
             made = sorted
             return sorted
         }
-    }
-}
-
-extension Store {
-    /// What the store's segments hold now; the same as last time if nothing was written and no segment
-    /// came or went. Under the writer lock.
-    fileprivate func currentSources() -> SortedSources {
-        if let last = table.lastSources, last.nextSequence == writer.nextSequence { return last }
-        let sources = SortedSources(
-            table.visibleSegments.map { (segment: $0, end: $0.end) },
-            nextSequence: writer.nextSequence)
-        table.lastSources = sources
-        return sources
     }
 }
 
@@ -161,7 +147,7 @@ extension Store {
     /// - Throws: also where damage makes the number uncertain.
     public func count(in range: KeyRange) throws(StoreError) -> Int {
         try requireOpen()
-        if range.isAll, uncertainties.isEmpty { return count }
+        if range.isAll, index.uncertainties.isEmpty { return count }
         var cursor = try entries(in: range)
         var count = 0
         while try cursor.skip() { count += 1 }

@@ -31,7 +31,7 @@ extension Store {
 final class StoreVerification {
     struct Source {
         let segment: Segment
-        let slot: Int
+        let segmentIndex: Int
         let end: Int
         let isSealed: Bool
         let sequences: ClosedRange<UInt64>?
@@ -40,6 +40,8 @@ final class StoreVerification {
     }
 
     let store: Store
+    let log: Log
+    let index: Index
     private let progress: ((Double) -> Bool)?
     private let sources: [Source]
     /// Keys with a value and the next write's number, at the moment of the snapshot.
@@ -52,19 +54,20 @@ final class StoreVerification {
 
     init(_ store: Store, _ progress: ((Double) -> Bool)?) throws(StoreError) {
         self.store = store
+        let (log, index) = (store.log, store.index)
+        (self.log, self.index) = (log, index)
         self.progress = progress
         var waits = 0
         while true {
-            let snapshot = store.withWriterLock {
+            let snapshot = index.withLock {
                 () -> (sources: [Source], count: Int, next: UInt64, isSwitching: Bool) in
-                let sources = store.table.visibleSegments.map { segment in
+                let sources = log.visibleSegments.map { segment in
                     Source(
-                        segment: segment, slot: segment.slot, end: segment.end,
+                        segment: segment, segmentIndex: segment.index, end: segment.end,
                         isSealed: segment.isSealed, sequences: segment.sequences,
                         liveBytes: segment.liveBytes, tombstoneBytes: segment.tombstoneBytes)
                 }
-                let writer = store.writer
-                return (sources, store.keydir.count, writer.nextSequence, writer.isSwitching)
+                return (sources, index.count, log.nextSequence, index.isSwitching)
             }
             // Between two steps of the switch, live bytes are counted for an input or its copy. It takes
             // milliseconds.
@@ -182,12 +185,12 @@ final class StoreVerification {
     /// Returns the entries that an opening would take: the hint's, or those that the records make.
     private func checkHint(of source: Source, _ made: HintImage, isWhole: Bool) -> HintImage {
         guard source.isSealed else { return made }
-        let name = store.log.directory.path(of: FileName.hint(source.segment.number).name)
+        let name = log.directory.path(of: FileName.hint(source.segment.number).name)
         var found = source.segment.hint
         do throws(HintFile.Problem) {
             // One that was not needed yet is looked at as it lies on disk, and not made again.
             if found == nil {
-                found = try HintFile.read(of: source.segment, in: store.log.directory)
+                found = try HintFile.read(of: source.segment, in: log.directory)
             }
         } catch {
             report.add(error.file, nil, error.reason)
@@ -216,11 +219,10 @@ final class StoreVerification {
 
     /// Reads all tables in that still wait in the checkpoint.
     private func checkCheckpoint() {
-        guard let saved = store.keydir.saved else { return }
         var reason = "a table of it did not check out, and was made from the segments"
-        do throws(StoreError) { try store.keydir.restoreAll() } catch { reason = error.description }
-        if saved.isDamaged {
-            report.add(store.log.directory.path(of: FileName.checkpoint.name), nil, reason)
+        do throws(StoreError) { try index.restoreAll() } catch { reason = error.description }
+        if index.hasDamagedTable {
+            report.add(log.directory.path(of: FileName.checkpoint.name), nil, reason)
         }
     }
 
@@ -268,11 +270,11 @@ final class StoreVerification {
     /// Does the keydir name this entry, a copy of it, or something newer than the snapshot? Without a
     /// lock, so that "no" may only mean that the key was deleted meanwhile.
     private func agrees(_ entry: HintEntry, in source: Source) -> Bool {
-        let place = Location(slot: source.slot, offset: entry.offset)
-        return unsafe lookUp(entry.key.bytes) { location, record in
-            // The slot may be another segment's by now.
+        let known = Location(segmentIndex: source.segmentIndex, offset: entry.offset)
+        return unsafe firstAnswer(entry.key.bytes) { location, record in
+            // The index may be another segment's by now.
             let isSameSegment = record.identity == source.segment.identity
-            if entry.kind == .value, location == place, isSameSegment { return true }
+            if entry.kind == .value, location == known, isSameSegment { return true }
             guard record.hasKey(unsafe entry.key.bytes), let header = record.header else {
                 return nil
             }
@@ -281,22 +283,11 @@ final class StoreVerification {
         } ?? (entry.kind == .tombstone)
     }
 
-    /// What `body` says of the first candidate of which it says something.
-    func lookUp(
+    /// What `body` says of the first record that may be this key's of which it says something.
+    func firstAnswer(
         _ key: RawSpan, _ body: (Location, RecordPointer) -> Bool?
     ) -> Bool? {
-        let hash = Checksum.hash(key, seed: store.hashSeed)
-        let epoch = ReaderEpoch.enter()
-        defer { epoch.leave() }
-        while true {
-            // A table that is lost says nothing; `checkCheckpoint` reports it.
-            guard let descriptor = try? store.keydir.descriptor(hash) else { return nil }
-            var search = store.keydir.search(hash, descriptor: descriptor)
-            while let candidate = unsafe search.next() {
-                let location = unsafe candidate.location
-                if let answer = body(location, store.table.record(at: location)) { return answer }
-            }
-            if (try? store.keydir.descriptor(hash)) == descriptor { return nil }
-        }
+        // A table that is lost says nothing; `checkCheckpoint` reports it.
+        (try? index.firstAnswer(key, body)) ?? nil
     }
 }

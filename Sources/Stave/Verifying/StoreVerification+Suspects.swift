@@ -13,14 +13,14 @@ extension StoreVerification {
         var attempts = 0
         while !suspects.isEmpty, attempts < 100 {
             attempts += 1
-            let log = LogSoFar(store)
+            let past = LogSoFar(log)
             // Until segments come or go: then from the beginning, with what is left.
             while !suspects.isEmpty {
                 try store.requireOpen()
                 let batch = Array(suspects.prefix(256))
-                let answers = store.withWriterLock { () -> [Bool]? in
-                    guard log.catchUp(store, for: suspects) else { return nil }
-                    return batch.map { keydirAgrees($0, log.newest($0)) }
+                let answers = index.withLock { () -> [Bool]? in
+                    guard past.catchUp(log, for: suspects) else { return nil }
+                    return batch.map { keydirAgrees($0, past.newest($0)) }
                 }
                 guard let answers else { break }
                 for (key, agrees) in zip(batch, answers) {
@@ -40,7 +40,7 @@ extension StoreVerification {
 
     /// Under the writer lock.
     private func keydirAgrees(_ key: [UInt8], _ newest: LogSoFar.Newest?) -> Bool {
-        let found = unsafe lookUp(key.span.bytes) { _, record in
+        let found = unsafe firstAnswer(key.span.bytes) { _, record in
             guard unsafe record.hasKey(key.span.bytes), let header = record.header else {
                 return nil
             }
@@ -64,19 +64,19 @@ private final class LogSoFar {
     /// Of the keys that were asked for, what the images do not have yet.
     private var newer: [[UInt8]: Newest] = [:]
 
-    init(_ store: Store) {
-        let now = store.withWriterLock {
-            store.table.visibleSegments.map { ($0, $0.end) }
+    init(_ log: Log) {
+        let now = log.withLock {
+            log.visibleSegments.map { ($0, $0.end) }
         }
         segments = now.map(\.0)
         ends = now.map(\.1)
-        images = now.map { store.log.sortedEntries(of: $0, upTo: $1).image }
+        images = now.map { log.sortedEntries(of: $0, upTo: $1).image }
     }
 
     /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has other
     /// segments by now.
-    func catchUp(_ store: Store, for keys: Set<[UInt8]>) -> Bool {
-        let visible = store.table.visibleSegments
+    func catchUp(_ log: Log, for keys: Set<[UInt8]>) -> Bool {
+        let visible = log.visibleSegments
         guard visible.count == segments.count, zip(visible, segments).allSatisfy({ $0 === $1 })
         else { return false }
         for (index, segment) in segments.enumerated() where ends[index] < segment.end {
@@ -113,18 +113,18 @@ extension StoreVerification {
     // MARK: MANIFEST (5)
 
     func checkManifest() {
-        let file = store.log.directory.path(of: FileName.manifestName)
-        if let problem = store.manifest.problem(in: store.log.directory, isWriter: store.isWriter) {
+        let file = log.directory.path(of: FileName.manifestName)
+        if let problem = log.manifest.problem(in: log.directory, isWriter: store.isWriter) {
             report.add(file, nil, problem)
         }
-        for segment in store.manifest.current.segments {
+        for segment in log.manifest.current.segments {
             let name = FileName.segment(segment.number).name
-            let size = store.log.directory.size(of: name)
+            let size = log.directory.size(of: name)
             if let size, size >= segment.seal?.length ?? SegmentHeader.byteCount { continue }
             // A compaction may have replaced it a moment ago.
-            let isNamed = store.manifest.current.segments.contains { $0.number == segment.number }
+            let isNamed = log.manifest.current.segments.contains { $0.number == segment.number }
             guard isNamed, store.isWriter else { continue }
-            let path = store.log.directory.path(of: name)
+            let path = log.directory.path(of: name)
             report.add(path, size, size == nil ? "missing, but MANIFEST names it" : "cut")
         }
     }

@@ -11,8 +11,8 @@ extension Store {
         progress: (Double) -> Bool = { _ in true }
     ) throws(StoreError) -> (bytes: Int, residentBytes: Int) {
         try requireOpen()
-        let segments = withWriterLock {
-            table.visibleSegments.filter { $0.liveBytes > 0 }
+        let segments = index.withLock {
+            log.visibleSegments.filter { $0.liveBytes > 0 }
                 .map { (segment: $0, bytes: $0.end) }
         }
         let total = segments.reduce(0) { $0 + $1.bytes }

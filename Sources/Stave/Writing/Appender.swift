@@ -140,6 +140,25 @@ final class Appender: @unchecked Sendable {
         return offset
     }
 
+    /// Appends a copy of a record. Its value's checksum travels along, and so still proves what was first
+    /// written.
+    ///
+    /// - Returns: the offset at which it lies; nil, and nothing is appended, where the value does not
+    ///   check out.
+    func append(
+        copyOf record: RecordPointer, _ header: RecordHeader, key: UnsafeRawBufferPointer
+    ) throws(StoreError) -> Int? {
+        var value = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        if header.isValue {
+            guard let whole = unsafe record.value(isVerified: true) else { return nil }
+            unsafe value = unsafe whole
+        }
+        let oldBinding = Checksum.binding(identity: record.identity, offset: record.offset)
+        return unsafe try append(
+            header, key: key.bytes, value: value.bytes,
+            unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
+    }
+
     /// Does the segment have room for a record of this length?
     @inline(__always)
     func hasRoom(_ recordLength: Int) -> Bool { capacity &- segment.end >= recordLength }

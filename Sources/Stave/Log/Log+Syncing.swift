@@ -1,25 +1,15 @@
 internal import StaveDisk
 internal import Synchronization
 
-extension Store {
-    /// Makes every write that has returned durable, whatever the store's durability.
-    ///
-    /// - Throws: `StoreError.syncFailed`; no more writes are taken then, because the kernel may have
-    ///   dropped what it could not write, and a second try would claim otherwise. `directoryLost`, where
-    ///   what was synced cannot be found by its name any more.
-    public func sync() throws(StoreError) {
-        try requireOpen()
-        if isReadOnly { return }
-        try syncNow()
-    }
-
+extension Log {
+    /// Makes every write that has returned durable.
     func syncNow() throws(StoreError) {
-        let (newest, failure) = withWriterLock { (writer.nextSequence, writer.failure) }
+        let (newest, failure) = withLock { (writer.nextSequence, writer.failure) }
         if let failure { throw failure }
         if try makeDurable(newest - 1) { return }
         // All was durable, but is it still there?
         try syncLock.withLock { () throws(StoreError) in
-            try requirePlace(of: withWriterLock { writer.openAppenders })
+            try requirePlace(of: withLock { writer.openAppenders })
         }
     }
 
@@ -34,14 +24,14 @@ extension Store {
         syncLock.lock()
         defer { syncLock.unlock() }
         if durableSequence.load(ordering: .acquiring) > sequence { return false }
-        let (next, ends, failure) = withWriterLock {
+        let (next, ends, failure) = withLock {
             () -> (UInt64, [(Appender, Int)], StoreError?) in
             let ends = writer.openAppenders.map { ($0, $0.segment.end) }
             return (writer.nextSequence, ends, writer.failure)
         }
         if let failure { throw failure }
         do throws(FileError) {
-            try manifest.makeDurable(in: log.directory)
+            try manifest.makeDurable(in: directory)
         } catch {
             throw failed(error)
         }
@@ -55,15 +45,14 @@ extension Store {
     /// How far each unsealed segment is durable, by number.
     func durableEnds() -> [(number: UInt64, end: Int)] {
         syncLock.withLock {
-            withWriterLock { writer.openAppenders }
-                .map { ($0.segment.number, $0.synced) }
+            withLock { writer.openAppenders }.map { ($0.segment.number, $0.synced) }
         }
     }
 
     /// Under the sync lock. After a failed sync every other one fails too: the kernel may have dropped
     /// the pages, so that a second try would succeed without them.
     func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
-        if let failure = withWriterLock({ writer.failure }) { throw failure }
+        if let failure = withLock({ writer.failure }) { throw failure }
         do throws(FileError) {
             try appender.sync(upTo: end, isLast: isClosing)
         } catch {
@@ -78,9 +67,9 @@ extension Store {
     func requirePlace(of appenders: [Appender]) throws(StoreError) {
         do throws(FileError) {
             try storeLock?.requirePlace()
-            for appender in appenders where !appender.isInPlace(in: log.directory) {
+            for appender in appenders where !appender.isInPlace(in: directory) {
                 // One that was sealed meanwhile may be gone because a compaction took its place.
-                if withWriterLock({ appender.segment.isSealed }) { continue }
+                if withLock({ appender.segment.isSealed }) { continue }
                 throw FileError(
                     "use", appender.segment.path, reason: "it was removed or replaced")
             }
@@ -88,14 +77,14 @@ extension Store {
             // Where the kernel does not answer, nothing is known to be wrong.
             if error.code != 0 { return }
             let failure = StoreError.directoryLost(path: error.path, reason: error.reason)
-            withWriterLock { writer.failure = writer.failure ?? failure }
+            withLock { writer.failure = writer.failure ?? failure }
             throw failure
         }
     }
 
     private func failed(_ error: FileError) -> StoreError {
         let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
-        withWriterLock { writer.failure = failure }
+        withLock { writer.failure = failure }
         return failure
     }
 }

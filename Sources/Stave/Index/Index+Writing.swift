@@ -2,25 +2,28 @@ internal import StaveDisk
 
 // From a record that was appended to the keydir that names it.
 
-extension Store {
-    // MARK: The writer lock
+extension Index {
+    // MARK: The lock
 
-    /// Runs `body` under the writer lock, when the keydir has every key.
+    /// Runs `body` under the log's lock, when the keydir has every key. All but a set take the lock so
+    /// where they ask or change the index, or want a segment's live bytes.
     @inline(__always)
-    func withWriterLock<Result, Failure: Error>(
+    func withLock<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        lockWriter()
-        defer { writerLock.unlock() }
+        lock()
+        defer { unlock() }
         return try body()
     }
 
-    /// Takes the writer lock and settles what waits for the keydir.
     @inline(__always)
-    func lockWriter() {
-        writerLock.lock()
-        settleAll()
+    func lock() {
+        log.lock.lock()
+        drainQueue()
     }
+
+    @inline(__always)
+    func unlock() { log.lock.unlock() }
 
     // MARK: Under it
 
@@ -29,7 +32,7 @@ extension Store {
     func makeRoomToPoint(_ hash: UInt64) throws(StoreError) {
         // Those that wait may all be new keys of the same shard.
         if try keydir.hasRoom(hash, for: queue.count &+ 1) { return }
-        settleAll()
+        drainQueue()
         try keydir.makeRoom(hash)
     }
 
@@ -45,16 +48,17 @@ extension Store {
             let hash = queue.hash(age: KeydirQueue.capacity / 2)
             prefetchRecord(hash, descriptor: keydir.presentDescriptor(hash))
         }
-        if queue.count == KeydirQueue.capacity { settleOldest() }
+        if queue.count == KeydirQueue.capacity { drainOldest() }
+    }
+
+    /// Points the keydir at all that waits in the queue.
+    @inline(__always)
+    func drainQueue() {
+        while queue.count > 0 { drainOldest() }
     }
 
     @inline(__always)
-    func settleAll() {
-        while queue.count > 0 { settleOldest() }
-    }
-
-    @inline(__always)
-    private func settleOldest() {
+    private func drainOldest() {
         let entry = unsafe queue.oldest
         unsafe point(entry.key.bytes, hash: entry.hash, at: entry.location)
         queue.removeOldest()
@@ -64,11 +68,18 @@ extension Store {
     private func point(_ key: RawSpan, hash: UInt64, at location: Location) {
         let descriptor = keydir.presentDescriptor(hash)
         if let old = unsafe existing(key, hash: hash, descriptor: descriptor) {
-            log.forget(unsafe old.location)
+            log.markDead(unsafe old.location)
             unsafe keydir.replace(old.slot, hash: hash, with: location)
         } else {
             keydir.insert(hash, location)
         }
+    }
+
+    /// Takes a key out, whose tombstone was appended.
+    @inline(__always)
+    func remove(_ key: (slot: Keydir.Slot, location: Location), hash: UInt64) {
+        log.markDead(unsafe key.location)
+        unsafe keydir.remove(key.slot, hash: hash)
     }
 
     /// The slot of `key`, if it has one. A damaged record counts as the key's where its segment's hint
@@ -86,5 +97,20 @@ extension Store {
             }
         }
         return nil
+    }
+
+    /// Throws where a damaged record, of which nothing tells the key, may be this key's: then nobody
+    /// can say that the key is not there.
+    func requireAbsent(_ key: RawSpan, hash: UInt64) throws(StoreError) {
+        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
+        while let candidate = unsafe search.next() {
+            let location = unsafe candidate.location
+            if table.record(at: location).headerChecksOut() { continue }
+            guard let segment = table.segments[location.segmentIndex],
+                log.hintNames(key, at: location) == nil
+            else { continue }
+            throw segment.damaged(
+                at: location.offset, length: 0, "the record's header checksum is wrong")
+        }
     }
 }
