@@ -63,6 +63,8 @@ int stave_membarrier(void) {
 
 _Thread_local void *stave_thread_slot_value __attribute__((tls_model("initial-exec")));
 
+_Thread_local uint64_t stave_held_locks_value __attribute__((tls_model("initial-exec")));
+
 static pthread_key_t exit_key;
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static void (*exit_function)(void *);

@@ -47,13 +47,13 @@ struct CheckpointTests {
         #expect(store.count == history.state().count)
         #expect(try store.gets(history.keys) == history.state())
         #expect(try store.dictionary() == history.state())
-        try store.index.keydir.checkInvariants()
+        try store.index.checkInvariants()
     }
 
     @Test("takes no memory for a table before a key asks for it")
     func memory() throws {
         let store = try Store(path: path, options: options())
-        let saved = try #require(store.index.keydir.saved)
+        let saved = try #require(store.index.keydir.checkpointTables)
         var resident = 0
         let pages = unsafe saved.tables.map { UInt(bitPattern: $0) & ~4095 }
         for page in pages {
@@ -69,7 +69,7 @@ struct CheckpointTests {
     @Test("is read shard by shard, when a key asks for it")
     func lazy() throws {
         let store = try Store(path: path, options: options())
-        let saved = try #require(store.index.keydir.saved)
+        let saved = try #require(store.index.keydir.checkpointTables)
         #expect(store.notices == [] && !store.index.keydir.isRestored)
         #expect(saved.checkpoint.count == history.state().count)
         #expect(store.log.table.visibleSegments.allSatisfy { $0.hint == nil }, "no hint was read")
@@ -103,7 +103,7 @@ struct CheckpointTests {
         try store.copyAsKilled(to: copy)
         for options in [options(), .reading] {
             let opened = try Store(path: copy, options: options)
-            #expect(opened.index.keydir.saved != nil)
+            #expect(opened.index.keydir.checkpointTables != nil)
             #expect(try opened.value(forKey: "changed") == Array("new".utf8))
             #expect(try opened.value(forKey: "back") == nil)
             #expect(try opened.value(forKey: "other") == Array("kept".utf8))
@@ -122,7 +122,7 @@ struct CheckpointTests {
         all.writes += more.writes
         for options in [options(), .reading] {
             let opened = try Store(path: copy, options: options)
-            #expect(opened.index.keydir.saved != nil && opened.notices == [])
+            #expect(opened.index.keydir.checkpointTables != nil && opened.notices == [])
             #expect(opened.count == all.state().count)
             #expect(try opened.gets(all.keys) == all.state())
             #expect(try opened.dictionary() == all.state())
@@ -137,12 +137,12 @@ struct CheckpointTests {
         _ = try store.compact()
         let before = try StoreFolder.bytes(path, name)
         let killed = try Store(path: copy(), options: options())
-        #expect(killed.index.keydir.saved == nil && killed.notices == [])
+        #expect(killed.index.keydir.checkpointTables == nil && killed.notices == [])
         try check(killed)
         try store.close()
         #expect(try StoreFolder.bytes(path, name) != before)
         let again = try Store(path: path, options: options())
-        #expect(again.index.keydir.saved != nil)
+        #expect(again.index.keydir.checkpointTables != nil)
         try check(again)
     }
 
@@ -156,7 +156,7 @@ struct CheckpointTests {
         #expect(try StoreFolder.items(path)[name] == before)
         do {
             let store = try Store(path: path, options: options(10))
-            #expect(store.index.keydir.saved != nil)
+            #expect(store.index.keydir.checkpointTables != nil)
             try store.set([1], forKey: [11])
         }
         #expect(try StoreFolder.items(path)[name] != before)
@@ -181,7 +181,7 @@ struct CheckpointTests {
         for length in [0, 1, 63, 64, 65, 1000] + anywhere.prefix(20) {
             try StoreFolder.write(Array(bytes.prefix(length)), copy, name)
             let store = try Store(path: copy, options: .reading)
-            #expect(store.index.keydir.saved == nil)
+            #expect(store.index.keydir.checkpointTables == nil)
             #expect(store.notices.count == 1 && store.notices[0].contains(name))
             try check(store)
         }
@@ -258,7 +258,7 @@ struct CheckpointTests {
         }
         try rewrite(copy) { _, tables in tables = tables.map { $0.map { _ in 0 } } }
         let store = try Store(path: copy, options: .reading)
-        #expect(store.index.keydir.saved != nil)
+        #expect(store.index.keydir.checkpointTables != nil)
         for key in history.keys where history.state()[key] != nil {
             #expect(throws: StoreError.self) { try store.value(forKey: key) }
         }
@@ -278,7 +278,7 @@ struct CheckpointTests {
             if case .hintRebuilt(let file, _) = event, file.hasSuffix(hint) { told.add() }
         }
         let store = try Store(path: copy, options: options)
-        #expect(store.index.keydir.saved != nil && told.count == 0)
+        #expect(store.index.keydir.checkpointTables != nil && told.count == 0)
         try check(store)
         #expect(told.count == 1)
         #expect(try StoreFolder.bytes(copy, hint) == whole)
@@ -298,7 +298,7 @@ struct CheckpointTests {
         bytes[record.offset + RecordHeader.byteCount] ^= 1
         try StoreFolder.write(bytes, path, segment)
         store = try Store(path: path, options: options)
-        #expect(store.index.keydir.saved != nil)
+        #expect(store.index.keydir.checkpointTables != nil)
         #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }
         #expect(throws: StoreError.self) { try store.dictionary() }
         #expect(throws: StoreError.self) { try store.value(forKey: "key 7") }

@@ -9,7 +9,7 @@ import Testing
 /// Events of a store, in their order.
 private final class Events: @unchecked Sendable {
     // @unchecked: `all` is guarded by `lock`.
-    private let lock = Lock()
+    private let lock = Lock(.monitor)
     private var all: [StoreEvent] = []
 
     func add(_ event: StoreEvent) { lock.withLock { all.append(event) } }

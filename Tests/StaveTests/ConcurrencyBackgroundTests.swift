@@ -123,7 +123,7 @@ struct ConcurrencyBackgroundTests {
         #expect(problems.isEmpty, "\(problems.count): \(problems.prefix(3))")
         #expect(try store.statistics().compactionCount > 0)
         try store.close()
-        try store.index.keydir.checkInvariants()
+        try store.checkInvariants()
         let again = try Store(path: path, options: options)
         #expect(again.count == versions.count { $0 != nil } + Self.seconds * 50_000)
         for (number, version) in versions.enumerated() {

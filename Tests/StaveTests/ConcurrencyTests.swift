@@ -138,7 +138,7 @@ struct ConcurrencyTests {
             }
         }
         try check(store)
-        try store.index.keydir.checkInvariants()
+        try store.checkInvariants()
         try store.close()
         try check(Store(path: folder.path("store"), options: .small()))
     }

@@ -32,4 +32,11 @@ extension Store {
         }
         try log.sealFull()
     }
+
+    /// Of log, index and compactor.
+    func checkInvariants() throws {
+        log.checkInvariants()
+        try index.checkInvariants()
+        compactor.checkInvariants()
+    }
 }

@@ -199,7 +199,7 @@ private final class ModelRun {
 
     func checkInvariants() throws {
         #expect(store.count == model.count)
-        try store.index.withLock { try store.index.keydir.checkInvariants() }
+        try store.checkInvariants()
         let statistics = try store.statistics()
         let liveBytes = model.reduce(0) {
             $0 + RecordHeader.recordLength(key: $1.key.count, value: $1.value.count)

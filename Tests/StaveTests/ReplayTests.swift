@@ -109,7 +109,7 @@ struct ReplayTests {
             #expect(segment.liveBytes == values.reduce(0) { $0 + $1.length }, comment)
             #expect(segment.tombstoneBytes == tombstones.reduce(0) { $0 + $1.length }, comment)
         }
-        try store.index.keydir.checkInvariants()
+        try store.index.checkInvariants()
         #expect(try store.verify().problems == [], comment)
     }
 
@@ -153,7 +153,7 @@ struct ReplayTests {
         #expect(store.count == 20_001)
         #expect(store.index.keydir.byteCount <= 12 * store.count + (128 << 10))
         #expect(try store.value(forKey: "key 19999") == Array("2".utf8))
-        try store.index.keydir.checkInvariants()
+        try store.index.checkInvariants()
     }
 
     @Test("behind a checkpoint goes on from it, with sets and deletes of one key many times over")
@@ -183,7 +183,7 @@ struct ReplayTests {
             try play(on: store)
             try store.close()
             store = try Store(path: path, options: options)
-            #expect(store.index.keydir.saved != nil)
+            #expect(store.index.keydir.checkpointTables != nil)
             try play(on: store)
             if random.chance(50) { try store.sealActive() }
             try play(on: store)
@@ -191,10 +191,10 @@ struct ReplayTests {
             try store.copyAsKilled(to: copy)
             for options in [options, .reading] {
                 let opened = try Store(path: copy, options: options)
-                #expect(opened.index.keydir.saved != nil && opened.notices == [])
+                #expect(opened.index.keydir.checkpointTables != nil && opened.notices == [])
                 #expect(try opened.dictionary() == model)
                 #expect(try opened.verify().problems == [])
-                try opened.index.keydir.checkInvariants()
+                try opened.index.checkInvariants()
                 try opened.close()
             }
             try store.close()

@@ -61,7 +61,13 @@ final class Schedule {
     }
 
     func run() throws {
-        for _ in 0..<Int.random(in: 5...30, using: &random) { try operate() }
+        for step in 0..<Int.random(in: 5...30, using: &random) {
+            try operate()
+            store.log.checkInvariants()
+            store.compactor.checkInvariants()
+            // It looks at every slot, and drains the queue: seldom.
+            if step % 16 == 15 { try store.index.checkInvariants() }
+        }
         try endCompaction()
         for _ in pasts { try readSnapshot() }
         try checkAll(store)
@@ -355,7 +361,7 @@ final class Schedule {
             try step(&scans[index])
         }
         scans = []
-        try store.index.keydir.checkInvariants()
+        try store.checkInvariants()
         let statistics = try store.statistics()
         let live = entries.reduce(0) {
             $0 + RecordHeader.recordLength(key: $1.key.count, value: $1.value.count)

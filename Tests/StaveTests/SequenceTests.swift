@@ -34,7 +34,7 @@ struct SequenceTests {
     private func images(_ store: Store) throws -> [(number: UInt64, image: HintImage)] {
         let segments = store.index.withLock { store.log.table.visibleSegments }
         return segments.map {
-            (number: $0.number, image: store.log.sortedEntries(of: $0, upTo: $0.end).image)
+            (number: $0.number, image: store.log.sortedRun(of: $0, upTo: $0.end).image)
         }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
     }
 

@@ -34,6 +34,12 @@ extern _Thread_local void *stave_thread_slot_value
 static inline void *stave_thread_slot(void) { return stave_thread_slot_value; }
 void stave_set_thread_slot(void *value, void (*on_exit)(void *));
 
+/// One bit for each lock that the thread holds; Stave's debug builds check their order with it.
+extern _Thread_local uint64_t stave_held_locks_value __attribute__((tls_model("initial-exec")));
+
+static inline uint64_t stave_held_locks(void) { return stave_held_locks_value; }
+static inline void stave_set_held_locks(uint64_t locks) { stave_held_locks_value = locks; }
+
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
 /// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit each. Whoever uses a

@@ -58,19 +58,26 @@ package final class StoreBuilder {
     ) throws(StoreError) {
         self.path = path
         self.segmentSize = segmentSize
-        do throws(FileError) {
+        directory = try withFileErrors { () throws(FileError) in
             try Directory.create(path)
             let directory = try Directory(path: path)
             guard try directory.names().isEmpty else {
                 throw FileError("write to", path, reason: "it is not empty")
             }
+            return directory
+        }
+        lock = try Self.takeLock(in: directory)
+    }
+
+    private static func takeLock(
+        in directory: borrowing Directory
+    ) throws(StoreError) -> StoreLock {
+        try withFileErrors { () throws(FileError) in
             guard let lock = try StoreLock.acquire(in: directory) else {
-                throw FileError("write to", path, reason: "another process has just locked it")
+                throw FileError(
+                    "write to", directory.path, reason: "another process has just locked it")
             }
-            self.lock = lock
-            self.directory = directory
-        } catch {
-            throw StoreError(error)
+            return lock
         }
     }
 
@@ -83,7 +90,7 @@ package final class StoreBuilder {
         unboundValueChecksum: UInt32
     ) throws(StoreError) {
         let length = header.recordLength
-        do throws(FileError) {
+        try withFileErrors { () throws(FileError) in
             try makeRoom(length)
             guard let output else { return }
             let binding = Checksum.binding(identity: output.identity, offset: output.offset)
@@ -98,8 +105,6 @@ package final class StoreBuilder {
             recordCount += 1
             byteCount += length
             if buffer.count >= Self.bufferLength { try flush() }
-        } catch {
-            throw StoreError(error)
         }
     }
 
@@ -107,11 +112,9 @@ package final class StoreBuilder {
     ///
     /// - Parameter nextSequence: above every number that was ever used.
     package func finish(nextSequence: UInt64) throws(StoreError) {
-        do throws(FileError) {
+        try withFileErrors { () throws(FileError) in
             try finishSegment()
             try directory.sync()
-        } catch {
-            throw StoreError(error)
         }
         let highest = manifest.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
         manifest.nextSequence = max(nextSequence, highest == .max ? .max : highest + 1)

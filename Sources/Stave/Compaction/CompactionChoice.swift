@@ -1,7 +1,7 @@
 package import StaveDisk
 
 /// Between which keys those of a segment lie.
-private struct KeyPlace {
+private struct KeySpan {
     let index: Int
     let image: HintImage
 }
@@ -19,28 +19,27 @@ extension Array where Element: CompactionCandidate {
         let whole = filter { !$0.keepsCutBytes }
         let isSmall = whole.map { $0.end < segmentSize / 2 }
         var isChosen = whole.map { $0.deadBytes > 0 || $0.tombstoneBytes > 0 }
-        let places = whole.placesInKeyOrder(image)
-        var furthest: KeyPlace?
-        for place in places {
-            if !place.image.isInKeyOrder { isChosen[place.index] = true }
-            if let before = furthest, unsafe compareKeys(place.image.first, before.image.last) <= 0
-            {
+        let spans = whole.spansInKeyOrder(image)
+        var furthest: KeySpan?
+        for span in spans {
+            if !span.image.isInKeyOrder { isChosen[span.index] = true }
+            if let before = furthest, unsafe compareKeys(span.image.first, before.image.last) <= 0 {
                 isChosen[before.index] = true
-                isChosen[place.index] = true
-                if unsafe compareKeys(place.image.last, before.image.last) <= 0 { continue }
+                isChosen[span.index] = true
+                if unsafe compareKeys(span.image.last, before.image.last) <= 0 { continue }
             }
-            furthest = place
+            furthest = span
         }
         func isMergeable(_ index: Int) -> Bool {
             (isSmall[index] && !whole[index].isDamaged) || isChosen[index]
         }
         var joining = Set(whole.indices.filter { isMergeable($0) && isSmall[$0] })
         if whole.indices.count(where: isMergeable) < 2 { joining = [] }
-        for (position, place) in places.enumerated() {
-            let neighbours = places[
-                Swift.max(0, position - 1)..<Swift.min(position + 2, places.count)]
+        for (position, span) in spans.enumerated() {
+            let neighbours = spans[
+                Swift.max(0, position - 1)..<Swift.min(position + 2, spans.count)]
             if neighbours.count(where: { isMergeable($0.index) }) < 2 {
-                joining.remove(place.index)
+                joining.remove(span.index)
             }
         }
         return whole.indices.filter { isChosen[$0] || joining.contains($0) }.map { whole[$0] }
@@ -48,12 +47,12 @@ extension Array where Element: CompactionCandidate {
 
     /// Where the keys of segments lie, by their first key; without segments whose keys are not
     /// known, or that are to stay as they are.
-    private func placesInKeyOrder(_ image: (Element) -> HintImage?) -> [KeyPlace] {
-        indices.compactMap { index -> KeyPlace? in
+    private func spansInKeyOrder(_ image: (Element) -> HintImage?) -> [KeySpan] {
+        indices.compactMap { index -> KeySpan? in
             guard !self[index].isDamaged, let image = image(self[index]), image.count > 0 else {
                 return nil
             }
-            return KeyPlace(index: index, image: image)
+            return KeySpan(index: index, image: image)
         }.sorted { unsafe compareKeys($0.image.first, $1.image.first) < 0 }
     }
 

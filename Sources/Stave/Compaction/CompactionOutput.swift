@@ -7,14 +7,15 @@ final class CompactionOutput {
     private(set) var origins: [Location] = []
     private let log: Log
     /// Until `finish`: a compaction may have more outputs than a process may have open files.
-    private var appender: Appender?
+    private var appender: BufferedAppender?
     private var hint: HintFileWriter?
     private var finished: HintImage?
     private var identity: FileIdentity?
 
     init(_ log: Log, capacity: Int) throws(StoreError) {
         self.log = log
-        let appender = try log.createSegment(capacity: capacity, isBuffered: true)
+        let appender = BufferedAppender(
+            try log.createSegment(capacity: capacity), capacity: capacity)
         self.appender = appender
         segment = appender.segment
         // Room for all that the segment can hold; what is not used of it costs no memory.
@@ -31,10 +32,8 @@ final class CompactionOutput {
     private static func beginHint(
         of segment: Segment, in log: Log
     ) throws(StoreError) -> HintFileWriter {
-        do throws(FileError) {
-            return try HintFileWriter(segment: segment.number, in: log.directory)
-        } catch {
-            throw StoreError(error)
+        return try withFileErrors { () throws(FileError) in
+            try HintFileWriter(segment: segment.number, in: log.directory)
         }
     }
 
@@ -53,9 +52,9 @@ final class CompactionOutput {
         guard record.headerChecksOut(), let header = record.header else { return false }
         guard let appender else { preconditionFailure("this output is finished") }
         guard header.isValue == entry.isValue,
-            let offset = unsafe try appender.append(copyOf: record, header, key: entry.key)
+            let copy = unsafe RecordCopy(of: record, header, key: entry.key)
         else { return false }
-        appender.startWriteback()
+        let offset = try appender.append(copy)
         origins.append(origin)
         segment.note(sequence: header.sequence)
         hint?.count(sequence: header.sequence, kind: entry.kind)
@@ -72,9 +71,8 @@ final class CompactionOutput {
             return
         }
         do throws(FileError) {
-            try appender.sync(upTo: segment.end)
-            try appender.trim()
-            identity = try appender.identity()
+            identity = try appender.finish()
+            // No closure may consume the hint, so that `withFileErrors` does not do.
             let image = try hint.finish(
                 identity: segment.identity, segmentLength: segment.end, in: log.directory)
             segment.remember(image)

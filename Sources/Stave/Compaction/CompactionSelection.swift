@@ -65,7 +65,7 @@ final class CompactionSelection {
         let ends = index.withLock { (inputs + others).map { (segment: $0, end: $0.end) } }
         imageEnds = Dictionary(
             ends.map { ($0.segment.number, $0.end) }, uniquingKeysWith: { first, _ in first })
-        let entries = ends.map { log.sortedEntries(of: $0.segment, upTo: $0.end) }
+        let entries = ends.map { log.sortedRun(of: $0.segment, upTo: $0.end) }
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }

@@ -16,9 +16,9 @@ internal import Synchronization
     /// Compacts without being asked.
     let thread = Worker()
     /// One compaction at a time.
-    let lock = Lock()
+    let lock = Lock(.compaction)
     /// Guards `state`.
-    private let stateLock = Lock()
+    private let stateLock = Lock(.compactorState)
     private let state = GuardedState(State())
 
     /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
@@ -113,7 +113,7 @@ internal import Synchronization
         }
         var images: [ObjectIdentifier: HintImage] = [:]
         for (segment, end) in all {
-            let entries = log.sortedEntries(of: segment, upTo: end)
+            let entries = log.sortedRun(of: segment, upTo: end)
             if entries.unreadable.isEmpty { images[ObjectIdentifier(segment)] = entries.image }
         }
         let inputs = index.withLock {

@@ -82,7 +82,15 @@ extension Index {
         unsafe keydir.remove(key.slot, hash: hash)
     }
 
-    /// The slot of `key`, if it has one. A damaged record counts as the key's where its segment's hint
+    /// The slot of `key`, if it has one.
+    @inline(__always)
+    func existing(
+        _ key: RawSpan, hash: UInt64
+    ) throws(StoreError) -> (slot: Keydir.Slot, location: Location)? {
+        unsafe existing(key, hash: hash, descriptor: try keydir.descriptor(hash))
+    }
+
+    /// The same, where the descriptor is at hand. A damaged record counts as the key's where its segment's hint
     /// says so: a key can be set or deleted out of its damage.
     @inline(__always)
     func existing(

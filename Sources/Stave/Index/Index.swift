@@ -81,7 +81,7 @@ internal import StaveDisk
 
     /// Does the checkpoint that the keydir came from name this segment?
     func isInCheckpoint(_ segment: Segment) -> Bool {
-        keydir.saved?.segments[segment.number] != nil
+        keydir.checkpointTables?.segments[segment.number] != nil
     }
 
     // MARK: Without the lock
@@ -97,7 +97,7 @@ internal import StaveDisk
     func restoreAll() throws(StoreError) { try keydir.restoreAll() }
 
     /// Has a table of the checkpoint not checked out? Only after `restoreAll`, all are known.
-    var hasDamagedTable: Bool { keydir.saved?.isDamaged ?? false }
+    var hasDamagedTable: Bool { keydir.checkpointTables?.isDamaged ?? false }
 
     /// What `body` says of the first record that may be this key's of which it says something.
     func firstAnswer(

@@ -43,13 +43,13 @@ internal import Synchronization
     private var memory: KeydirMemory
     private let liveCount = Atomic<Int>(0)
     /// Where the tables of shards come from whose descriptor is still 0.
-    let saved: SavedTables?
+    let checkpointTables: CheckpointTables?
 
     /// Makes room for `expectedCount` keys.
     ///
     /// - Parameter path: of the store, for messages.
     init(expectedCount: Int = 0, for path: String = "the keydir") throws(StoreError) {
-        saved = nil
+        checkpointTables = nil
         memory = KeydirMemory(for: path)
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
@@ -65,24 +65,24 @@ internal import Synchronization
         }
     }
 
-    /// The keydir as it was saved. A shard's table is read when it is first asked for.
-    init(restoring saved: SavedTables, for path: String) throws(StoreError) {
-        self.saved = saved
+    /// The keydir as a checkpoint has it. A shard's table is read when it is first asked for.
+    init(restoring tables: CheckpointTables, for path: String) throws(StoreError) {
+        checkpointTables = tables
         memory = KeydirMemory(for: path)
         unsafe descriptors = .allocate(capacity: Self.shardCount)
         unsafe usedSlots = .allocate(capacity: Self.shardCount)
         unsafe liveSlots = .allocate(capacity: Self.shardCount)
-        let shards = saved.checkpoint.shards
+        let shards = tables.checkpoint.shards
         precondition(shards.count == Self.shardCount, "another number of shards is not used")
         memory.expect(bytes: shards.reduce(0) { $0 + $1.buckets * 64 })
         for (index, shard) in shards.enumerated() {
             unsafe (descriptors + index).initialize(to: Atomic(0))
             unsafe (usedSlots + index).initialize(to: Int32(shard.usedSlots))
             unsafe (liveSlots + index).initialize(to: Int32(shard.liveSlots))
-            unsafe saved.tables.append(
+            unsafe tables.memory.append(
                 try memory.allocate(buckets: shard.buckets, isFilledNow: false))
         }
-        liveCount.store(saved.checkpoint.count, ordering: .relaxed)
+        liveCount.store(tables.checkpoint.count, ordering: .relaxed)
     }
 
     deinit {
@@ -221,7 +221,7 @@ internal import Synchronization
     func insert(_ hash: UInt64, _ location: Location) {
         let shard = Self.shard(hash)
         let descriptor = unsafe descriptors[shard].load(ordering: .relaxed)
-        let used = Self.place(Self.word(hash, location), in: descriptor)
+        let used = Self.store(Self.word(hash, location), in: descriptor)
         unsafe usedSlots[shard] &+= used
         unsafe liveSlots[shard] &+= 1
         countLive(1)
@@ -326,7 +326,7 @@ internal import Synchronization
     }
 
     /// Puts `word` into the first free slot on its way. Returns 1 if that was an empty one, else 0.
-    static func place(_ word: UInt64, in descriptor: UInt64) -> Int32 {
+    static func store(_ word: UInt64, in descriptor: UInt64) -> Int32 {
         let table = unsafe table(descriptor)
         let end = buckets(descriptor) * slotsPerBucket
         var index = bucket(tag: word >> Location.bits, of: buckets(descriptor)) * slotsPerBucket

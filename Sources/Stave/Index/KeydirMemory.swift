@@ -94,10 +94,8 @@ internal import StaveDisk
     }
 
     private mutating func addStretch(_ wanted: Int) throws(StoreError) {
-        do throws(FileError) {
+        try withFileErrors { () throws(FileError) in
             stretches.append(Stretch(memory: try AnonymousMemory(wanted, for: path)))
-        } catch {
-            throw StoreError(error)
         }
     }
 }

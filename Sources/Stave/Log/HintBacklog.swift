@@ -4,7 +4,7 @@ internal import StaveDisk
 /// without.
 final class HintBacklog: @unchecked Sendable {
     // @unchecked: `segments` is guarded by `lock`.
-    private let lock = Lock()
+    private let lock = Lock(.hintBacklog)
     private var segments: [Segment] = []
 
     func add(_ segments: [Segment]) { lock.withLock { self.segments += segments } }

@@ -4,13 +4,13 @@ internal import StaveDisk
 
 extension Log {
     /// The segment's entries sorted by key, up to `end`.
-    func sortedEntries(of segment: Segment, upTo end: Int) -> SortedEntries {
+    func sortedRun(of segment: Segment, upTo end: Int) -> SortedRun {
         _ = hint(of: segment)
-        return segment.sortedEntries(upTo: end)
+        return segment.sortedRun(upTo: end)
     }
 
     /// The same in a few runs, which costs less for a segment that has grown.
-    func sortedRuns(of segment: Segment, upTo end: Int) -> [SortedEntries] {
+    func sortedRuns(of segment: Segment, upTo end: Int) -> [SortedRun] {
         _ = hint(of: segment)
         return segment.sortedRuns(upTo: end)
     }
@@ -23,7 +23,7 @@ extension Log {
         do throws(HintFile.Problem) {
             if let hint = try HintFile.read(of: segment, in: directory) { segment.remember(hint) }
         } catch {
-            guard segment.sortedEntries(upTo: segment.end).unreadable.isEmpty else { return nil }
+            guard segment.sortedRun(upTo: segment.end).unreadable.isEmpty else { return nil }
             if readOnlyReason == nil { try? writeHint(of: segment) }
             onEvent?(.hintRebuilt(file: error.file, reason: error.reason))
         }
@@ -35,7 +35,7 @@ extension Log {
         let hint: HintImage
         if segment.hasRuns {
             // A scan sorted most of the entries already.
-            let entries = segment.sortedEntries(upTo: segment.end)
+            let entries = segment.sortedRun(upTo: segment.end)
             // A hint would hide what it cannot name; without one, the next open finds the damage.
             guard entries.unreadable.isEmpty else { return }
             hint = try entries.image.write(ofSegment: segment.number, in: directory)

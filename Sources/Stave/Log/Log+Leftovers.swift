@@ -8,14 +8,12 @@ extension Log {
     func clearLeftovers() throws(StoreError) {
         try leftoversLock.withLock { () throws(StoreError) in
             guard mayHaveLeftovers else { return }
-            do throws(FileError) {
+            try withFileErrors { () throws(FileError) in
                 let leftovers = try leftovers()
                 // A power cut must not bring back a MANIFEST that names them.
                 if !leftovers.isEmpty { try manifest.makeDurable(in: directory) }
                 // One that cannot be cleared away is no part of the store, and nothing uses its name.
                 for name in leftovers { try? clear(name) }
-            } catch {
-                throw StoreError(error)
             }
             mayHaveLeftovers = false
         }

@@ -24,8 +24,10 @@ extension Log {
     ) throws(StoreError) {
         let absorbedBytes = absorbed.reduce(0) { $0 + $1.end }
         let capacity = max(capacity(forRecord: recordLength), absorbedBytes + recordLength)
-        let appender = try createSegment(capacity: capacity)
-        let segment = appender.segment
+        let output = try createSegment(capacity: capacity)
+        let segment = output.segment
+        let appender = Appender(
+            output, capacity: capacity, canReserve: !output.file.copiesOnWrite)
         do throws(StoreError) {
             try table.add(segment, limit: SegmentHeader.byteCount)
             try copy(appender)
@@ -62,11 +64,9 @@ extension Log {
     }
 
     private func makeNewDurable(_ appender: Appender) throws(StoreError) {
-        do throws(FileError) {
-            try appender.syncNew()
+        try withFileErrors { () throws(FileError) in
+            try appender.output.syncNew()
             try directory.sync()
-        } catch {
-            throw StoreError(error)
         }
     }
 
@@ -76,17 +76,13 @@ extension Log {
     }
 
     /// Makes the file of a new segment. It is to be durable, its name too, before MANIFEST names it.
-    ///
-    /// - Parameter isBuffered: see `Appender`.
-    func createSegment(
-        capacity: Int, isBuffered: Bool = false
-    ) throws(StoreError) -> Appender {
+    func createSegment(capacity: Int) throws(StoreError) -> SegmentFile {
         try clearLeftovers()
         guard let number = manifest.takeSegmentNumber() else {
             throw .readOnly(path: path, reason: "its segment numbers are used up")
         }
         do throws(FileError) {
-            return try createSegment(number, capacity: capacity, isBuffered: isBuffered)
+            return try createSegment(number, capacity: capacity)
         } catch {
             try? directory.remove(FileName.segment(number).name)
             throw StoreError(error)
@@ -94,8 +90,8 @@ extension Log {
     }
 
     private func createSegment(
-        _ number: UInt64, capacity: Int, isBuffered: Bool
-    ) throws(FileError) -> Appender {
+        _ number: UInt64, capacity: Int
+    ) throws(FileError) -> SegmentFile {
         let identity = UInt64.random(in: .min ... .max)
         let header = SegmentHeader(
             identity: identity, number: number, storeID: manifest.current.storeID,
@@ -107,8 +103,7 @@ extension Log {
         let segment = Segment(
             number: number, identity: identity, mapping: mapping,
             path: directory.path(of: name), end: SegmentHeader.byteCount)
-        return Appender(
-            segment: segment, file: file, capacity: capacity, table: table, isBuffered: isBuffered)
+        return SegmentFile(of: segment, file, in: table)
     }
 
     /// Seals all full segments, oldest first.
@@ -141,10 +136,8 @@ extension Log {
             try sync(appender, upTo: segment.end)
             try requirePlace(of: [appender])
         }
-        do throws(FileError) {
-            if !segment.keepsCutBytes { try appender.trim() }
-        } catch {
-            throw StoreError(error)
+        if !segment.keepsCutBytes {
+            try withFileErrors { () throws(FileError) in try appender.trim() }
         }
         try manifest.commit(in: directory) { manifest in
             manifest.setSeal(segment.seal(isDurable: true), of: segment.number)

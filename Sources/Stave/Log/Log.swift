@@ -34,16 +34,16 @@ internal import Synchronization
     /// Sealed segments without a usable hint file.
     let withoutHint = HintBacklog()
     /// Guards `mayHaveLeftovers`.
-    let leftoversLock = Lock()
+    let leftoversLock = Lock(.leftovers)
     var mayHaveLeftovers = true
 
     /// One sealing at a time.
-    let sealLock = Lock()
+    let sealLock = Lock(.sealing)
     /// Guards syncing: one at a time, so that those who wait share the next one.
-    let syncLock = Lock()
+    let syncLock = Lock(.syncing)
     /// The writer lock: guards `writer`, the segments' counters, and all that is written to the index
     /// and the segment table.
-    let lock = Lock()
+    let lock = Lock(.writing)
     private let writerState = GuardedState(WriterState())
     var writer: WriterState {
         @inline(__always) unsafeAddress { unsafe UnsafePointer(writerState.memory) }
@@ -158,7 +158,8 @@ internal import Synchronization
                 let offset = try appender.append(header, key: key, value: value)
                 location = Location(segmentIndex: appender.segment.index, offset: offset)
                 appender.segment.note(sequence: sequence)
-                if kind == .value {
+                // Not `==`, which is a call of a generic function.
+                if case .value = kind {
                     appender.segment.liveBytes &+= length
                 } else {
                     appender.segment.tombstoneBytes &+= length

@@ -5,8 +5,8 @@ internal import Synchronization
 final class ManifestFile: @unchecked Sendable {
     // @unchecked: all state is guarded by `lock`.
 
-    /// Guards `manifest` and the order of its versions on disk. Innermost of the store's locks.
-    private let lock = Lock()
+    /// Guards `manifest` and the order of its versions on disk.
+    private let lock = Lock(.manifest)
     private var manifest: Manifest
     /// The version on disk; another one than `manifest` until a commit writes what was amended.
     private var written: Manifest
@@ -113,10 +113,8 @@ final class ManifestFile: @unchecked Sendable {
     /// Writes a MANIFEST and makes it durable.
     static func write(_ manifest: Manifest, in directory: borrowing Directory) throws(StoreError) {
         let bytes = manifest.encoded()
-        do throws(FileError) {
+        try withFileErrors { () throws(FileError) in
             unsafe try directory.replace(.manifest, with: bytes.span.bytes)
-        } catch {
-            throw StoreError(error)
         }
         do throws(FileError) {
             try directory.sync()

@@ -35,9 +35,9 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     var isDamaged = false
 
     /// Guards `runs`.
-    let runsLock = Lock()
+    let runsLock = Lock(.segmentRuns)
     /// Entries that were sorted already, see `sortedRuns`.
-    var runs: [SortedEntries] = []
+    var runs: [SortedRun] = []
 
     init(
         number: UInt64, identity: UInt64, mapping: Mapping, path: String, end: Int,
@@ -105,11 +105,11 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     /// - Throws: `damaged` where the record is not whole, or not the entry's.
     @inline(__always)
     func value(
-        of entry: HintEntry, upTo end: Int, isVerified: Bool
+        of entry: HintEntry, upTo end: Int, verifying: Bool
     ) throws(StoreError) -> UnsafeRawBufferPointer {
         let record = record(at: entry.offset, upTo: end)
         if unsafe record.hasKey(entry.key.bytes),
-            let value = unsafe record.value(isVerified: isVerified)
+            let value = unsafe record.value(verifying: verifying)
         {
             return unsafe value
         }

@@ -111,11 +111,8 @@ struct Opening: ~Copyable {
     private static func takeLock(
         in directory: borrowing Directory
     ) throws(StoreError) -> StoreLock {
-        let lock: StoreLock?
-        do throws(FileError) {
-            lock = try StoreLock.acquire(in: directory)
-        } catch {
-            throw StoreError(error)
+        let lock = try withFileErrors { () throws(FileError) in
+            try StoreLock.acquire(in: directory)
         }
         guard let lock else {
             throw .locked(path: directory.path, holder: StoreLock.holder(in: directory))
@@ -127,8 +124,7 @@ struct Opening: ~Copyable {
     private static func requireCreatable(
         _ directory: borrowing Directory, creates: Bool
     ) throws(StoreError) {
-        let names: [String]
-        do throws(FileError) { names = try directory.names() } catch { throw StoreError(error) }
+        let names = try withFileErrors { () throws(FileError) in try directory.names() }
         for name in names {
             switch FileName(name) {
             case .lock, .temporary: continue
@@ -191,9 +187,9 @@ struct Opening: ~Copyable {
         _ recovered: RecoveredStore, _ log: Log
     ) throws(StoreError) -> Keydir {
         let keydir: Keydir
-        if let saved = recovered.saved {
-            keydir = try Keydir(restoring: saved, for: log.directory.path)
-            saved.restoreSegments(recovered.segments, log)
+        if let tables = recovered.checkpointTables {
+            keydir = try Keydir(restoring: tables, for: log.directory.path)
+            tables.restoreSegments(recovered.segments, log)
         } else {
             keydir = try Keydir(
                 expectedCount: recovered.replayedCount, for: log.directory.path)
@@ -216,15 +212,14 @@ struct Opening: ~Copyable {
         }
         return try recovered.unsealed.map { (unsealed) throws(StoreError) in
             let segment = unsealed.segment
-            do throws(FileError) {
+            return try withFileErrors { () throws(FileError) in
                 let file = try log.directory.open(
                     FileName.segment(segment.number).name, .readWrite)
-                return Appender(
-                    takingOver: segment, file: file, fileSize: unsealed.fileSize,
+                let output = SegmentFile(
+                    takingOver: segment, file, size: unsealed.fileSize,
                     synced: unsealed.log.durableEnd, markTurn: unsealed.log.markTurn,
-                    table: log.table)
-            } catch {
-                throw StoreError(error)
+                    in: log.table)
+                return Appender(output, capacity: segment.end, canReserve: false)
             }
         }
     }

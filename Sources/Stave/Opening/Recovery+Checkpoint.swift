@@ -12,7 +12,7 @@ extension Recovery {
             let checkpoint = try Self.head(of: file, size: size)
             guard checkpoint.fits(manifest) else { return }
             see(checkpoint.nextSequence &- 1)
-            result.saved = SavedTables(checkpoint, in: file)
+            result.checkpointTables = CheckpointTables(checkpoint, in: file)
         } catch {
             if error.isNoSuchFile { return }
             result.notices.append(
@@ -37,7 +37,7 @@ extension Recovery {
 
     /// So much is newer that reading all of it is faster.
     var isCheckpointUseless: Bool {
-        guard let saved = result.saved else { return false }
-        return result.replayedCount > saved.checkpoint.count / 4 + (64 << 10)
+        guard let tables = result.checkpointTables else { return false }
+        return result.replayedCount > tables.checkpoint.count / 4 + (64 << 10)
     }
 }

@@ -4,11 +4,11 @@ internal import StaveDisk
 struct RecoveredStore {
     /// In the manifest's order.
     var segments: [Segment] = []
-    /// The keydir as it was saved, if that can be used.
-    var saved: SavedTables?
-    /// The saved keydir knows all writes with lower numbers.
-    var firstSequence: UInt64 { saved?.checkpoint.nextSequence ?? 0 }
-    /// Entries of sealed segments; with `saved`, of those that are newer.
+    /// The keydir's checkpoint, if it can be used.
+    var checkpointTables: CheckpointTables?
+    /// The checkpoint knows all writes with lower numbers.
+    var firstSequence: UInt64 { checkpointTables?.checkpoint.nextSequence ?? 0 }
+    /// Entries of sealed segments; with a checkpoint, of those that are newer.
     var entries: [(segment: Segment, image: HintImage)] = []
     /// Records of unsealed segments.
     var logs: [(segment: Segment, records: LogRecords)] = []
@@ -189,7 +189,7 @@ struct Recovery: ~Copyable {
             result.notices.append(
                 "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
         }
-        if result.saved?.segments[entry.number] != nil {
+        if result.checkpointTables?.segments[entry.number] != nil {
             // All of it is in the checkpoint; the hint is read when it is needed.
             if directory.size(of: FileName.hint(entry.number).name) == nil {
                 result.withoutHint.append(segment)
@@ -246,7 +246,7 @@ struct Recovery: ~Copyable {
 
     /// Indexes a sealed segment from its records.
     private mutating func readRecords(of segment: Segment, _ seal: Manifest.Seal) {
-        let (entries, damage) = segment.readEntries(upTo: seal.length)
+        let (entries, damage) = segment.readRun(upTo: seal.length)
         for stretch in damage {
             // A log is in the order of its numbers, so that the next record's bounds the lost ones'.
             let bound = segment.isLog ? stretch.nextSequence.map { $0 &- 1 } : nil

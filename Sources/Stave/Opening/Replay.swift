@@ -90,7 +90,7 @@ struct Replay: ~Copyable {
     private mutating func addEntries(_ recovered: RecoveredStore) throws(StoreError) {
         for (segment, image) in recovered.entries { images[segment.index] = image }
         let merge = EntryMerge(recovered, hashSeed: hashSeed, batch: mergeBatch)
-        let done = try Ahead.reading(
+        let done = try ReadAhead.reading(
             merge, hasThread: merge.left >= mergeBatch / 2, for: log.directory.path
         ) {
             (merge) throws(StoreError) in
@@ -179,7 +179,9 @@ struct Replay: ~Copyable {
             let old = unsafe candidate.location
             let isRecord = isRecord(old)
             // Another entry is another key's, because the merge hands each over once.
-            guard isRecord || keydir.saved != nil, unsafe hasKey(key, at: old) else { continue }
+            guard isRecord || keydir.checkpointTables != nil, unsafe hasKey(key, at: old) else {
+                continue
+            }
             if isRecord, let header = table.record(at: old).header, header.sequence > sequence {
                 return false
             }

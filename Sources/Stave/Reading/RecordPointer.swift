@@ -77,7 +77,7 @@ internal import StaveDisk
 
     /// The value's bytes, checked; nil where the record is no whole value.
     @inline(__always)
-    func value(isVerified: Bool) -> UnsafeRawBufferPointer? {
+    func value(verifying: Bool) -> UnsafeRawBufferPointer? {
         guard let header, header.isValue, !header.needsNewerVersion,
             header.valueLength <= Format.maxValueLength,
             limit &- offset >= RecordHeader.byteCount &+ header.keyLength &+ header.valueLength
@@ -85,7 +85,7 @@ internal import StaveDisk
         // SAFETY: the value lies inside the segment.
         let start = unsafe segment + offset + RecordHeader.byteCount + header.keyLength
         let value = unsafe UnsafeRawBufferPointer(start: start, count: header.valueLength)
-        if isVerified {
+        if verifying {
             let binding = Checksum.binding(identity: identity, offset: offset)
             let checksum = unsafe Record.valueChecksum(value.bytes, binding: binding)
             guard checksum == header.valueChecksum else { return nil }

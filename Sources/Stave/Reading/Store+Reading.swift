@@ -71,7 +71,7 @@ extension Store {
         }
         for index in range {
             let hash = hashes[index - range.lowerBound]
-            self.index.prefetchRecord(hash, descriptor: try self.index.keydir.descriptor(hash))
+            try self.index.prefetchRecord(hash)
         }
         for index in range {
             let key = bytes.extracting(keys.range(index))
@@ -86,7 +86,7 @@ extension Store {
 
     @inline(__always)
     func value(of record: RecordPointer) throws(StoreError) -> UnsafeRawBufferPointer {
-        if let value = unsafe record.value(isVerified: options.verifiesReads) {
+        if let value = unsafe record.value(verifying: options.verifiesReads) {
             return unsafe value
         }
         throw damage(at: record)
@@ -160,6 +160,12 @@ extension Index {
     }
 
     /// Asks for the record that a hash most likely leads to.
+    @inline(__always)
+    func prefetchRecord(_ hash: UInt64) throws(StoreError) {
+        prefetchRecord(hash, descriptor: try keydir.descriptor(hash))
+    }
+
+    /// The same, where the descriptor is at hand.
     @inline(__always)
     func prefetchRecord(_ hash: UInt64, descriptor: UInt64) {
         var search = keydir.search(hash, descriptor: descriptor)

@@ -37,7 +37,7 @@ public enum KeyDirection: Sendable {
 public struct EntryCursor {
     private var merge: SortedMerge
     private let sources: SortedSources.Sorted
-    private let isVerified: Bool
+    private let isVerifying: Bool
     private let certainFrom: UInt64
     /// Asked which entries are their keys' newest, where records could not be read. nil where all could.
     private let referee: Index?
@@ -58,7 +58,7 @@ public struct EntryCursor {
         merge = SortedMerge(
             sources.chains, from: range.from, to: range.to,
             direction: direction == .ascending ? .ascending : .descending)
-        isVerified = store.options.verifiesReads
+        isVerifying = store.options.verifiesReads
         certainFrom = store.index.certainFrom
         referee = sources.unreadable.isEmpty ? nil : store.index
         guard !store.index.uncertainties.isEmpty || !sources.unreadable.isEmpty else { return }
@@ -80,10 +80,10 @@ public struct EntryCursor {
     ) throws(StoreError) -> Result? {
         if !pending.isEmpty { throw pending.removeFirst() }
         guard let (source, entry) = try nextLive() else { return nil }
-        let record = sources.places[source].moved(to: entry.offset)
+        let record = sources.starts[source].moved(to: entry.offset)
         // SAFETY: the segment and the image behind the entry live as long as this cursor.
         guard unsafe record.hasKey(entry.key.bytes),
-            let value = unsafe record.value(isVerified: isVerified)
+            let value = unsafe record.value(verifying: isVerifying)
         else { throw sources.segments[source].damagedRecord(of: entry) }
         return unsafe body(entry.key.bytes, value.bytes)
     }
@@ -138,9 +138,9 @@ public struct EntryCursor {
         windowSize = min(windowSize * 2, Self.largestWindow)
         guard asks else { return }
         // At once, so that the processor looks for all of them at the same time.
-        unsafe sources.places.withUnsafeBufferPointer { places in
+        unsafe sources.starts.withUnsafeBufferPointer { starts in
             for (source, entry) in window {
-                unsafe places[source].moved(to: entry.offset).prefetch()
+                unsafe starts[source].moved(to: entry.offset).prefetch()
             }
         }
     }

@@ -3,7 +3,7 @@ internal import StaveDisk
 /// The newest entry of each key in the hint files that recovery read, on its way into the keydir.
 ///
 /// Of the time that this takes, half goes into the merge and half into the keydir, so one thread may merge
-/// ahead of the other that puts in (`Ahead`).
+/// ahead of the other that puts in (`ReadAhead`).
 struct EntryMerge: IteratorProtocol {
     /// Items that are handed over at a time, in the order of the keydir's shards: so the processor finds the
     /// keydir's pages in its cache of page addresses. Of ten million keys each page has some in a batch.
@@ -52,17 +52,17 @@ struct EntryMerge: IteratorProtocol {
     }
 
     private func inShardOrder(_ items: [Replay.Item]) -> [Replay.Item] {
-        var places = [Int](repeating: 0, count: Keydir.shardCount)
-        for item in items { places[Keydir.shard(item.hash)] &+= 1 }
+        var positions = [Int](repeating: 0, count: Keydir.shardCount)
+        for item in items { positions[Keydir.shard(item.hash)] &+= 1 }
         var sum = 0
-        for shard in 0..<places.count { (places[shard], sum) = (sum, sum + places[shard]) }
-        // SAFETY: each item has a place of its own below `items.count`.
+        for shard in 0..<positions.count { (positions[shard], sum) = (sum, sum + positions[shard]) }
+        // SAFETY: each item has a position of its own below `items.count`.
         return unsafe [Replay.Item](unsafeUninitializedCapacity: items.count) { sorted, count in
-            unsafe places.withUnsafeMutableBufferPointer { places in
+            unsafe positions.withUnsafeMutableBufferPointer { positions in
                 for item in items {
                     let shard = Keydir.shard(item.hash)
-                    unsafe sorted[places[shard]] = item
-                    unsafe places[shard] &+= 1
+                    unsafe sorted[positions[shard]] = item
+                    unsafe positions[shard] &+= 1
                 }
             }
             count = items.count

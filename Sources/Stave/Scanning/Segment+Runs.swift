@@ -1,7 +1,7 @@
 internal import StaveDisk
 
 /// Entries of a segment sorted by key, the newest of each key.
-struct SortedEntries {
+struct SortedRun {
     let image: HintImage
     /// Stretches that could not be read when the image was made from the segment's records. A key that
     /// was there is missing in the image.
@@ -20,10 +20,10 @@ struct SortedEntries {
 
 extension Segment {
     /// The one run of a sealed segment.
-    func remember(_ image: HintImage) { remember(SortedEntries(image: image, unreadable: [])) }
+    func remember(_ image: HintImage) { remember(SortedRun(image: image, unreadable: [])) }
 
     /// The same, of a segment of which not all could be read.
-    func remember(_ entries: SortedEntries) { runsLock.withLock { runs = [entries] } }
+    func remember(_ entries: SortedRun) { runsLock.withLock { runs = [entries] } }
 
     /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was read.
     /// nil where records could not be read: what it does not name, nobody may call absent.
@@ -35,13 +35,13 @@ extension Segment {
     var hasRuns: Bool { runsLock.withLock { !runs.isEmpty } }
 
     /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest first.
-    func sortedRuns(upTo end: Int) -> [SortedEntries] {
+    func sortedRuns(upTo end: Int) -> [SortedRun] {
         var runs = runsLock.withLock { self.runs }
         let covered = runs.last?.end ?? SegmentHeader.byteCount
         if covered == end, !runs.isEmpty { return runs }
         // A snapshot from before what was sorted since.
-        if covered > end { return [readEntries(SegmentHeader.byteCount..<end)] }
-        var newest = readEntries(covered..<end)
+        if covered > end { return [readRun(SegmentHeader.byteCount..<end)] }
+        var newest = readRun(covered..<end)
         while let last = runs.last, last.image.count <= 2 * newest.image.count {
             newest = merge(last, newest)
             runs.removeLast()
@@ -54,41 +54,41 @@ extension Segment {
     }
 
     /// The same in one run, as a hint file has it.
-    func sortedEntries(upTo end: Int) -> SortedEntries {
+    func sortedRun(upTo end: Int) -> SortedRun {
         let runs = sortedRuns(upTo: end)
         guard let first = runs.first, runs.count > 1 else { return runs[0] }
         return runs.dropFirst().reduce(first, merge)
     }
 
-    private func merge(_ older: SortedEntries, _ newer: SortedEntries) -> SortedEntries {
+    private func merge(_ older: SortedRun, _ newer: SortedRun) -> SortedRun {
         var builder = unsafe HintBuilder(
             capacity: older.image.bytes.count + newer.image.bytes.count)
         var merge = SortedMerge([older.image, newer.image])
         while let (_, entry) = merge.next() { builder.append(entry) }
         builder.addCounts(of: older.image)
         builder.addCounts(of: newer.image)
-        return SortedEntries(
+        return SortedRun(
             image: builder.finish(identity: identity, segmentLength: newer.end),
             unreadable: older.unreadable + newer.unreadable)
     }
 
-    private func readEntries(_ range: Range<Int>) -> SortedEntries {
+    private func readRun(_ range: Range<Int>) -> SortedRun {
         let (records, unreadable) = readRecords(range)
         let image = unsafe records.image(
             of: bytes(upTo: range.upperBound), identity: identity,
             segmentLength: range.upperBound)
-        return SortedEntries(image: image, unreadable: unreadable.map(unreadableRecords))
+        return SortedRun(image: image, unreadable: unreadable.map(unreadableRecords))
     }
 
     /// The entries of all records below `end`, and what of them could not be read.
-    func readEntries(
+    func readRun(
         upTo end: Int
-    ) -> (entries: SortedEntries, unreadable: [RecordList.Unreadable]) {
+    ) -> (entries: SortedRun, unreadable: [RecordList.Unreadable]) {
         let (records, unreadable) = readRecords(SegmentHeader.byteCount..<end)
         let image = unsafe records.image(
             of: bytes(upTo: end), identity: identity, segmentLength: end)
         let errors = unreadable.map(unreadableRecords)
-        return (SortedEntries(image: image, unreadable: errors), unreadable)
+        return (SortedRun(image: image, unreadable: errors), unreadable)
     }
 
     /// The records of a range, and what of it could not be read.

@@ -73,7 +73,7 @@ public struct Snapshot: Sendable {
         guard let (segment, entry, end) = newest, entry.kind == .value else { return nil }
         // SAFETY: the segment and the image behind the entry live as long as this snapshot.
         let value = unsafe try segment.value(
-            of: entry, upTo: end, isVerified: store.options.verifiesReads)
+            of: entry, upTo: end, verifying: store.options.verifiesReads)
         return unsafe body(value.bytes)
     }
 }
@@ -84,7 +84,7 @@ final class SortedSources: @unchecked Sendable {
     private let ends: [(segment: Segment, end: Int)]
     /// The number of the first write that came later.
     let nextSequence: UInt64
-    private let lock = Lock()
+    private let lock = Lock(.sortedSources)
     private var made: Sorted?
 
     init(_ ends: [(segment: Segment, end: Int)], nextSequence: UInt64) {
@@ -99,16 +99,16 @@ final class SortedSources: @unchecked Sendable {
         /// Of each of the images.
         let segments: [Segment]
         /// A record at offset 0 of each. The segments keep what these point at.
-        let places: [RecordPointer]
+        let starts: [RecordPointer]
         let unreadable: [StoreError]
         /// The number of the first write that came later.
         let nextSequence: UInt64
 
-        init(_ runs: [(segment: Segment, entries: SortedEntries)], nextSequence: UInt64) {
+        init(_ runs: [(segment: Segment, entries: SortedRun)], nextSequence: UInt64) {
             self.nextSequence = nextSequence
             chains = ImageChains(runs.map(\.entries.image))
             segments = runs.map(\.segment)
-            places = runs.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
+            starts = runs.map { $0.segment.record(at: 0, upTo: $0.entries.end) }
             unreadable = runs.flatMap(\.entries.unreadable)
         }
     }

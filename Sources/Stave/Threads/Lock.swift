@@ -3,14 +3,15 @@ internal import Glibc
 /// A mutual-exclusion lock over pthread_mutex_t. `Synchronization.Mutex` would do, but the thread
 /// sanitizer does not understand it and reports races that are none.
 ///
-/// Order in which a thread may take the store's locks, outermost first: compaction, seal, sync, writer,
-/// manifest. Each lock's comment says what it guards.
+/// `LockRank` says in which order a thread may take the engine's locks; debug builds check it.
 @safe final class Lock: @unchecked Sendable {
     // @unchecked: the mutex is made for being shared, and lives at a fixed address.
     /// For a condition that belongs to it.
     let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let rank: LockRank
 
-    init() {
+    init(_ rank: LockRank) {
+        self.rank = rank
         unsafe mutex = .allocate(capacity: 1)
         unsafe pthread_mutex_init(mutex, nil)
     }
@@ -21,13 +22,32 @@ internal import Glibc
     }
 
     @inline(__always)
-    func lock() { unsafe pthread_mutex_lock(mutex) }
+    func lock() {
+        #if DEBUG
+            LockOrder.check(rank)
+        #endif
+        unsafe pthread_mutex_lock(mutex)
+        #if DEBUG
+            LockOrder.took(rank)
+        #endif
+    }
 
-    /// Takes the lock if nobody has it.
-    func tryLock() -> Bool { unsafe pthread_mutex_trylock(mutex) == 0 }
+    /// Takes the lock if no thread has it.
+    func tryLock() -> Bool {
+        guard unsafe pthread_mutex_trylock(mutex) == 0 else { return false }
+        #if DEBUG
+            LockOrder.took(rank)
+        #endif
+        return true
+    }
 
     @inline(__always)
-    func unlock() { unsafe pthread_mutex_unlock(mutex) }
+    func unlock() {
+        #if DEBUG
+            LockOrder.gave(rank)
+        #endif
+        unsafe pthread_mutex_unlock(mutex)
+    }
 
     @inline(__always)
     func withLock<Result, Failure: Error>(

@@ -101,7 +101,7 @@ enum Readers {
         return unsafe clock
     }()
 
-    static let lock = Lock()
+    static let lock = Lock(.readers)
     /// Guarded by `lock`.
     nonisolated(unsafe) static var first: UnsafeMutablePointer<Reader>?
 

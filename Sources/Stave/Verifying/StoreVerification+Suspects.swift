@@ -70,7 +70,7 @@ private final class LogSoFar {
         }
         segments = now.map(\.0)
         ends = now.map(\.1)
-        images = now.map { log.sortedEntries(of: $0, upTo: $1).image }
+        images = now.map { log.sortedRun(of: $0, upTo: $1).image }
     }
 
     /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has other

@@ -78,11 +78,11 @@ internal import StaveDisk
         let hash = unsafe index.hash(of: record.key)
         let origin = Location(segmentIndex: segment.index, offset: record.offset)
         if header.isValue, try !index.isLive(hash, at: origin) { return }
-        guard let offset = unsafe try appender.append(copyOf: record, header, key: record.key)
-        else {
+        guard let copy = unsafe RecordCopy(of: record, header, key: record.key) else {
             throw segment.damaged(
                 at: record.offset, length: header.recordLength, "it was whole a moment ago")
         }
+        let offset = try appender.append(copy)
         let target = appender.segment
         target.note(sequence: header.sequence)
         guard header.isValue else {

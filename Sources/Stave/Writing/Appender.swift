@@ -15,91 +15,35 @@ final class Appender: @unchecked Sendable {
     /// How far ahead of the records the background makes pages ready: as far as a writer comes while a thread
     /// waits for a processor.
     static let populateAhead = 8 << 20
-    private static let writebackStep = 4 << 20
-    /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping of it
-    /// as well: half the cost of a read at random.
-    private static let block = 2 << 20
 
     let segment: Segment
-    private let file: File
+    let output: SegmentFile
     /// Bytes that records may fill.
     let capacity: Int
     private let tail: GuardedState<Tail>
     /// Pages up to here are ready by the background's doing.
     private let populatedAhead = Atomic<Int>(0)
-    private var writtenBack = 0
-    /// Records on their way to pwrite(2), and where the first of them belongs.
+    /// A record on its way to pwrite(2), where space cannot be reserved.
     private let pending = GrowingBytes()
-    private var pendingStart = 0
-    private let isBuffered: Bool
-    private let table: SegmentTable
-    private let name: String
-    /// Guarded by the store's sync lock.
-    private var knownIdentity: FileIdentity?
-    /// Everything below is durable. Guarded by the store's sync lock, as the next two.
-    private(set) var synced: Int
-    /// Records that another process left unsynced, until they are written again.
-    private var inherited: Range<Int>?
-    /// Of the mark that was written last.
-    private var markTurn: Int?
 
-    /// Of a segment that was just made: `file` is its header.
-    ///
     /// - Parameters:
-    ///   - capacity: what the segment's mapping covers.
-    ///   - isBuffered: records go through a buffer and pwrite(2), and are in the file only after
-    ///     `sync`. For a compaction's output, which nobody reads before: when pages that are mapped
-    ///     for writing go to the disk, every processor that runs a reader is interrupted for each.
-    init(
-        segment: Segment, file: consuming File, capacity: Int, table: SegmentTable,
-        isBuffered: Bool = false
-    ) {
-        self.isBuffered = isBuffered
-        self.segment = segment
-        name = FileName.segment(segment.number).name
+    ///   - capacity: what the segment's mapping covers; of a segment that another process wrote where
+    ///     it ends: it is only synced and trimmed.
+    ///   - canReserve: the file is ours, and its space can be reserved.
+    init(_ output: SegmentFile, capacity: Int, canReserve: Bool) {
+        self.output = output
         self.capacity = capacity
-        self.table = table
-        synced = segment.end
-        markTurn = 0
-        let canReserve = !isBuffered && !file.copiesOnWrite
-        tail = GuardedState(
-            Tail(reserved: segment.end, populated: segment.end, canReserve: canReserve))
-        self.file = file
-    }
-
-    /// Of a segment that another process wrote and did not seal: it is only synced and trimmed.
-    ///
-    /// - Parameters:
-    ///   - synced: what lies behind, and the file's size, may be known to the kernel only.
-    ///   - markTurn: of the mark that counts; nil where marks are not to be written.
-    init(
-        takingOver segment: Segment, file: consuming File, fileSize: Int, synced: Int,
-        markTurn: Int?, table: SegmentTable
-    ) {
-        let end = segment.end
-        isBuffered = false
-        self.segment = segment
-        name = FileName.segment(segment.number).name
-        self.file = file
-        capacity = end
-        self.table = table
-        self.synced = min(synced, end)
-        self.markTurn = markTurn
-        inherited = min(max(synced, SegmentHeader.byteCount), end)..<end
-        tail = GuardedState(Tail(reserved: fileSize, populated: end, canReserve: false))
+        segment = output.segment
+        tail = GuardedState(Tail(populated: output.segment.end, canReserve: canReserve))
     }
 
     private struct Tail {
-        var reserved: Int
         var populated: Int
         var canReserve: Bool
     }
 
-    /// Size of the file.
-    private(set) var reserved: Int {
-        get { tail.value.reserved }
-        set { tail.value.reserved = newValue }
-    }
+    /// Everything below is durable. Under the sync lock.
+    var synced: Int { output.synced }
 
     /// Pages up to here are in memory, ready to be written.
     private var populated: Int {
@@ -140,23 +84,13 @@ final class Appender: @unchecked Sendable {
         return offset
     }
 
-    /// Appends a copy of a record. Its value's checksum travels along, and so still proves what was first
-    /// written.
+    /// Appends a copy of a record.
     ///
-    /// - Returns: the offset at which it lies; nil, and nothing is appended, where the value does not
-    ///   check out.
-    func append(
-        copyOf record: RecordPointer, _ header: RecordHeader, key: UnsafeRawBufferPointer
-    ) throws(StoreError) -> Int? {
-        var value = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        if header.isValue {
-            guard let whole = unsafe record.value(isVerified: true) else { return nil }
-            unsafe value = unsafe whole
-        }
-        let oldBinding = Checksum.binding(identity: record.identity, offset: record.offset)
-        return unsafe try append(
-            header, key: key.bytes, value: value.bytes,
-            unboundValueChecksum: header.valueChecksum ^ UInt32(truncatingIfNeeded: oldBinding))
+    /// - Returns: the offset at which it lies.
+    func append(_ copy: RecordCopy) throws(StoreError) -> Int {
+        unsafe try append(
+            copy.header, key: copy.key.bytes, value: copy.value.bytes,
+            unboundValueChecksum: copy.unboundValueChecksum)
     }
 
     /// Does the segment have room for a record of this length?
@@ -165,21 +99,17 @@ final class Appender: @unchecked Sendable {
 
     @inline(never)
     private func makeRoom(_ end: Int) throws(StoreError) {
-        if isBuffered {
-            populated = capacity
-            return
-        }
-        if end > reserved { try reserve(end) }
+        if end > output.size { try reserve(end) }
         if !canReserve {
-            populated = reserved
+            populated = output.size
             return
         }
-        let ahead = min(reserved, populatedAhead.load(ordering: .acquiring))
+        let ahead = min(output.size, populatedAhead.load(ordering: .acquiring))
         if ahead >= end {
             populated = ahead
             return
         }
-        let next = min(reserved, max(end, populated + Self.populateStep))
+        let next = min(output.size, max(end, populated + Self.populateStep))
         segment.mapping.populateForWriting(populated..<next)
         populated = next
     }
@@ -189,7 +119,7 @@ final class Appender: @unchecked Sendable {
     func pagesAhead() -> Range<Int>? {
         guard canReserve else { return nil }
         let start = max(populated, populatedAhead.load(ordering: .acquiring))
-        let end = min(reserved, segment.end + Self.populateAhead)
+        let end = min(output.size, segment.end + Self.populateAhead)
         return start < end ? start..<end : nil
     }
 
@@ -205,17 +135,13 @@ final class Appender: @unchecked Sendable {
     private func reserve(_ end: Int) throws(StoreError) {
         // Small beside the segment, so that it counts little in the directory's bound.
         let largest = max(Self.firstStep, min(Self.largestStep, capacity / 16))
-        let step = min(max(reserved, Self.firstStep), largest)
+        let size = output.size
+        let step = min(max(size, Self.firstStep), largest)
         let pages = (end + 4095) & ~4095
-        var target = min(max(reserved + step, pages), max(capacity, pages))
+        var target = min(max(size + step, pages), max(capacity, pages))
         while true {
             do throws(FileError) {
-                if canReserve {
-                    try file.reserve(target - reserved, at: reserved)
-                } else {
-                    try file.truncate(to: target)
-                }
-                break
+                return try output.grow(to: target, reserving: canReserve)
             } catch {
                 if canReserve, error.isUnsupported {
                     canReserve = false
@@ -226,8 +152,6 @@ final class Appender: @unchecked Sendable {
                 target = pages
             }
         }
-        reserved = target
-        table.setLimit(reserved, of: segment)
     }
 
     private func write(
@@ -235,58 +159,30 @@ final class Appender: @unchecked Sendable {
         binding: UInt64, at offset: Int
     ) throws(StoreError) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        if pending.isEmpty { pendingStart = offset }
+        pending.count = 0
         pending.reserve(length)
-        // SAFETY: the buffer has room for the whole record behind what it holds.
+        // SAFETY: the buffer has room for the whole record.
         unsafe Record.encode(
             header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
-            into: pending.base + pending.count)
-        pending.count += length
-        let end = pendingStart + pending.count
-        do throws(FileError) {
-            if !isBuffered {
-                try writePending(upTo: end)
-            } else if pending.count >= Self.block {
-                try writePending(upTo: end / Self.block * Self.block)
-            }
-        } catch {
-            // The record was not appended: the next one takes its place.
-            pending.count = 0
-            throw StoreError(error)
+            into: pending.base)
+        pending.count = length
+        try withFileErrors { () throws(FileError) in
+            unsafe try output.write(pending.bytes.bytes, at: offset)
         }
     }
 
-    /// Writes what the buffer holds below `end`.
-    private func writePending(upTo end: Int) throws(FileError) {
-        guard end > pendingStart else { return }
-        let count = end - pendingStart
-        unsafe try file.write(pending.bytes.bytes.extracting(first: count), at: pendingStart)
-        pending.removeFirst(count)
-        pendingStart = end
-        reserved = max(reserved, end)
-        table.setLimit(reserved, of: segment)
-    }
+    // MARK: Its end
 
     /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
-    /// that only one thread does this at a time.
+    /// that only one thread does this at a time; appends may be made meanwhile.
     ///
-    /// - Parameter isLast: the store is being closed, so that hardly anybody reads the pages any more.
+    /// - Parameter isLast: the store is being closed, so that hardly any thread reads the pages any more.
     func sync(upTo end: Int, isLast: Bool = false) throws(FileError) {
-        guard end > synced || inherited != nil else { return }
-        // Unbuffered, it is empty here; and appends, which run beside this, use it.
-        if isBuffered { try writePending(upTo: pendingStart + pending.count) }
-        try makeInheritedDurable()
+        guard output.needsSync(upTo: end) else { return }
+        try output.makeInheritedDurable()
         let pages = dropWrittenPages(upTo: end)
-        try file.syncData()
-        try writeMark(end)
-        synced = end
+        try output.sync(upTo: end, isMapped: canReserve)
         if let pages, !isLast { segment.mapping.populateForReading(pages) }
-    }
-
-    /// Makes the file of a new segment durable, before MANIFEST names it.
-    func syncNew() throws(FileError) {
-        try file.sync()
-        synced = segment.end
     }
 
     /// Takes pages that are full out of the mapping, if they are many. The kernel would write-protect each
@@ -299,74 +195,14 @@ final class Appender: @unchecked Sendable {
         return start..<end
     }
 
-    /// A process that ended may have had a sync fail, after which the kernel takes pages for clean that
-    /// never reached the disk: what was read from them is written again before a sync can mean anything.
-    /// And its file may have grown in memory only.
-    private func makeInheritedDurable() throws(FileError) {
-        guard let range = inherited else { return }
-        if !range.isEmpty {
-            // SAFETY: the file reaches to the segment's end, and the mapping as far.
-            unsafe try file.write(
-                segment.mapping.bytes.bytes.extracting(range), at: range.lowerBound)
-        }
-        try file.sync()
-        inherited = nil
-    }
-
-    /// The marks are written in turn, so that a write of one that goes wrong leaves the other.
-    private func writeMark(_ end: Int) throws(FileError) {
-        guard let turn = markTurn.map({ $0 + 1 }) else { return }
-        if canReserve {
-            // SAFETY: the header is mapped and its file range exists.
-            unsafe SegmentHeader.writeMark(
-                end, identity: segment.identity, turn: turn, into: segment.mapping.base)
-        } else {
-            let mark = SegmentHeader.encodedMark(end, identity: segment.identity)
-            unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset(turn: turn))
-        }
-        markTurn = turn
-    }
-
-    /// Begins to write what was appended since the last call, if that is a few megabytes: the sync at
-    /// the end of a compaction's output then does not hold a closing store up.
-    func startWriteback() {
-        guard reserved - writtenBack >= Self.writebackStep else { return }
-        file.startWriteback(writtenBack..<reserved)
-        writtenBack = reserved
-    }
-
-    /// Which file it is, from when that was first asked. Under the sync lock.
-    func identity() throws(FileError) -> FileIdentity {
-        if let known = knownIdentity { return known }
-        let identity = try file.identity()
-        knownIdentity = identity
-        return identity
-    }
-
-    /// Does the segment's name still lead to its file? Also true where that cannot be seen. Under the
-    /// sync lock.
+    /// Does the segment's name still lead to its file? Under the sync lock.
     func isInPlace(in directory: borrowing Directory) -> Bool {
-        guard let identity = try? identity() else { return true }
-        return directory.holds(identity, as: name, segment.path)
+        output.isInPlace(in: directory)
     }
 
-    /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is full,
-    /// or its store is closed.
+    /// Ends the file behind its last record, durably, once nothing is appended any more.
     func trim() throws(FileError) {
-        guard reserved > segment.end else { return }
-        guard try file.truncateUnlessShared(to: segment.end) else {
-            // A reader in another process may have mapped what lies behind: then it stays. Of a torn tail
-            // nothing may be left, because a sealed segment keeps what is not zero there.
-            if !segment.mapping.isWritable {
-                try file.zero(segment.end..<reserved)
-                try file.sync()
-            }
-            return
-        }
-        populated = min(populated, segment.end)
-        table.setLimit(segment.end, of: segment)
-        try file.sync()
-        // Last: a sync that fails is made again, or told.
-        reserved = segment.end
+        try output.trim()
+        populated = min(populated, output.size)
     }
 }

@@ -82,17 +82,14 @@ extension Store {
         forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> Written? {
         try log.requireWritable()
-        let descriptor = try index.keydir.descriptor(hash)
-        guard var old = unsafe index.existing(key, hash: hash, descriptor: descriptor) else {
+        guard var old = unsafe try index.existing(key, hash: hash) else {
             try index.requireAbsent(key, hash: hash)
             return nil
         }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
         let isNewSegment = try requireRoom(length)
         // A new segment may have taken the record along.
-        if isNewSegment,
-            let moved = unsafe index.existing(key, hash: hash, descriptor: descriptor)
-        {
+        if isNewSegment, let moved = unsafe try index.existing(key, hash: hash) {
             unsafe old = unsafe moved
         }
         let (sequence, _) = try log.append(.tombstone, key.extracting(0..<0), forKey: key)

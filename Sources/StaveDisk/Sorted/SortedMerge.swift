@@ -18,17 +18,17 @@ package struct SortedMerge {
     package typealias Winner = (source: Int, entry: HintEntry)
 
     private struct Node {
-        /// Of the cursor's next key, see `MergeRange.prefix`.
+        /// Of the cursor's next key, see `ChainWalk.prefix`.
         var prefix: UInt64 = 0
         var cursor = 0
     }
 
-    private typealias Cursors = UnsafeMutableBufferPointer<MergeRange.Cursor>
+    private typealias Cursors = UnsafeMutableBufferPointer<ChainWalk.Cursor>
     private typealias Tree = UnsafeMutableBufferPointer<Node>
 
     /// Keeps the images alive while cursors read them.
-    private let range: MergeRange
-    private var cursors: [MergeRange.Cursor]
+    private let walk: ChainWalk
+    private var cursors: [ChainWalk.Cursor]
     /// Of the entry that `next` returned, in its image.
     package private(set) var index = 0
     /// Empty where there is nothing to merge.
@@ -46,13 +46,13 @@ package struct SortedMerge {
         _ chains: ImageChains, from: [UInt8]? = nil, to: [UInt8]? = nil,
         direction: Direction = .ascending
     ) {
-        range = MergeRange(chains, from: from, to: to, step: direction == .ascending ? 1 : -1)
-        cursors = range.cursors()
+        walk = ChainWalk(chains, from: from, to: to, step: direction == .ascending ? 1 : -1)
+        cursors = walk.cursors()
         guard cursors.count > 1 else { return }
         tree = [Node](repeating: Node(), count: cursors.count)
         unsafe cursors.withUnsafeMutableBufferPointer { cursors in
             unsafe tree.withUnsafeMutableBufferPointer { tree in
-                unsafe tree[0] = Self.playAll(1, range, cursors, tree)
+                unsafe tree[0] = Self.playAll(1, walk, cursors, tree)
             }
         }
     }
@@ -70,8 +70,8 @@ package struct SortedMerge {
         return unsafe cursors.withUnsafeMutableBufferPointer { cursors in
             unsafe tree.withUnsafeMutableBufferPointer { tree in
                 // This merge holds the reference.
-                unsafe Unmanaged.passUnretained(range)._withUnsafeGuaranteedRef { range in
-                    unsafe Self.next(range, cursors, tree, &index, loser: loser)
+                unsafe Unmanaged.passUnretained(walk)._withUnsafeGuaranteedRef { walk in
+                    unsafe Self.next(walk, cursors, tree, &index, loser: loser)
                 }
             }
         }
@@ -83,12 +83,12 @@ package struct SortedMerge {
             while winners.count < count, let next = nextOfOne() { winners.append(next) }
             return
         }
-        let range = range
+        let walk = walk
         var index = 0
         unsafe cursors.withUnsafeMutableBufferPointer { cursors in
             unsafe tree.withUnsafeMutableBufferPointer { tree in
                 while winners.count < count,
-                    let next = unsafe Self.next(range, cursors, tree, &index, loser: { _, _ in })
+                    let next = unsafe Self.next(walk, cursors, tree, &index, loser: { _, _ in })
                 {
                     winners.append(next)
                 }
@@ -100,13 +100,13 @@ package struct SortedMerge {
     private mutating func nextOfOne() -> Winner? {
         guard let cursor = cursors.first, !cursor.isAtEnd else { return nil }
         index = cursor.index
-        range.move(&cursors[0])
+        walk.move(&cursors[0])
         return (cursor.source, cursor.entry)
     }
 
     @inline(__always)
     private static func next(
-        _ range: MergeRange, _ cursors: Cursors, _ tree: Tree, _ index: inout Int,
+        _ walk: ChainWalk, _ cursors: Cursors, _ tree: Tree, _ index: inout Int,
         loser: (_ source: Int, _ entry: HintEntry) -> Void
     ) -> Winner? {
         let winner = unsafe tree[0]
@@ -114,14 +114,14 @@ package struct SortedMerge {
         let source = unsafe cursors[winner.cursor].source
         let entry = unsafe cursors[winner.cursor].entry
         index = unsafe cursors[winner.cursor].index
-        unsafe advance(winner.cursor, range, cursors, tree)
+        unsafe advance(winner.cursor, walk, cursors, tree)
         while true {
             let other = unsafe tree[0]
             guard other.prefix == winner.prefix,
                 let older = unsafe cursors[other.cursor].entry(ifKey: entry.key)
             else { return (source, entry) }
             unsafe loser(cursors[other.cursor].source, older)
-            unsafe advance(other.cursor, range, cursors, tree)
+            unsafe advance(other.cursor, walk, cursors, tree)
         }
     }
 
@@ -130,14 +130,14 @@ package struct SortedMerge {
     /// Moves the winner on, and finds the next one.
     @inline(__always)
     private static func advance(
-        _ winner: Int, _ range: MergeRange, _ cursors: Cursors, _ tree: Tree
+        _ winner: Int, _ walk: ChainWalk, _ cursors: Cursors, _ tree: Tree
     ) {
-        unsafe range.move(&cursors[winner])
-        var best = unsafe Node(prefix: range.prefix(cursors[winner]), cursor: winner)
+        unsafe walk.move(&cursors[winner])
+        var best = unsafe Node(prefix: walk.prefix(cursors[winner]), cursor: winner)
         var node = (winner &+ cursors.count) / 2
         while node > 0 {
             let other = unsafe tree[node]
-            if unsafe isBefore(other, best, range, cursors) {
+            if unsafe isBefore(other, best, walk, cursors) {
                 unsafe tree[node] = best
                 best = other
             }
@@ -148,25 +148,25 @@ package struct SortedMerge {
 
     /// Plays all matches below `node` for the first time; returns who won.
     private static func playAll(
-        _ node: Int, _ range: MergeRange, _ cursors: Cursors, _ tree: Tree
+        _ node: Int, _ walk: ChainWalk, _ cursors: Cursors, _ tree: Tree
     ) -> Node {
         if node >= cursors.count {
             let cursor = node - cursors.count
-            return unsafe Node(prefix: range.prefix(cursors[cursor]), cursor: cursor)
+            return unsafe Node(prefix: walk.prefix(cursors[cursor]), cursor: cursor)
         }
-        let left = unsafe playAll(2 * node, range, cursors, tree)
-        let right = unsafe playAll(2 * node + 1, range, cursors, tree)
-        let isLeft = unsafe isBefore(left, right, range, cursors)
+        let left = unsafe playAll(2 * node, walk, cursors, tree)
+        let right = unsafe playAll(2 * node + 1, walk, cursors, tree)
+        let isLeft = unsafe isBefore(left, right, walk, cursors)
         unsafe tree[node] = isLeft ? right : left
         return isLeft ? left : right
     }
 
     @inline(__always)
     private static func isBefore(
-        _ a: Node, _ b: Node, _ range: MergeRange, _ cursors: Cursors
+        _ a: Node, _ b: Node, _ walk: ChainWalk, _ cursors: Cursors
     ) -> Bool {
         a.prefix != b.prefix
             ? a.prefix < b.prefix
-            : unsafe range.isBefore(cursors[a.cursor], cursors[b.cursor])
+            : unsafe walk.isBefore(cursors[a.cursor], cursors[b.cursor])
     }
 }

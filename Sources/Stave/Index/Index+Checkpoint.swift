@@ -3,7 +3,7 @@ internal import StaveDisk
 // The keydir's checkpoint: written at close, when all segments are sealed; read back at open, and brought
 // up to date from the records that were written since.
 
-extension SavedTables {
+extension CheckpointTables {
     /// Gives the segments that the checkpoint knows what it says of them.
     func restoreSegments(_ found: [Segment], _ log: Log) {
         var sources: [(segment: Segment, end: Int)] = []
@@ -25,7 +25,7 @@ extension SavedTables {
         of sources: [(segment: Segment, end: Int)], in log: Log, hashSeed: UInt64,
         _ body: (UInt64, Location) -> Void
     ) throws(StoreError) {
-        let entries = sources.map { log.sortedEntries(of: $0.segment, upTo: $0.end) }
+        let entries = sources.map { log.sortedRun(of: $0.segment, upTo: $0.end) }
         for entry in entries { if let damage = entry.unreadable.first { throw damage } }
         var merge = SortedMerge(entries.map(\.image))
         while let (source, entry) = merge.next() {
@@ -87,7 +87,7 @@ extension Index {
         // Of segments of version 1 nothing proves the bytes.
         guard log.manifest.current.segments.allSatisfy({ $0.format > 1 }) else { return false }
         var unread = keydir.count
-        if let saved = keydir.saved, !saved.isDamaged, isCurrent(saved.checkpoint) {
+        if let tables = keydir.checkpointTables, !tables.isDamaged, isCurrent(tables.checkpoint) {
             unread = replayedCount
         }
         let written = log.newCount

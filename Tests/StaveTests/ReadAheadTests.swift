@@ -4,7 +4,7 @@ import Testing
 @testable import Stave
 
 @Suite("A source that is read ahead")
-struct AheadTests {
+struct ReadAheadTests {
     /// Counts up; tells how far.
     private struct Numbers: IteratorProtocol {
         let end: Int
@@ -27,7 +27,7 @@ struct AheadTests {
     func order(hasThread: Bool, count: Int) {
         var got: [Int] = []
         let source = Numbers(end: count, taken: Counter())
-        let done = Ahead.reading(source, hasThread: hasThread, for: "") {
+        let done = ReadAhead.reading(source, hasThread: hasThread, for: "") {
             while let number = $0.next() { got.append(number) }
             #expect($0.next() == nil)
         }
@@ -42,7 +42,8 @@ struct AheadTests {
         for taken in 0..<20 {
             let counter = Counter()
             #expect(throws: Enough.self) {
-                try Ahead.reading(Numbers(end: .max, taken: counter), hasThread: true, for: "") {
+                try ReadAhead.reading(Numbers(end: .max, taken: counter), hasThread: true, for: "")
+                {
                     (ahead) throws(Enough) in
                     for _ in 0..<taken { _ = ahead.next() }
                     throw Enough()

@@ -7,15 +7,17 @@ extension Keydir {
     /// Reads the table of a shard in. Any thread may come first.
     @inline(never)
     func restore(_ shard: Int) throws(StoreError) -> UInt64 {
-        guard let saved else { preconditionFailure("a descriptor of 0 is a saved table's") }
-        return try saved.lock.withLock { () throws(StoreError) in
+        guard let checkpointTables else {
+            preconditionFailure("a descriptor of 0 is a checkpoint's table")
+        }
+        return try checkpointTables.lock.withLock { () throws(StoreError) in
             let known = unsafe descriptors[shard].load(ordering: .acquiring)
             if known != 0 { return known }
-            let used = try saved.read(shard)
+            let used = try checkpointTables.read(shard)
             // The writer reads it after it has seen the descriptor.
             unsafe usedSlots[shard] = Int32(used)
-            let buckets = saved.checkpoint.shards[shard].buckets
-            let descriptor = unsafe Self.descriptor(saved.tables[shard], buckets)
+            let buckets = checkpointTables.checkpoint.shards[shard].buckets
+            let descriptor = unsafe Self.descriptor(checkpointTables.memory[shard], buckets)
             unsafe descriptors[shard].store(descriptor, ordering: .releasing)
             return descriptor
         }
@@ -23,14 +25,14 @@ extension Keydir {
 
     /// Reads all tables in that still wait in the checkpoint file.
     func restoreAll() throws(StoreError) {
-        guard let saved, !saved.isDone else { return }
+        guard let checkpointTables, !checkpointTables.isDone else { return }
         for shard in 0..<Self.shardCount
         where unsafe descriptors[shard].load(ordering: .relaxed) == 0 { _ = try restore(shard) }
-        saved.finish()
+        checkpointTables.finish()
     }
 
     /// Are all tables in memory?
-    var isRestored: Bool { saved?.isDone ?? true }
+    var isRestored: Bool { checkpointTables?.isDone ?? true }
 
     /// The table of a shard, after `restoreAll`, under the writer lock.
     func table(
@@ -46,6 +48,17 @@ extension Keydir {
 }
 
 extension Keydir {
+    /// Visits what every slot in use names. Under the writer lock, after `restoreAll`. For tests.
+    func forEachLocation(_ body: (Location) -> Void) {
+        for shard in 0..<Self.shardCount {
+            let descriptor = unsafe descriptors[shard].load(ordering: .relaxed)
+            for at in 0..<(Self.buckets(descriptor) * Self.slotsPerBucket) {
+                let word = unsafe Self.table(descriptor)[at].load(ordering: .relaxed)
+                if word > Self.deleted { body(Location(word: word)) }
+            }
+        }
+    }
+
     /// Recounts every shard and checks rule 3. For tests.
     func checkInvariants() throws(StoreError) {
         try restoreAll()

@@ -1,5 +1,5 @@
 /// Reads a source on a thread of its own, a few elements ahead of who needs them.
-@safe final class Ahead<Source: IteratorProtocol & SendableMetatype>: @unchecked Sendable
+@safe final class ReadAhead<Source: IteratorProtocol & SendableMetatype>: @unchecked Sendable
 where Source.Element: Sendable {
     // @unchecked: `monitor` guards `ready` and `isAtEnd`. `source` is the thread's until it has ended, and
     // `hasThread` does not change once it began.
@@ -22,9 +22,9 @@ where Source.Element: Sendable {
     /// - Returns: the source, as far as it was read.
     static func reading<Failure: Error>(
         _ source: sending Source, hasThread: Bool, for path: String,
-        _ body: (Ahead) throws(Failure) -> Void
+        _ body: (ReadAhead) throws(Failure) -> Void
     ) throws(Failure) -> Source {
-        let ahead = Ahead(source)
+        let ahead = ReadAhead(source)
         if hasThread { ahead.start(for: path) }
         do throws(Failure) {
             try body(ahead)

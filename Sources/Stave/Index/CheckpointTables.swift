@@ -7,7 +7,7 @@ internal import Synchronization
 /// Each table is checked when it is read. One that does not check out is made again from the segments'
 /// entries, as if there were no checkpoint. Nothing is compacted before all tables are read, so that
 /// the segments are still those of the checkpoint.
-@safe final class SavedTables: @unchecked Sendable {
+@safe final class CheckpointTables: @unchecked Sendable {
     // @unchecked: constants, and what `lock` guards.
 
     let checkpoint: KeydirCheckpoint
@@ -15,15 +15,15 @@ internal import Synchronization
     let segments: [UInt64: KeydirCheckpoint.Segment]
     private let file: File
     /// One reads at a time.
-    let lock = Lock()
+    let lock = Lock(.checkpointTables)
     /// Memory of each shard's table, not touched before it is read. Set once, by the keydir.
-    var tables: [UnsafeMutableRawPointer] = unsafe []
+    var memory: [UnsafeMutableRawPointer] = unsafe []
     /// Hands over the entries of all keys as the checkpoint knows them, for a table that is lost.
     /// Set once, by the store, before anybody asks.
     var source:
         ((_ body: (_ hash: UInt64, _ location: Location) -> Void) throws(StoreError) -> Void)?
-    /// Slots of the segments that the tables may name.
-    private let isKnownSlot: [Bool]
+    /// By index in the segment table: may the tables name the segment?
+    private let isKnown: [Bool]
     private let offsets: [Int]
     private let done = Atomic<Bool>(false)
     private var hasBadTable = false
@@ -36,7 +36,7 @@ internal import Synchronization
             checkpoint.segments.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
         var known = [Bool](repeating: false, count: Location.maxSegments)
         for segment in checkpoint.segments { known[segment.slot] = true }
-        isKnownSlot = known
+        isKnown = known
         offsets = checkpoint.tableRanges.map(\.lowerBound)
     }
 
@@ -57,7 +57,7 @@ internal import Synchronization
     func read(_ index: Int) throws(StoreError) -> Int {
         let shard = checkpoint.shards[index]
         let buffer = unsafe UnsafeMutableRawBufferPointer(
-            start: tables[index], count: shard.buckets * KeydirCheckpoint.bucketLength)
+            start: memory[index], count: shard.buckets * KeydirCheckpoint.bucketLength)
         do throws(FileError) {
             unsafe try file.read(into: buffer, at: offsets[index])
             if unsafe isWhole(UnsafeRawBufferPointer(buffer), index) { return shard.usedSlots }
@@ -76,9 +76,9 @@ internal import Synchronization
         guard checksum == shard.checksum else { return false }
         var (used, live) = (0, 0)
         var hasEmpty = false
-        for place in 0..<(shard.buckets * Keydir.slotsPerBucket) {
-            let word = unsafe table.loadUnaligned(fromByteOffset: place * 8, as: UInt64.self)
-            if place % Keydir.slotsPerBucket == 0 { hasEmpty = false }
+        for position in 0..<(shard.buckets * Keydir.slotsPerBucket) {
+            let word = unsafe table.loadUnaligned(fromByteOffset: position * 8, as: UInt64.self)
+            if position % Keydir.slotsPerBucket == 0 { hasEmpty = false }
             if word == 0 {
                 hasEmpty = true
                 continue
@@ -88,7 +88,7 @@ internal import Synchronization
             guard word > Keydir.deleted else { continue }
             live += 1
             let location = Location(word: word)
-            if !isKnownSlot[location.segmentIndex] { return false }
+            if !isKnown[location.segmentIndex] { return false }
         }
         return used == shard.usedSlots && live == shard.liveSlots
     }
@@ -99,13 +99,13 @@ internal import Synchronization
         guard let source else { preconditionFailure("no table is read after the last one") }
         unsafe table.initializeMemory(as: UInt8.self, repeating: 0)
         let shard = checkpoint.shards[index]
-        let descriptor = unsafe Keydir.descriptor(tables[index], shard.buckets)
+        let descriptor = unsafe Keydir.descriptor(memory[index], shard.buckets)
         var count = 0
         try source { hash, location in
             guard Keydir.shard(hash) == index, count < shard.buckets * Keydir.slotsPerBucket else {
                 return
             }
-            _ = Keydir.place(Keydir.word(hash, location), in: descriptor)
+            _ = Keydir.store(Keydir.word(hash, location), in: descriptor)
             count += 1
         }
         guard count == shard.liveSlots else {

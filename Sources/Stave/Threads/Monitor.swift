@@ -4,7 +4,7 @@ internal import StaveDisk
 /// A lock with a condition: whoever waits inside lets others in, until one of them has changed something.
 @safe final class Monitor: @unchecked Sendable {
     // @unchecked: lock and condition are made for being shared, and live at fixed addresses.
-    private let lock = Lock()
+    private let lock = Lock(.monitor)
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
     init() {

@@ -1,7 +1,7 @@
 /// The keys that a merge visits, and in which direction: positions a cursor on each chain, and moves it
 /// from image to image.
-final class MergeRange: Sendable {
-    /// A place in a chain: at an entry of one of its images, or at the end.
+final class ChainWalk: Sendable {
+    /// Where it is in a chain: at an entry of one of its images, or at the end.
     struct Cursor {
         fileprivate(set) var entries: HintImage.Entries
         /// Where its entry begins in the image.
@@ -10,8 +10,8 @@ final class MergeRange: Sendable {
         fileprivate(set) var end: Int
         fileprivate(set) var source: Int
         /// Where in `chains.order` its image is, and the last one that it comes to.
-        fileprivate(set) var place: Int
-        fileprivate let lastPlace: Int
+        fileprivate(set) var position: Int
+        fileprivate let lastPosition: Int
 
         @inline(__always)
         var isAtEnd: Bool { index == end }
@@ -80,17 +80,17 @@ final class MergeRange: Sendable {
             cursor.entries.prefetch(next &+ Self.lookAhead &* step)
             // SAFETY: `chains` keeps the entry's bytes alive as long as the merge lives.
             cursor.start = cursor.entries.start(next)
-        } else if cursor.place != cursor.lastPlace {
-            enter(cursor.place + step, &cursor)
+        } else if cursor.position != cursor.lastPosition {
+            enter(cursor.position + step, &cursor)
         }
     }
 
     @inline(never)
-    private func enter(_ place: Int, _ cursor: inout Cursor) {
-        let source = chains.order[place]
+    private func enter(_ position: Int, _ cursor: inout Cursor) {
+        let source = chains.order[position]
         let image = chains.images[source]
         let (low, high) = step > 0 ? (0, end(of: image)) : (start(of: image), image.count)
-        cursor.place = place
+        cursor.position = position
         cursor.source = source
         cursor.entries = image.entries
         cursor.set(low..<max(low, high), step)
@@ -103,24 +103,24 @@ final class MergeRange: Sendable {
     /// In rounds, so that what one search has to wait for arrives while others go on.
     func cursors() -> [Cursor] {
         let bound = step > 0 ? from : to
-        var starts: [(place: Int, lastPlace: Int, range: Range<Int>)] = []
+        var starts: [(position: Int, lastPosition: Int, range: Range<Int>)] = []
         starts.reserveCapacity(chains.ends.count)
         var start = 0
         for end in chains.ends {
             defer { start = end }
-            guard let place = firstPlace(start..<end) else { continue }
-            let image = image(at: place)
+            guard let position = firstPosition(start..<end) else { continue }
+            let image = image(at: position)
             let range = bound.map { image.narrow($0) } ?? 0..<image.count
             if bound != nil { image.entries.prefetchIndex(range.lowerBound) }
-            starts.append((place, step > 0 ? end - 1 : start, range))
+            starts.append((position, step > 0 ? end - 1 : start, range))
         }
         if bound != nil {
-            for start in starts { image(at: start.place).entries.prefetch(start.range) }
+            for start in starts { image(at: start.position).entries.prefetch(start.range) }
         }
         var cursors: [Cursor] = []
         cursors.reserveCapacity(starts.count)
         for start in starts {
-            let image = image(at: start.place)
+            let image = image(at: start.position)
             var (low, high) = (0, image.count)
             if step > 0 {
                 if let from { low = image.lowerBound(from, in: start.range) }
@@ -132,17 +132,18 @@ final class MergeRange: Sendable {
             guard low < high else { continue }
             var cursor = Cursor(
                 entries: image.entries, start: 0, index: 0, end: 0,
-                source: chains.order[start.place], place: start.place, lastPlace: start.lastPlace)
+                source: chains.order[start.position], position: start.position,
+                lastPosition: start.lastPosition)
             cursor.set(low..<high, step)
             cursors.append(cursor)
         }
         return cursors
     }
 
-    private func image(at place: Int) -> HintImage { chains.images[chains.order[place]] }
+    private func image(at position: Int) -> HintImage { chains.images[chains.order[position]] }
 
     /// The first image of a chain, in the direction of the merge, that can have keys in the range.
-    private func firstPlace(_ chain: Range<Int>) -> Int? {
+    private func firstPosition(_ chain: Range<Int>) -> Int? {
         var (low, high) = (chain.lowerBound, chain.upperBound)
         guard let bound = step > 0 ? from : to else { return step > 0 ? low : high - 1 }
         // Going up, images that end below the bound are passed by; going down, the last that begins below
@@ -169,7 +170,7 @@ final class MergeRange: Sendable {
     }
 }
 
-extension MergeRange.Cursor {
+extension ChainWalk.Cursor {
     /// Begins with some entries of its image.
     fileprivate mutating func set(_ range: Range<Int>, _ step: Int) {
         (index, end) =
