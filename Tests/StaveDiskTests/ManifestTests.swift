@@ -6,10 +6,12 @@ import Testing
 struct ManifestTests {
     private var sample: Manifest {
         Manifest.of([
-            .init(number: 1, identity: 0xab, seal: .init(length: 4096, sequences: 1...40)),
+            .init(
+                number: 1, identity: 0xab,
+                state: .sealed(.init(length: 4096, sequences: 1...40))),
             .init(
                 number: 7, identity: .max,
-                seal: .init(length: 88, sequences: 41...41, isDurable: false)),
+                state: .full(.init(length: 88, sequences: 41...41))),
             .init(number: 8, identity: 0),
         ])
     }

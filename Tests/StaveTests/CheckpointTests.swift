@@ -55,7 +55,7 @@ struct CheckpointTests {
         let store = try Store(path: path, options: options())
         let saved = try #require(store.index.keydir.checkpointTables)
         var resident = 0
-        let pages = unsafe saved.tables.map { UInt(bitPattern: $0) & ~4095 }
+        let pages = unsafe saved.memory.map { UInt(bitPattern: $0) & ~4095 }
         for page in pages {
             var byte: UInt8 = 0
             // SAFETY: fills in a byte for the page.

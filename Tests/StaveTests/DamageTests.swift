@@ -109,8 +109,8 @@ struct DamageTests {
     @Test("There are sealed segments with hints, and an active one")
     func shape() throws {
         let manifest = try StoreFolder.manifest(source)
-        #expect(manifest.segments.count { $0.seal?.isDurable == true } == 2)
-        #expect(manifest.segments.last?.seal == nil)
+        #expect(manifest.segments.count { $0.isSealed } == 2)
+        #expect(manifest.segments.last?.extent == nil)
         #expect(try StoreFolder.hints(source).count == manifest.segments.count - 1)
     }
 

@@ -26,14 +26,16 @@ struct FullSegmentTests {
     private func unseal(_ path: String, from index: Int) throws -> [Manifest.Segment] {
         var manifest = try StoreFolder.manifest(path)
         for index in index..<manifest.segments.count {
-            manifest.segments[index].seal?.isDurable = false
+            manifest.segments[index].makeFull()
             let entry = manifest.segments[index]
             let name = FileName.segment(entry.number).name
             var bytes = try StoreFolder.bytes(path, name)
             bytes.replaceSubrange(
                 64..<80, with: SegmentHeader.encodedMarks(80, identity: entry.identity))
             try StoreFolder.write(bytes, path, name)
-            if entry.seal != nil { try StoreFolder.remove(path, FileName.hint(entry.number).name) }
+            if entry.extent != nil {
+                try StoreFolder.remove(path, FileName.hint(entry.number).name)
+            }
         }
         try StoreFolder.write(manifest, path)
         return manifest.segments
@@ -49,7 +51,7 @@ struct FullSegmentTests {
             try store.close()
         }
         let after = try StoreFolder.manifest(source)
-        #expect(after.segments.allSatisfy { $0.seal?.isDurable == true })
+        #expect(after.segments.allSatisfy { $0.isSealed })
         #expect(try StoreFolder.hints(source).count == after.segments.count)
     }
 
@@ -128,10 +130,10 @@ struct FullSegmentTests {
         }
         // A program of version 1 left both without a word.
         var manifest = try StoreFolder.manifest(copy)
-        #expect(manifest.segments.count { $0.seal?.isDurable != true } == 3)
+        #expect(manifest.segments.count { !$0.isSealed } == 3)
         for index in manifest.segments.indices
-        where manifest.segments[index].seal?.isDurable == false {
-            manifest.segments[index].seal = nil
+        where manifest.segments[index].isFull {
+            manifest.segments[index].state = .new
         }
         try StoreFolder.write(manifest, copy)
         let wanted = try store.dictionary()
@@ -139,7 +141,7 @@ struct FullSegmentTests {
         #expect(try again.dictionary() == wanted)
         _ = try again.compact()
         #expect(try again.dictionary() == wanted)
-        #expect(try StoreFolder.manifest(copy).segments.allSatisfy { $0.seal?.isDurable == true })
+        #expect(try StoreFolder.manifest(copy).segments.allSatisfy { $0.isSealed })
     }
 
     @Test("Reserved space behind a full segment that a kill left does not keep it from compaction")

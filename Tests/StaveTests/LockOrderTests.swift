@@ -45,16 +45,15 @@ struct LockOrderTests {
         @Test("A store's locks are checked")
         func store() async throws {
             await #expect(processExitsWith: .failure) {
-                let folder = try StoreFolder()
+                let folder = try TemporaryFolder()
                 let store = try Store(path: folder.path("store"), options: .small())
                 store.log.lock.lock()
                 _ = try store.compactor.plan()
             }
             await #expect(processExitsWith: .success) {
-                let folder = try StoreFolder()
+                let folder = try TemporaryFolder()
                 let store = try Store(path: folder.path("store"), options: .small())
-                store.compactor.lock.lock()
-                store.log.lock.lock()
+                store.compactor.lock.withLock { store.log.lock.withLock {} }
             }
         }
     #endif

@@ -43,8 +43,8 @@ struct ReplayTests {
 
     private func write(_ makers: [SegmentMaker]) {
         var segments = makers.map(\.sealed)
-        segments[2].seal?.isDurable = false
-        segments[3].seal = nil
+        segments[2].makeFull()
+        segments[3].state = .new
         for maker in makers {
             folder.write(maker.bytes, to: FileName.segment(maker.header.number).name)
         }

@@ -65,7 +65,7 @@ struct ResidencyTests {
         let pages = try #require(appender.pagesAhead())
         #expect(pages.lowerBound >= appender.segment.end)
         let furthest = appender.segment.end + Appender.populateAhead
-        #expect(pages.upperBound <= min(appender.reserved, furthest))
+        #expect(pages.upperBound <= min(appender.output.size, furthest))
         func residentAhead() -> Int {
             appender.segment.mapping.residentBytes(upTo: pages.upperBound)
                 - appender.segment.mapping.residentBytes(upTo: pages.lowerBound)

@@ -377,7 +377,7 @@ final class Schedule {
             names.filter { $0.hasSuffix(".segment") }
                 == named.map { FileName.segment($0.number).name }.sorted(),
             "MANIFEST does not name \(names)")
-        let sealed = Set(named.filter { $0.seal != nil }.map { FileName.hint($0.number).name })
+        let sealed = Set(named.filter { $0.extent != nil }.map { FileName.hint($0.number).name })
         let isClean = names.allSatisfy {
             !$0.hasSuffix(".tmp") && (!$0.hasSuffix(".hint") || sealed.contains($0))
         }

@@ -37,7 +37,7 @@ struct FuzzCorpusTests {
         case "hint": return [[0] + store.first.hint, [1] + store.second.hint]
         case "manifest":
             var full = store.manifest
-            full.segments[1].seal?.isDurable = false
+            full.segments[1].makeFull()
             return [[0] + store.manifest.encoded(), [1] + full.encoded()]
         case "checkpoint": return checkpoints.enumerated().map { [UInt8($0 & 1)] + $1 }
         default:

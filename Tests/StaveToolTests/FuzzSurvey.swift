@@ -21,12 +21,11 @@ enum FuzzSurvey {
         let alone = SegmentSurvey(name: "0000000001.segment", listed: nil, image: FileImage(bytes))
         guard let identity = alone.identity else { return }
         var listed: Manifest.Segment? = Manifest.Segment(number: 1, identity: identity)
+        let extent = Manifest.Extent(length: bytes.count, sequences: 1...(.max))
         switch mode >> 1 & 3 {
         case 0: listed = nil
-        case 1: listed?.seal = Manifest.Seal(length: bytes.count, sequences: 1...(.max))
-        case 2:
-            listed?.seal = Manifest.Seal(
-                length: bytes.count, sequences: 1...(.max), isDurable: false)
+        case 1: listed?.state = .sealed(extent)
+        case 2: listed?.state = .full(extent)
         default: break
         }
         let survey = SegmentSurvey(

@@ -37,7 +37,7 @@ struct InspectReadingTests {
     @Test("Damage of a segment that cannot have the key is not read; of one that can, it is")
     func skipped() throws {
         store.write(to: folder)
-        let sealed = try #require(store.manifest.segments.first { $0.seal != nil })
+        let sealed = try #require(store.manifest.segments.first { $0.extent != nil })
         let name = FileName.segment(sealed.number).name
         let records = try StoreFolder.records(folder.path, name)
         var bytes = folder.read(name)

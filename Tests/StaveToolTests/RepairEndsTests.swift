@@ -19,7 +19,7 @@ struct RepairEndsTests {
         maker.sync()
         folder.makeFolder(name)
         var listed = state == "sealed" ? maker.sealed : maker.unsealed
-        if state == "durable" { listed.durableLength = maker.bytes.count }
+        if state == "durable" { listed.state = .unsealed(durableLength: maker.bytes.count) }
         folder.write(Manifest.of([listed]).encoded(), to: "\(name)/MANIFEST")
         folder.write(maker.bytes, to: "\(name)/0000000001.segment")
         return maker
@@ -123,7 +123,7 @@ struct RepairEndsTests {
         folder.makeFolder("store")
         // As the crash left it, and sealed where the log ended, as the next process does.
         var sealed = maker.sealed
-        sealed.seal = Manifest.Seal(length: torn, sequences: 1...3)
+        sealed.state = .sealed(Manifest.Extent(length: torn, sequences: 1...3))
         for listed in [maker.unsealed, sealed] {
             folder.write(Manifest.of([listed]).encoded(), to: "store/MANIFEST")
             folder.write(bytes, to: "store/0000000001.segment")

@@ -127,7 +127,7 @@ struct WrittenStore: Sendable {
         default: break
         }
         let isSealed = manifest.segments.contains {
-            FileName.segment($0.number).name == name && $0.seal?.isDurable == true
+            FileName.segment($0.number).name == name && $0.isSealed
         }
         if offset < SegmentHeader.markOffset { return .header }
         if offset < SegmentHeader.byteCount { return .mark }

@@ -99,7 +99,14 @@ package struct SegmentMaker {
         let range = (sequences.min() ?? 1)...(sequences.max() ?? 1)
         return Manifest.Segment(
             number: header.number, identity: header.identity,
-            seal: Manifest.Seal(length: bytes.count, sequences: range))
+            state: .sealed(Manifest.Extent(length: bytes.count, sequences: range)))
+    }
+}
+
+extension Manifest.Segment {
+    /// Takes back that a sealed segment is durable.
+    package mutating func makeFull() {
+        if let extent { state = .full(extent) }
     }
 }
 
@@ -119,7 +126,7 @@ extension Manifest {
         manifest.revision = UInt64(segments.count) + 1
         manifest.segments = segments
         manifest.nextSequence =
-            (segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0) + 1
+            (segments.compactMap { $0.extent?.sequences.upperBound }.max() ?? 0) + 1
         manifest.nextSegment = (segments.map(\.number).max() ?? 0) + 1
         return manifest
     }

@@ -116,7 +116,7 @@ package final class StoreBuilder {
             try finishSegment()
             try directory.sync()
         }
-        let highest = manifest.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
+        let highest = manifest.segments.compactMap { $0.extent?.sequences.upperBound }.max() ?? 0
         manifest.nextSequence = max(nextSequence, highest == .max ? .max : highest + 1)
         try ManifestFile.write(manifest, in: directory)
         // A child that is being started may hold a copy of the descriptor for a moment.
@@ -168,6 +168,7 @@ package final class StoreBuilder {
         manifest.segments.append(
             Manifest.Segment(
                 number: number, identity: identity,
-                seal: Manifest.Seal(length: length, sequences: sequences), isSorted: true))
+                state: .sealed(Manifest.Extent(length: length, sequences: sequences)),
+                isSorted: true))
     }
 }

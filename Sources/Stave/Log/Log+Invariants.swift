@@ -6,10 +6,13 @@ internal import Synchronization
 extension Log {
     /// Checks rules 1 to 3, and that table, MANIFEST and open segments agree. The index may lack sets.
     func checkInvariants() {
-        syncLock.withLock {
-            withLock {
-                checkTable()
-                checkOpenSegments()
+        // A sealing tells MANIFEST, the segment and the list of full ones one after the other.
+        sealLock.withLock {
+            syncLock.withLock {
+                withLock {
+                    checkTable()
+                    checkOpenSegments()
+                }
             }
         }
     }
@@ -44,7 +47,7 @@ extension Log {
             guard let entry = entries[segment.number] else {
                 preconditionFailure("MANIFEST does not name an open segment")
             }
-            precondition(entry.seal?.isDurable != true, "MANIFEST calls an open segment sealed")
+            precondition(!entry.isSealed, "MANIFEST calls an open segment sealed")
             precondition(
                 segment.sequences?.lowerBound ?? .max > last, "open segments are out of order")
             last = segment.sequences?.upperBound ?? last

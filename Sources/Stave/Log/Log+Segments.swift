@@ -140,7 +140,7 @@ extension Log {
             try withFileErrors { () throws(FileError) in try appender.trim() }
         }
         try manifest.commit(in: directory) { manifest in
-            manifest.setSeal(segment.seal(isDurable: true), of: segment.number)
+            manifest.setSealed(segment)
         }
         withLock { segment.isSealed = true }
         // Only an optimisation: without it, the next open reads the segment.
@@ -181,7 +181,7 @@ extension Log {
         let entries = segments.map { segment in
             Manifest.Segment(
                 number: segment.number, identity: segment.identity,
-                seal: segment.seal(isDurable: true), isSorted: true)
+                state: .sealed(segment.manifestExtent), isSorted: true)
         }
         try manifest.commit(in: directory) { manifest in
             manifest.segments.removeAll { gone.contains($0.number) }
@@ -222,29 +222,36 @@ extension Log {
 extension Segment {
     /// What MANIFEST says of it while it grows.
     var manifestEntry: Manifest.Segment {
-        Manifest.Segment(number: number, identity: identity, durableLength: end)
+        Manifest.Segment(
+            number: number, identity: identity, state: .unsealed(durableLength: end))
     }
 
     /// What MANIFEST says of it once nothing is appended any more.
-    func seal(isDurable: Bool) -> Manifest.Seal {
-        Manifest.Seal(length: end, sequences: sequences ?? 0...0, isDurable: isDurable)
+    var manifestExtent: Manifest.Extent {
+        Manifest.Extent(length: end, sequences: sequences ?? 0...0)
     }
 }
 
 extension Manifest {
     /// Nothing more is appended to this segment, unless MANIFEST says so already.
     mutating func setFull(_ segment: Stave.Segment) {
-        change(segment.number) { $0.seal = $0.seal ?? segment.seal(isDurable: false) }
+        change(segment.number) { entry in
+            if entry.extent == nil { entry.state = .full(segment.manifestExtent) }
+        }
     }
 
     /// So much of an unsealed segment is durable, or more.
     mutating func setDurableLength(_ length: Int, of number: UInt64) {
         change(number) { entry in
-            if entry.seal == nil { entry.durableLength = max(entry.durableLength, length) }
+            if case .unsealed(let known) = entry.state {
+                entry.state = .unsealed(durableLength: max(known, length))
+            }
         }
     }
 
-    mutating func setSeal(_ seal: Seal, of number: UInt64) { change(number) { $0.seal = seal } }
+    mutating func setSealed(_ segment: Stave.Segment) {
+        change(segment.number) { $0.state = .sealed(segment.manifestExtent) }
+    }
 
     private mutating func change(_ number: UInt64, _ body: (inout Segment) -> Void) {
         for index in segments.indices where segments[index].number == number {

@@ -72,7 +72,7 @@ final class ManifestFile: @unchecked Sendable {
         // Only whether it is another one counts; a made-up file may hold the largest.
         changed.revision &+= 1
         changed.segments.sort { $0.number < $1.number }
-        let highest = changed.segments.compactMap { $0.seal?.sequences.upperBound }.max() ?? 0
+        let highest = changed.segments.compactMap { $0.extent?.sequences.upperBound }.max() ?? 0
         changed.nextSequence = max(changed.nextSequence, highest == .max ? .max : highest + 1)
         do throws(StoreError) {
             try Self.write(changed, in: directory)

@@ -56,7 +56,7 @@ extension Recovery {
         if let first = log.firstUnsynced {
             result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
-        if log.end != entry.seal?.length {
+        if log.end != entry.extent?.length {
             // A power cut may have taken records that nothing shows any more. No more than fit into the
             // segment, so this many numbers are left out.
             let capacity = Int(clamping: opened.header?.capacity ?? UInt64(Format.maxSegmentLength))
@@ -115,7 +115,7 @@ extension Recovery {
     ) throws(StoreError) -> RecoveredLog {
         let segment = opened.segment
         var log = RecoveredLog()
-        let limit = min(opened.size, entry.seal?.length ?? opened.size)
+        let limit = min(opened.size, entry.extent?.length ?? opened.size)
         // SAFETY: `limit` bytes of the file are mapped.
         let bytes = unsafe segment.bytes(upTo: limit)
         log.durableEnd = max(mark.length ?? 0, entry.durableLength)
@@ -154,7 +154,7 @@ extension Recovery {
             unsafe countCutRecords(in: bytes.bytes, entry, &log)
             reportTear(in: segment, log)
         }
-        log.endsEarly = log.hasTornTail || log.end < (entry.seal?.length ?? 0)
+        log.endsEarly = log.hasTornTail || log.end < (entry.extent?.length ?? 0)
         return log
     }
 

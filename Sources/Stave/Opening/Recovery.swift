@@ -95,8 +95,8 @@ struct Recovery: ~Copyable {
         result.nextSequence = max(result.nextSequence, manifest.nextSequence)
         var logEnded = false
         for entry in manifest.segments {
-            if let seal = entry.seal, seal.isDurable {
-                try readSealed(entry, seal, in: directory)
+            if case .sealed(let extent) = entry.state {
+                try readSealed(entry, extent, in: directory)
             } else if logEnded {
                 try leaveOut(entry, in: directory)
             } else {
@@ -124,7 +124,7 @@ struct Recovery: ~Copyable {
         do throws(FileError) {
             let file = try directory.open(name, .read)
             // Before its size is asked for: from here on the writer does not cut it.
-            let isShared = !isWriter && entry.seal?.isDurable != true
+            let isShared = !isWriter && !entry.isSealed
             if isShared { try file.shareLength() }
             let size = try file.size()
             guard size > 0 else {
@@ -140,7 +140,7 @@ struct Recovery: ~Copyable {
             let segment = Segment(
                 number: entry.number, identity: entry.identity, mapping: mapping, path: path,
                 end: size, fileSize: size,
-                mayHaveHint: entry.seal?.isDurable == true && entry.format > 1,
+                mayHaveHint: entry.isSealed && entry.format > 1,
                 sharedFile: isShared ? consume file : nil)
             var opened = Opened(segment: segment, size: size)
             do throws(FormatError) {
@@ -175,19 +175,19 @@ struct Recovery: ~Copyable {
     // MARK: Sealed segments (step 3)
 
     private mutating func readSealed(
-        _ entry: Manifest.Segment, _ seal: Manifest.Seal, in directory: borrowing Directory
+        _ entry: Manifest.Segment, _ extent: Manifest.Extent, in directory: borrowing Directory
     ) throws(StoreError) {
         let opened = try open(entry, in: directory)
         try report(opened)
         let (segment, size) = (opened.segment, opened.size)
         segment.isSealed = true
         segment.isLog = entry.isLog
-        segment.end = seal.length
-        segment.sequences = seal.sequences
+        segment.end = extent.length
+        segment.sequences = extent.sequences
         segment.keepsCutBytes = hasCutBytes(segment, size: size)
-        if size < seal.length {
+        if size < extent.length {
             result.notices.append(
-                "\(segment.path) is damaged: it has \(size) of \(seal.length) bytes")
+                "\(segment.path) is damaged: it has \(size) of \(extent.length) bytes")
         }
         if result.checkpointTables?.segments[entry.number] != nil {
             // All of it is in the checkpoint; the hint is read when it is needed.
@@ -199,10 +199,10 @@ struct Recovery: ~Copyable {
             result.entries.append((segment, hint))
         } else {
             result.withoutHint.append(segment)
-            readRecords(of: segment, seal)
+            readRecords(of: segment, extent)
         }
         result.segments.append(segment)
-        see(seal.sequences.upperBound)
+        see(extent.sequences.upperBound)
     }
 
     /// Next numbers are above every one that was seen. Those near the end of the range, which only a
@@ -219,7 +219,7 @@ struct Recovery: ~Copyable {
 
     /// Leaves out the numbers that a segment's records had, so that none is used twice.
     mutating func skipSequences(ofDropped entry: Manifest.Segment) {
-        if let seal = entry.seal { see(seal.sequences.upperBound) }
+        if let extent = entry.extent { see(extent.sequences.upperBound) }
         // How far an active segment got is only known to be less than this.
         skipSequences(Format.maxSegmentLength / Format.aligned(RecordHeader.byteCount + 1))
     }
@@ -245,12 +245,12 @@ struct Recovery: ~Copyable {
     }
 
     /// Indexes a sealed segment from its records.
-    private mutating func readRecords(of segment: Segment, _ seal: Manifest.Seal) {
-        let (entries, damage) = segment.readRun(upTo: seal.length)
+    private mutating func readRecords(of segment: Segment, _ extent: Manifest.Extent) {
+        let (entries, damage) = segment.readRun(upTo: extent.length)
         for stretch in damage {
             // A log is in the order of its numbers, so that the next record's bounds the lost ones'.
             let bound = segment.isLog ? stretch.nextSequence.map { $0 &- 1 } : nil
-            addUncertainty(in: segment, stretch.range, above: bound ?? seal.sequences.upperBound)
+            addUncertainty(in: segment, stretch.range, above: bound ?? extent.sequences.upperBound)
         }
         segment.remember(entries)
         result.entries.append((segment, entries.image))

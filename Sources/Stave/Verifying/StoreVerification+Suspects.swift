@@ -120,7 +120,7 @@ extension StoreVerification {
         for segment in log.manifest.current.segments {
             let name = FileName.segment(segment.number).name
             let size = log.directory.size(of: name)
-            if let size, size >= segment.seal?.length ?? SegmentHeader.byteCount { continue }
+            if let size, size >= segment.extent?.length ?? SegmentHeader.byteCount { continue }
             // A compaction may have replaced it a moment ago.
             let isNamed = log.manifest.current.segments.contains { $0.number == segment.number }
             guard isNamed, store.isWriter else { continue }

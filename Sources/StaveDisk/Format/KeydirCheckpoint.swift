@@ -97,13 +97,13 @@ package struct KeydirCheckpoint: Equatable, Sendable {
         for segment in segments {
             guard let entry = unknown.removeValue(forKey: segment.number),
                 entry.identity == segment.identity, entry.format > 1,
-                let seal = entry.seal, seal.isDurable, seal.length == segment.end,
-                seal.sequences == segment.sequences ?? 0...0
+                case .sealed(let extent) = entry.state, extent.length == segment.end,
+                extent.sequences == segment.sequences ?? 0...0
             else { return false }
         }
         // What a compaction wrote since holds older records.
         return unknown.values.allSatisfy { entry in
-            guard let sequences = entry.seal?.sequences else { return true }
+            guard let sequences = entry.extent?.sequences else { return true }
             return sequences.lowerBound >= nextSequence || sequences == 0...0
         }
     }

@@ -22,12 +22,7 @@ package struct Manifest: Equatable, Sendable {
     package struct Segment: Equatable, Sendable {
         package var number: UInt64
         package var identity: UInt64
-        /// nil while records may still be appended: the active segment.
-        package var seal: Seal? {
-            didSet { if seal != nil { durableLength = SegmentHeader.byteCount } }
-        }
-        /// While `seal` is nil: so many bytes were durable when MANIFEST was written, or more.
-        package var durableLength: Int
+        package var state: State
         /// The segment's version. Of one of version 1 identity and length do not tell the contents:
         /// clones of its store may have gone on writing to it, each in its own way.
         package var format: UInt32
@@ -35,36 +30,66 @@ package struct Manifest: Equatable, Sendable {
         package var isSorted: Bool
 
         package init(
-            number: UInt64, identity: UInt64, seal: Seal? = nil,
-            durableLength: Int = SegmentHeader.byteCount, format: UInt32 = SegmentHeader.version,
-            isSorted: Bool = false
+            number: UInt64, identity: UInt64, state: State = .new,
+            format: UInt32 = SegmentHeader.version, isSorted: Bool = false
         ) {
             self.number = number
             self.identity = identity
-            self.seal = seal
-            self.durableLength = durableLength
+            self.state = state
             self.format = format
             self.isSorted = isSorted
         }
 
+        package var isSealed: Bool { if case .sealed = state { true } else { false } }
+
+        package var isFull: Bool { if case .full = state { true } else { false } }
+
+        /// Of a full or sealed segment; nil while records may still be appended.
+        package var extent: Extent? {
+            switch state {
+            case .unsealed: nil
+            case .full(let extent), .sealed(let extent): extent
+            }
+        }
+
+        /// So many bytes were durable when MANIFEST was written, or more; of a full segment that is not
+        /// said, and a sealed one is durable.
+        package var durableLength: Int {
+            if case .unsealed(let durableLength) = state { return durableLength }
+            return SegmentHeader.byteCount
+        }
+
         /// Are its records in the order of their sequence numbers?
-        package var isLog: Bool { seal == nil || format > 1 && !isSorted }
+        package var isLog: Bool { extent == nil || format > 1 && !isSorted }
     }
 
-    /// What is fixed when a segment is sealed.
-    package struct Seal: Equatable, Sendable {
-        /// False from the moment the segment is full until its bytes are known to be durable. What a
-        /// power cut may do to such a segment is what it may do to an active one.
-        package var isDurable: Bool
+    package enum State: Equatable, Sendable {
+        /// The active segment: records may still be appended. So many bytes were durable when MANIFEST was
+        /// written, or more.
+        case unsealed(durableLength: Int)
+        /// Nothing more is appended, but its bytes are not known to be durable: a power cut may do to it
+        /// what it may do to an active one.
+        case full(Extent)
+        /// Durable. It never changes again.
+        case sealed(Extent)
+
+        package static let new = State.unsealed(durableLength: SegmentHeader.byteCount)
+    }
+
+    /// What is fixed once nothing more is appended to a segment.
+    package struct Extent: Equatable, Sendable {
         /// Bytes of the file that belong to the segment.
         package var length: Int
         /// Sequence numbers of its records, lowest and highest.
         package var sequences: ClosedRange<UInt64>
 
-        package init(length: Int, sequences: ClosedRange<UInt64>, isDurable: Bool = true) {
-            self.isDurable = isDurable
+        package init(length: Int, sequences: ClosedRange<UInt64>) {
             self.length = length
             self.sequences = sequences
+        }
+
+        fileprivate var text: String {
+            "length \(length) sequences \(sequences.lowerBound) \(sequences.upperBound)"
         }
     }
 
@@ -98,12 +123,10 @@ package struct Manifest: Equatable, Sendable {
             """
         for segment in segments {
             text += "segment \(segment.number) identity \(hex(segment.identity)) "
-            if let seal = segment.seal {
-                let (first, last) = (seal.sequences.lowerBound, seal.sequences.upperBound)
-                let state = seal.isDurable ? "sealed" : "full"
-                text += "\(state) length \(seal.length) sequences \(first) \(last)"
-            } else {
-                text += "unsealed durable \(segment.durableLength)"
+            switch segment.state {
+            case .unsealed(let durableLength): text += "unsealed durable \(durableLength)"
+            case .full(let extent): text += "full \(extent.text)"
+            case .sealed(let extent): text += "sealed \(extent.text)"
             }
             if segment.isSorted { text += " sorted" }
             if segment.format != SegmentHeader.version { text += " format \(segment.format)" }
@@ -164,8 +187,8 @@ extension Manifest {
                 throw FormatError("segment numbers are out of order at \(segment.number)", at: 0)
             }
             previous = segment.number
-            if let seal = segment.seal {
-                guard seal.sequences.upperBound < nextSequence else {
+            if let extent = segment.extent {
+                guard extent.sequences.upperBound < nextSequence else {
                     throw FormatError("segment \(segment.number) is beyond next-sequence", at: 0)
                 }
             }
@@ -231,15 +254,15 @@ private struct ManifestLines {
             guard version > 1, words.count == 7, words[5] == "durable",
                 let length = length(words[6])
             else { throw unexpected("unsealed, durable BYTES") }
-            segment.durableLength = length
+            segment.state = .unsealed(durableLength: length)
             return segment
         }
         guard words.count == 10, words[4] == "sealed" || words[4] == "full", words[5] == "length",
             let length = length(words[6]), words[7] == "sequences",
             let first = UInt64(words[8]), let last = UInt64(words[9]), first <= last
         else { throw unexpected("sealed or full, length BYTES sequences FIRST LAST") }
-        segment.seal = Manifest.Seal(
-            length: length, sequences: first...last, isDurable: words[4] == "sealed")
+        let extent = Manifest.Extent(length: length, sequences: first...last)
+        segment.state = words[4] == "sealed" ? .sealed(extent) : .full(extent)
         return segment
     }
 

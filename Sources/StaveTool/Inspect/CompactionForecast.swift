@@ -31,11 +31,11 @@ struct CompactionForecast {
                 || segment.findings.list.contains {
                     $0.severity == .damage && $0.file == segment.name
                 }
-            let seal = segment.listed?.seal
+            let extent = segment.listed?.extent
             return Candidate(
                 number: number, isSealed: segment.isSealed, end: segment.end,
                 liveBytes: segment.liveBytes, tombstoneBytes: segment.tombstoneBytes,
-                keepsCutBytes: segment.isSealed && segment.fileSize > seal?.length ?? .max,
+                keepsCutBytes: segment.isSealed && segment.fileSize > extent?.length ?? .max,
                 isDamaged: isDamaged, index: segment.index)
         }
         let capacity = survey.segments.compactMap { $0.header.map { Int(clamping: $0.capacity) } }

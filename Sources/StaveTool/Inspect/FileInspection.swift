@@ -116,7 +116,7 @@ struct FileInspection {
             let file = try? directory.open(String(name.dropLast(8) + ".hint"), .read),
             let image = try? FileImage(mapping: file)
         else { return nil }
-        return try? image.hint(identity: identity, segmentLength: survey.listed?.seal?.length)
+        return try? image.hint(identity: identity, segmentLength: survey.listed?.extent?.length)
     }
 
     private func printTitle(_ survey: SegmentSurvey) {
@@ -207,27 +207,27 @@ struct FileInspection {
         }
         var rows = [["segment", "identity", "state", "length", "sequences"]]
         for segment in manifest.segments {
-            let seal = segment.seal
-            let sequences = seal.map { "\($0.sequences.lowerBound)-\($0.sequences.upperBound)" }
+            let extent = segment.extent
+            let sequences = extent.map { "\($0.sequences.lowerBound)-\($0.sequences.upperBound)" }
             if inspection.json {
                 output.json([
                     ("type", .string("segment")), ("number", .unsigned(segment.number)),
                     ("identity", .string(hex(segment.identity))),
                     ("state", .string(segment.stateWord)),
-                    ("length", seal.map { .number($0.length) } ?? .null),
+                    ("length", extent.map { .number($0.length) } ?? .null),
                     (
                         "firstSequence",
-                        seal.map { .unsigned($0.sequences.lowerBound) } ?? .null
+                        extent.map { .unsigned($0.sequences.lowerBound) } ?? .null
                     ),
                     (
                         "lastSequence",
-                        seal.map { .unsigned($0.sequences.upperBound) } ?? .null
+                        extent.map { .unsigned($0.sequences.upperBound) } ?? .null
                     ),
                 ])
             }
             rows.append([
                 FileName.segment(segment.number).name, hex(segment.identity), segment.stateWord,
-                seal.map { "\($0.length)" } ?? "-", sequences ?? "-",
+                extent.map { "\($0.length)" } ?? "-", sequences ?? "-",
             ])
         }
         if !inspection.json { output.table(rows, right: [3]) }

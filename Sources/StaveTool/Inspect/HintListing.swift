@@ -75,7 +75,7 @@ struct HintListing {
         if let identity = segment.identity, identity != hint.identity {
             findings.add(
                 Finding(.damage, name, 16..<24, "made for another segment than \(segment.name)"))
-        } else if let length = segment.listed?.seal?.length, length != hint.segmentLength {
+        } else if let length = segment.listed?.extent?.length, length != hint.segmentLength {
             findings.add(
                 Finding(
                     .damage, name, 24..<32,

@@ -77,10 +77,10 @@ extension SegmentSurvey {
         isScanned = true
         valuesAreChecked = verifies
         recordCount = records.count
-        if let seal = listed?.seal, !isSealed, logEnd < seal.length, tornBytes == 0 {
+        if let extent = listed?.extent, !isSealed, logEnd < extent.length, tornBytes == 0 {
             add(
-                .torn, logEnd..<seal.length,
-                "the log ends here; the segment was full up to \(seal.length)")
+                .torn, logEnd..<extent.length,
+                "the log ends here; the segment was full up to \(extent.length)")
         }
         guard let image, let identity else {
             index = hint
@@ -139,7 +139,7 @@ extension SegmentSurvey {
 
     /// MANIFEST says which sequence numbers a sealed segment has.
     private func checkCounts(_ made: HintImage) {
-        guard isSealed, isWhole, let said = listed?.seal?.sequences,
+        guard isSealed, isWhole, let said = listed?.extent?.sequences,
             let found = made.sequences, said != found
         else { return }
         findings.add(

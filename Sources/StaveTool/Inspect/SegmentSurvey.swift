@@ -54,7 +54,7 @@ final class SegmentSurvey {
     /// Where the records end, and what is damaged among them and behind them.
     var logEnd = SegmentHeader.byteCount
     /// A log that stops before its segment was complete: what follows is no part of it.
-    var endsEarly: Bool { tornBytes > 0 || isScanned && logEnd < listed?.seal?.length ?? 0 }
+    var endsEarly: Bool { tornBytes > 0 || isScanned && logEnd < listed?.extent?.length ?? 0 }
     /// Zeros behind the records, for records to come.
     var reservedBytes = 0
     /// Bytes of whole records, and behind where a log ends.
@@ -89,7 +89,7 @@ final class SegmentSurvey {
     var fileSize: Int { image?.fileSize ?? 0 }
     /// Sealed and durable. A segment that MANIFEST calls full is not yet: a power cut may do to it
     /// what it may do to the active one.
-    var isSealed: Bool { listed?.seal?.isDurable == true }
+    var isSealed: Bool { listed?.isSealed == true }
     /// As MANIFEST says; "alone" where there is none that does.
     var state: String {
         if image == nil { return isMissing ? "missing" : "unreadable" }
@@ -106,19 +106,19 @@ final class SegmentSurvey {
 
     /// Bytes that are known to be durable.
     var durableEnd: Int {
-        if isSealed, let seal = listed?.seal { return seal.length }
+        if isSealed, let extent = listed?.extent { return extent.length }
         return max(mark ?? 0, listed?.durableLength ?? SegmentHeader.byteCount)
     }
 
     /// Bytes of the file in which records may stand.
-    var recordLimit: Int { min(image?.count ?? 0, listed?.seal?.length ?? .max) }
+    var recordLimit: Int { min(image?.count ?? 0, listed?.extent?.length ?? .max) }
 
     /// The end of a sealed segment where its file was cut.
     var missing: Range<Int>? {
-        guard isSealed, let image, let seal = listed?.seal, image.count < seal.length else {
+        guard isSealed, let image, let extent = listed?.extent, image.count < extent.length else {
             return nil
         }
-        return image.count..<seal.length
+        return image.count..<extent.length
     }
 
     func add(_ severity: Severity, _ range: Range<Int>?, _ text: String) {
@@ -212,14 +212,14 @@ final class SegmentSurvey {
         if listed == nil, let header, let numberInName, header.number != numberInName {
             add(.note, 24..<32, "number is \(header.number), the file's name says \(numberInName)")
         }
-        if isSealed, let seal = listed?.seal {
-            if image.fileSize < seal.length {
+        if isSealed, let extent = listed?.extent {
+            if image.fileSize < extent.length {
                 add(
-                    .damage, image.fileSize..<seal.length,
-                    "cut: the file has \(image.fileSize) bytes of \(seal.length)")
-            } else if image.fileSize > seal.length {
+                    .damage, image.fileSize..<extent.length,
+                    "cut: the file has \(image.fileSize) bytes of \(extent.length)")
+            } else if image.fileSize > extent.length {
                 add(
-                    .note, seal.length..<image.fileSize,
+                    .note, extent.length..<image.fileSize,
                     "bytes behind the end of a sealed segment")
             }
         } else if image.fileSize < durableEnd, !image.hasGrown,
@@ -299,7 +299,10 @@ final class SegmentSurvey {
 
 extension Manifest.Segment {
     var stateWord: String {
-        guard let seal else { return "active" }
-        return seal.isDurable ? "sealed" : "full"
+        switch state {
+        case .unsealed: "active"
+        case .full: "full"
+        case .sealed: "sealed"
+        }
     }
 }

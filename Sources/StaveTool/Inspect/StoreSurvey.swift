@@ -183,8 +183,8 @@ final class StoreSurvey {
         _ name: String, _ entry: Manifest.Segment?, in directory: borrowing Directory
     ) throws(FileError) -> FileImage {
         let file = try directory.open(name, .read)
-        if let seal = entry?.seal, seal.isDurable {
-            return try FileImage(mapping: file, limit: seal.length)
+        if case .sealed(let extent)? = entry?.state {
+            return try FileImage(mapping: file, limit: extent.length)
         }
         let size = try file.size()
         guard size <= Format.maxFileLength else {
@@ -249,7 +249,7 @@ final class StoreSurvey {
                 let hint = try image.hint(
                     identity: survey.listed?.identity
                         ?? (survey.isNameless ? nil : survey.identity),
-                    segmentLength: survey.listed?.seal?.length)
+                    segmentLength: survey.listed?.extent?.length)
                 survey.hintState = .good
                 return hint
             } catch {

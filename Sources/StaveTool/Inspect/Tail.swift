@@ -54,8 +54,8 @@ struct Tail: ~Copyable {
         manifest = Manifest(storeID: StoreID(low: 0, high: 0))
         try readManifest()
         for segment in manifest.segments {
-            lastSequence = max(lastSequence, segment.seal?.sequences.upperBound ?? 0)
-            if segment.seal != nil { finished.insert(segment.number) }
+            lastSequence = max(lastSequence, segment.extent?.sequences.upperBound ?? 0)
+            if segment.extent != nil { finished.insert(segment.number) }
         }
         skipOld()
     }
@@ -96,7 +96,7 @@ struct Tail: ~Copyable {
 
     /// Goes to the end of what is there already.
     private mutating func skipOld() {
-        for next in manifest.segments where next.seal == nil {
+        for next in manifest.segments where next.extent == nil {
             guard let file = try? directory.open(FileName.segment(next.number).name, .read),
                 let followed = try? Followed(next, file)
             else { continue }
@@ -117,7 +117,7 @@ struct Tail: ~Copyable {
             let listed = manifest.segments.first { $0.number == followed.number }
             guard (try? followed.refresh()) != nil else { return }
             // Gone from MANIFEST: compacted away, so it had been sealed, and grows no more.
-            let end = listed.map { $0.seal?.length } ?? followed.survey.image?.count
+            let end = listed.map { $0.extent?.length } ?? followed.survey.image?.count
             print(followed, upTo: end)
             if listed != nil, end == nil { return }
             finished.insert(followed.number)
@@ -132,7 +132,7 @@ struct Tail: ~Copyable {
         finished.formIntersection(manifest.segments.map(\.number))
         guard
             let next = manifest.segments.first(where: {
-                $0.seal == nil && !finished.contains($0.number)
+                $0.extent == nil && !finished.contains($0.number)
             }),
             let file = try? directory.open(FileName.segment(next.number).name, .read),
             let followed = try? Followed(next, file, offset: SegmentHeader.byteCount)
@@ -147,13 +147,13 @@ struct Tail: ~Copyable {
         var records: [(sequence: UInt64, item: SegmentWalk.Item, survey: SegmentSurvey)] = []
         let last = lastSequence
         for segment in manifest.segments where !finished.contains(segment.number) {
-            guard let seal = segment.seal else { continue }
+            guard let extent = segment.extent else { continue }
             finished.insert(segment.number)
-            guard seal.sequences.upperBound > lastSequence,
+            guard extent.sequences.upperBound > lastSequence,
                 let file = try? directory.open(FileName.segment(segment.number).name, .read),
                 let followed = try? Followed(segment, file, offset: SegmentHeader.byteCount)
             else { continue }
-            Self.read(followed, upTo: seal.length) { item, sequence in
+            Self.read(followed, upTo: extent.length) { item, sequence in
                 if sequence > last { records.append((sequence, item, followed.survey)) }
             }
         }

@@ -251,7 +251,7 @@ struct Repair {
         var all = Uncertainty()
         for segment in segments {
             for bytes in segment.unknown {
-                let sealed = segment.survey.listed?.seal?.sequences.upperBound
+                let sealed = segment.survey.listed?.extent?.sequences.upperBound
                 let bound = bytes.sequences?.upperBound ?? sealed ?? nextSequence
                 if let (after, before) = bytes.keys {
                     all.ranges.append((after, before, bound))

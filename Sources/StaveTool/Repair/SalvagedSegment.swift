@@ -71,7 +71,7 @@ struct SalvagedSegment {
         var hint: HintImage?
         if case .good = survey.hintState, survey.listed?.format != 1 { hint = survey.hint }
         self.hint = hint
-        let known = survey.listed?.seal?.sequences
+        let known = survey.listed?.extent?.sequences
         highest = max(hint?.sequences?.upperBound ?? 0, known?.upperBound ?? 0)
         guard let image, let identity = survey.identity else {
             loseAll("the file cannot be read")
@@ -161,7 +161,7 @@ struct SalvagedSegment {
         let known = hint?.segmentLength ?? survey.listed.map { _ in survey.durableEnd } ?? 0
         lose(0..<max(survey.fileSize, known, 1), reason)
         for position in unknown.indices {
-            unknown[position].sequences = survey.listed?.seal?.sequences
+            unknown[position].sequences = survey.listed?.extent?.sequences
         }
     }
 
@@ -169,13 +169,13 @@ struct SalvagedSegment {
 
     private mutating func judgeEnd() {
         if survey.isSealed { return }
-        let end = survey.listed?.seal?.length ?? hint?.segmentLength ?? logEnd
+        let end = survey.listed?.extent?.length ?? hint?.segmentLength ?? logEnd
         if survey.listed == nil, hint != nil {
             // No MANIFEST, but the hint file knows what was sealed.
             if logEnd < end { lose(logEnd..<end, "no whole record") }
             torn = []
         } else if isEndUncertain {
-            let length = survey.listed?.seal?.length ?? 0
+            let length = survey.listed?.extent?.length ?? 0
             unknown.append(
                 UnknownBytes(
                     range: torn.first?.range ?? logEnd..<max(logEnd, length),
@@ -192,7 +192,7 @@ struct SalvagedSegment {
     /// Can more have been durable than the marks say? (A crash could tear the one mark of version 1.)
     private var isEndUncertain: Bool {
         if survey.isSealed { return false }
-        if wasDurable { return !torn.isEmpty || logEnd < survey.listed?.seal?.length ?? 0 }
+        if wasDurable { return !torn.isEmpty || logEnd < survey.listed?.extent?.length ?? 0 }
         if survey.mark == nil { return survey.header?.version != 1 }
         return survey.marks.damaged != nil
     }
@@ -203,7 +203,7 @@ struct SalvagedSegment {
     private mutating func readBehind(_ records: inout RecordList) {
         let belongs = isEndUncertain
         guard let image, let identity = survey.identity else { return }
-        let end = survey.isSealed ? survey.listed?.seal?.length ?? logEnd : logEnd
+        let end = survey.isSealed ? survey.listed?.extent?.length ?? logEnd : logEnd
         image.withBytes { bytes in
             var walk = SegmentWalk(identity: identity, rule: .unmarked, checksValues: true)
             walk.resume(at: Format.aligned(end))
@@ -253,7 +253,7 @@ struct SalvagedSegment {
         if let listed = survey.listed, listed.format > 1 {
             order = (listed.isLog, listed.isSorted)
         }
-        let known = survey.listed?.seal?.sequences
+        let known = survey.listed?.extent?.sequences
         for (position, (before, after)) in around.enumerated() {
             if order.isLog, before != nil || known != nil, after != nil || known != nil {
                 let low = before.map { $0.sequence &+ 1 } ?? known!.lowerBound
