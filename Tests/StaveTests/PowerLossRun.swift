@@ -101,7 +101,10 @@
         // MARK: What is done
 
         func run() throws {
-            recorder.onEvent = { [unowned self] event in look(event) }
+            recorder.onEvent = { [unowned self] event in
+                // It opens another store inside a call of this one.
+                LockOrder.forgettingHeld { look(event) }
+            }
             defer { recorder.onEvent = nil }
             try recorder.run {
                 do {

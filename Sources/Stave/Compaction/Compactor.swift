@@ -145,9 +145,9 @@ internal import Synchronization
                 compaction.abandon(error)
                 throw error
             }
-            progress?(compaction.fractionDone)
+            LockOrder.forgettingHeld { progress?(compaction.fractionDone) }
         } while try compaction.step()
-        progress?(1)
+        LockOrder.forgettingHeld { progress?(1) }
         var report = compaction.report
         report.freedBytes = max(0, bytesBefore - log.bytesOnDisk())
         withState {

@@ -60,7 +60,11 @@ internal import Synchronization
         self.firstUnknownSequence = firstUnknownSequence
         self.readOnlyReason = readOnlyReason
         segmentSize = options.segmentSize
-        onEvent = options.onEvent
+        if let tell = options.onEvent {
+            onEvent = { event in LockOrder.forgettingHeld { tell(event) } }
+        } else {
+            onEvent = nil
+        }
     }
 
     /// What opening found: the next write's number, segments that no process sealed, and those that

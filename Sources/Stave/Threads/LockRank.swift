@@ -58,5 +58,16 @@ enum LockOrder {
 
     static func gave(_ rank: LockRank) { stave_set_held_locks(stave_held_locks() & ~bit(rank)) }
 
+    /// Runs a caller's `body` as if no lock were held: it may use another store, whose locks have the same
+    /// ranks.
+    static func forgettingHeld<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let held = stave_held_locks()
+        stave_set_held_locks(0)
+        defer { stave_set_held_locks(held) }
+        return try body()
+    }
+
     private static func bit(_ rank: LockRank) -> UInt64 { 1 << UInt64(rank.rawValue) }
 }
