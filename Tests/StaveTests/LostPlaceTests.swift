@@ -53,6 +53,18 @@ struct LostPlaceTests {
         Loss(testDescription: "the segment is replaced", file: "/0000000001.segment") { path in
             try Self.replace(path + "/0000000001.segment")
         },
+        Loss(testDescription: "MANIFEST is removed", file: "/MANIFEST") { path in
+            try StoreFolder.remove(path, "MANIFEST")
+        },
+        Loss(testDescription: "MANIFEST is replaced", file: "/MANIFEST") { path in
+            try Self.replace(path + "/MANIFEST")
+        },
+        Loss(testDescription: "MANIFEST is overwritten", file: "/MANIFEST") { path in
+            try StoreFolder.write(StoreFolder.bytes(path, "MANIFEST"), path, "MANIFEST")
+        },
+        Loss(testDescription: "MANIFEST is emptied", file: "/MANIFEST") { path in
+            try StoreFolder.write([], path, "MANIFEST")
+        },
     ]
 
     /// As an editor does.
@@ -116,6 +128,38 @@ struct LostPlaceTests {
             usleep(1000)
         }
         expect(loss, error)
+    }
+
+    private static let spoiled: [Loss] = [
+        Loss(testDescription: "cut to its header", file: "/0000000001.segment") { path in
+            unsafe truncate(path + "/0000000001.segment", 80)
+        },
+        Loss(testDescription: "cut behind its last record", file: "/0000000001.segment") { path in
+            unsafe truncate(path + "/0000000001.segment", 112)
+        },
+        Loss(testDescription: "overwritten by a copy", file: "/0000000001.segment") { path in
+            let copy = try StoreFolder.bytes(path + ".copy", "0000000001.segment")
+            let file = unsafe open(path + "/0000000001.segment", O_WRONLY)
+            _ = unsafe copy.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
+            Glibc.close(file)
+        },
+    ]
+
+    @Test(
+        "A segment that was cut or overwritten under its writer ends writing",
+        arguments: spoiled, [true, false])
+    func spoiledSegment(loss: Loss, isPending: Bool) throws {
+        let store = try Store(path: path, options: .small(1 << 20, durability: .os))
+        try store.set("1", forKey: "a")
+        try store.sync()
+        try store.copyAsKilled(to: path + ".copy")
+        try store.set("2", forKey: "b")
+        if !isPending || loss.testDescription.hasPrefix("overwritten") { try store.sync() }
+        try loss.body(path)
+        if isPending { try store.set("3", forKey: "c") }
+        expect(loss, storeError { try store.sync() })
+        expect(loss, storeError { try store.set("4", forKey: "d") })
+        expect(loss, storeError { try store.close() })
     }
 
     @Test("A directory that was renamed keeps what is written, and its writer goes on")

@@ -56,7 +56,8 @@ extension Log {
         do throws(FileError) {
             try appender.sync(upTo: end, isLast: isClosing)
         } catch {
-            throw failed(error)
+            // Without a number of the kernel's it was synced, and is not what was written.
+            throw error.code == 0 ? lost(error) : failed(error)
         }
     }
 
@@ -67,19 +68,25 @@ extension Log {
     func requirePlace(of appenders: [Appender]) throws(StoreError) {
         do throws(FileError) {
             try storeLock?.requirePlace()
+            try manifest.requirePlace(in: directory)
             for appender in appenders where !appender.isInPlace(in: directory) {
                 // One that was sealed meanwhile may be gone because a compaction took its place.
                 if withLock({ appender.segment.isSealed }) { continue }
                 throw FileError(
                     "use", appender.segment.path, reason: "it was removed or replaced")
             }
+            for appender in appenders { try appender.output.requireOurs() }
         } catch {
             // Where the kernel does not answer, nothing is known to be wrong.
             if error.code != 0 { return }
-            let failure = StoreError.directoryLost(path: error.path, reason: error.reason)
-            withLock { writer.failure = writer.failure ?? failure }
-            throw failure
+            throw lost(error)
         }
+    }
+
+    private func lost(_ error: FileError) -> StoreError {
+        let failure = StoreError.directoryLost(path: error.path, reason: error.reason)
+        withLock { writer.failure = writer.failure ?? failure }
+        return failure
     }
 
     private func failed(_ error: FileError) -> StoreError {

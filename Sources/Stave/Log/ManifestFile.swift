@@ -20,6 +20,8 @@ final class ManifestFile: @unchecked Sendable {
     /// Has the name of the version that was read or written been made durable by this process? One that
     /// ended between a rename and its sync may have left it to the kernel only.
     private let isDurable = Atomic<Bool>(false)
+    /// Of the file that `written` stands in; nil where that is not known.
+    private var stamp: Directory.Stamp?
 
     init(_ manifest: Manifest) {
         self.manifest = manifest
@@ -67,6 +69,11 @@ final class ManifestFile: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         if let failure { throw failure }
+        do throws(FileError) {
+            try requireStamp(in: directory)
+        } catch {
+            throw .directoryLost(path: error.path, reason: error.reason)
+        }
         var changed = manifest
         change(&changed)
         // Only whether it is another one counts; a made-up file may hold the largest.
@@ -82,7 +89,35 @@ final class ManifestFile: @unchecked Sendable {
         }
         manifest = changed
         written = changed
+        stamp = try? directory.stamp(of: FileName.manifestName)
         isDurable.store(true, ordering: .releasing)
+    }
+
+    /// From now on MANIFEST has to be what it is now: this process alone changes it.
+    func claim(in directory: borrowing Directory) {
+        lock.withLock { stamp = try? directory.stamp(of: FileName.manifestName) }
+    }
+
+    /// Throws where MANIFEST is not any more what was read or written last: a backup was put back over
+    /// a store in use, say. Says nothing while it is being written.
+    func requirePlace(in directory: borrowing Directory) throws(FileError) {
+        guard lock.tryLock() else { return }
+        defer { lock.unlock() }
+        try requireStamp(in: directory)
+    }
+
+    /// Under the lock.
+    private func requireStamp(in directory: borrowing Directory) throws(FileError) {
+        guard let stamp else { return }
+        do throws(FileError) {
+            if try directory.stamp(of: FileName.manifestName) == stamp { return }
+        } catch {
+            // What cannot be seen is not held against it.
+            return
+        }
+        throw FileError(
+            "use", directory.path(of: FileName.manifestName),
+            reason: "it was removed or replaced while the store was in use")
     }
 
     /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as

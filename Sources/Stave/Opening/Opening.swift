@@ -43,7 +43,10 @@ struct Opening: ~Copyable {
         let creates = isWriter && options.createsIfMissing
         let directory = try Self.openDirectory(path, creates: creates)
         if try ManifestFile.read(in: directory) == nil {
-            try Self.requireCreatable(directory, creates: creates)
+            // One that another process makes at this moment has it by now.
+            if !directory.contains(FileName.manifestName) {
+                try Self.requireCreatable(directory, creates: creates)
+            }
         }
         let lock = isWriter ? try Self.takeLock(in: directory) : nil
         // Read again: before the lock was taken, another process may have changed it.
@@ -166,6 +169,7 @@ struct Opening: ~Copyable {
             withoutHint: recovered.withoutHint)
         // Only now: an open that was refused has changed nothing.
         log.storeLock?.announce()
+        if log.storeLock != nil { log.manifest.claim(in: log.directory) }
         let index = Index(
             keydir, of: log, hashSeed: hashSeed, uncertainties: recovered.uncertainties,
             replayedCount: recovered.replayedCount)

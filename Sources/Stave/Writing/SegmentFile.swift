@@ -22,6 +22,8 @@ final class SegmentFile: @unchecked Sendable {
     private var inherited: Range<Int>?
     /// Of the mark that was written last; nil where marks are not to be written.
     private var markTurn: Int?
+    /// What the mark that this process wrote last says; nil before the first.
+    private var markedEnd: Int?
 
     /// Of a segment that was just made: `file` is its header.
     init(of segment: Segment, _ file: consuming File, in table: SegmentTable) {
@@ -94,8 +96,11 @@ final class SegmentFile: @unchecked Sendable {
     /// - Parameter isMapped: the header's pages are written through the mapping.
     func sync(upTo end: Int, isMapped: Bool) throws(FileError) {
         try file.syncData()
+        try requireOurs()
         try writeMark(end, isMapped: isMapped)
         synced = end
+        // What was appended since may lie behind where it was cut.
+        try requireOurs()
     }
 
     /// Makes the file of a new segment durable, before MANIFEST names it.
@@ -118,6 +123,22 @@ final class SegmentFile: @unchecked Sendable {
         inherited = nil
     }
 
+    /// Throws where the file was cut, or written by others since the last sync: what was acknowledged
+    /// may be gone, and what is written now may not be found. Under the sync lock.
+    func requireOurs() throws(FileError) {
+        guard try file.size() >= synced else {
+            throw FileError("use", segment.path, reason: "it was cut while it was in use")
+        }
+        guard let turn = markTurn, let markedEnd else { return }
+        let mark = SegmentHeader.markOffset(turn: turn)
+        let written = SegmentHeader.encodedMark(markedEnd, identity: segment.identity)
+        // SAFETY: the header is mapped, and the file was just seen to have it.
+        let found = unsafe segment.mapping.bytes[mark..<(mark + written.count)]
+        guard unsafe found.elementsEqual(written) else {
+            throw FileError("use", segment.path, reason: "it was overwritten while it was in use")
+        }
+    }
+
     /// The marks are written in turn, so that a write of one that goes wrong leaves the other.
     private func writeMark(_ end: Int, isMapped: Bool) throws(FileError) {
         guard let turn = markTurn.map({ $0 + 1 }) else { return }
@@ -129,7 +150,7 @@ final class SegmentFile: @unchecked Sendable {
             let mark = SegmentHeader.encodedMark(end, identity: segment.identity)
             unsafe try file.write(mark.span.bytes, at: SegmentHeader.markOffset(turn: turn))
         }
-        markTurn = turn
+        (markTurn, markedEnd) = (turn, end)
     }
 
     // MARK: Its name, its end

@@ -249,10 +249,16 @@ package struct Directory: ~Copyable, Sendable {
     }
 
     /// The stamp of the file `name`, or nil where there is none.
-    package func stamp(of name: String) -> Stamp? {
+    package func stamp(of name: String) throws(FileError) -> Stamp? {
         var status = stat()
-        guard unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            return nil
+        do throws(FileError) {
+            // SAFETY: fstatat fills the struct in.
+            _ = try retrying(.examine, path(of: name)) {
+                unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+            }
+        } catch {
+            if error.isNoSuchFile { return nil }
+            throw error
         }
         return Stamp(status)
     }

@@ -79,7 +79,7 @@ struct Tail: ~Copyable {
 
     private mutating func readManifest() throws(InspectError) {
         do throws(FileError) {
-            let now = directory.stamp(of: FileName.manifestName)
+            let now = try? directory.stamp(of: FileName.manifestName)
             guard now == nil || now != stamp else { return }
             let file = try directory.open(FileName.manifestName, .read)
             let bytes = try file.contents(limit: Manifest.maxLength)
