@@ -155,6 +155,8 @@ internal import Synchronization
             $0.counters.lastCompaction = Clock.seconds()
             $0.failure = nil
         }
+        // It may have used what is kept for a full disk.
+        log.storeLock?.keepReserve()
         gate.signal()
         return report
     }

@@ -14,11 +14,9 @@ extension Store {
         progress: ((Double) -> Void)? = nil
     ) throws(StoreError) -> CompactionReport {
         try requireOpen()
-        let report = try log.freeingSpace { () throws(StoreError) in
+        return try log.freeingSpace { () throws(StoreError) in
             try compactor.compactAll(progress: progress)
         }
-        log.storeLock?.keepReserve()
-        return report
     }
 
     /// What `compact()` would do now, without doing it. Its figures are exact if nothing is written

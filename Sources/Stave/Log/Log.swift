@@ -250,7 +250,7 @@ internal import Synchronization
         do throws(StoreError) {
             return try body()
         } catch {
-            guard case .noSpace = error, storeLock?.releaseReserve() == true else { throw error }
+            guard case .noSpace = error, storeLock?.releaseReserve(for: .compacting) == true else { throw error }
         }
         return try body()
     }

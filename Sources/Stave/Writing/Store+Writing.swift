@@ -49,7 +49,8 @@ extension Store {
             log.note(error)
             index.unlock()
             // On a full disk, once more with the space that is kept for what makes room.
-            guard case .noSpace = error, log.storeLock?.releaseReserve() == true else {
+            guard case .noSpace = error, log.storeLock?.releaseReserve(for: .deleting) == true
+            else {
                 throw error
             }
             return try removeValue(forKey: key, deferringSync: deferringSync)
@@ -82,10 +83,7 @@ extension Store {
         forKey key: RawSpan, hash: UInt64
     ) throws(StoreError) -> Written? {
         try log.requireWritable()
-        guard var old = unsafe try index.existing(key, hash: hash) else {
-            try index.requireAbsent(key, hash: hash)
-            return nil
-        }
+        guard var old = unsafe try index.existing(key, hash: hash) else { return nil }
         let length = RecordHeader.recordLength(key: key.byteCount, value: 0)
         let isNewSegment = try requireRoom(length)
         // A new segment may have taken the record along.
@@ -112,20 +110,29 @@ extension Store {
     private func beginSegment(_ recordLength: Int) throws(StoreError) {
         let mayAbsorb = compactor.mayAbsorb
         // A compaction that runs may have the segments as its inputs.
-        if mayAbsorb, compactor.lock.tryLock() {
-            defer { compactor.lock.unlock() }
-            var absorption = Absorption(log, index)
+        let hasAbsorbed = mayAbsorb ? try beginAbsorbingSegment(recordLength) : false
+        if !hasAbsorbed { try log.beginSegment(recordLength) }
+        guard mayAbsorb else { return }
+        compactor.forbidAbsorbing()
+        log.storeLock?.keepReserve()
+    }
+
+    /// - Returns: false where a compaction runs, or the disk has no room for the copies.
+    private func beginAbsorbingSegment(_ recordLength: Int) throws(StoreError) -> Bool {
+        guard compactor.lock.tryLock() else { return false }
+        defer { compactor.lock.unlock() }
+        var absorption = Absorption(log, index)
+        do throws(StoreError) {
             try log.beginSegment(recordLength, absorbing: absorption.segments) {
                 (appender) throws(StoreError) in
                 try absorption.copy(into: appender)
             }
-            absorption.finish()
-        } else {
-            try log.beginSegment(recordLength)
+        } catch {
+            guard case .noSpace = error, !absorption.segments.isEmpty else { throw error }
+            return false
         }
-        guard mayAbsorb else { return }
-        compactor.forbidAbsorbing()
-        log.storeLock?.keepReserve()
+        absorption.finish()
+        return true
     }
 
     /// Has enough been written since a writer last looked after the background?
@@ -157,12 +164,13 @@ extension Store {
 
     /// Makes every write that has returned durable, whatever the store's durability.
     ///
-    /// - Throws: `StoreError.syncFailed`; no more writes are taken then, because the kernel may have
+    /// - Throws: `StoreError.readOnly`: what a writer before left unsynced cannot be synced here.
+    ///   `syncFailed`; no more writes are taken then, because the kernel may have
     ///   dropped what it could not write, and a second try would claim otherwise. `directoryLost`, where
     ///   what was synced cannot be found by its name any more.
     public func sync() throws(StoreError) {
         try requireOpen()
-        if isReadOnly { return }
+        if let reason = log.readOnlyReason { throw .readOnly(path: path, reason: reason) }
         try log.syncNow()
     }
 }

@@ -106,16 +106,25 @@ package struct StoreLock: ~Copyable, Sendable {
         try? file.reserve(Self.reserveLength, at: 0, growing: false)
     }
 
-    /// Gives the space back.
+    /// What asks for the space that is kept.
+    package enum ReserveUse {
+        /// Leaves half of it to a compaction, which gives back what deleting only marks.
+        case deleting
+        case compacting
+    }
+
+    /// Gives space back for this.
     ///
     /// - Returns: whether there was any.
-    package func releaseReserve() -> Bool {
-        guard let size = try? file.size(), let bytes = try? file.bytesOnDisk(),
-            bytes >= Self.reserveLength / 2
+    package func releaseReserve(for use: ReserveUse) -> Bool {
+        let half = Self.reserveLength / 2
+        let least = use == .deleting ? half + half / 2 : half / 2
+        guard let size = try? file.size(), let bytes = try? file.bytesOnDisk(), bytes >= least
         else { return false }
         // Growing first, because some file systems do nothing where the size stays.
         try? file.truncate(to: max(size, Self.reserveLength) + 4096)
         try? file.truncate(to: size)
+        if use == .deleting { try? file.reserve(half, at: 0, growing: false) }
         return true
     }
 
