@@ -15,6 +15,8 @@ package final class Flag: Sendable {
 /// What a test waited for did not come.
 package struct NeverCame: Error {
     package let what: String
+
+    package init(what: String) { self.what = what }
 }
 
 /// Waits until `condition` holds. The limit only ends a test that would hang: no machine is so slow.

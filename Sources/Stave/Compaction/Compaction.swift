@@ -148,6 +148,7 @@ final class Compaction {
             phase = .done
             return
         }
+        try log.withLock { () throws(StoreError) in try log.clearLeftovers() }
         try takeImages()
         phase = .copying
     }
@@ -218,6 +219,7 @@ final class Compaction {
     // MARK: Committing (3 and 4)
 
     private func syncAll() throws(StoreError) {
+        try selection?.requireUnchanged()
         try withFileErrors { () throws(FileError) in try log.directory.sync() }
         try log.syncNow()
         durableEnds = log.durableEnds()

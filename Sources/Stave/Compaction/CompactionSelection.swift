@@ -42,6 +42,9 @@ final class CompactionSelection {
     private let imageEnds: [UInt64: Int]
     /// Of what was written since the images were taken, as far as that was needed.
     private var newerImages: [HintImage] = []
+    /// Of which others it was believed that they have no older record of a deleted key.
+    private var believedOthers: Set<Int> = []
+    private let others: [Segment]
     /// Not all records of the others could be read: any of them may hold any key.
     private let isUncertain: Bool
     private var merge: SortedMerge
@@ -59,7 +62,8 @@ final class CompactionSelection {
     init(
         of inputs: [Segment], others: [Segment], _ log: Log, _ index: Index, makesSequence: Bool
     ) throws(StoreError) {
-        (self.log, self.index, self.inputs) = (log, index, inputs)
+        (self.log, self.index, self.inputs, self.others) = (log, index, inputs, others)
+        for input in inputs { log.refreshHint(of: input) }
         // While segments come and go, no table waits to be made from those that were.
         try index.restoreAll()
         let ends = index.withLock { (inputs + others).map { (segment: $0, end: $0.end) } }
@@ -165,6 +169,21 @@ final class CompactionSelection {
         return isCut
     }
 
+    /// Throws where a hint that was believed is not any more what was checked when it was read: its
+    /// file was overwritten, or went bad and was read again. Before anything is dropped on its word.
+    func requireUnchanged() throws(StoreError) {
+        let believed =
+            Array(zip(inputs, inputImages))
+            + believedOthers.map { (others[$0], otherImages[$0]) }
+        for (segment, image) in believed where !image.isUnchanged {
+            log.refreshHint(of: segment)
+            throw .damaged(
+                file: log.directory.path(of: FileName.hint(segment.number).name), offset: 0,
+                length: unsafe image.bytes.count,
+                reason: "it changed while it was in use; nothing was compacted: compact again")
+        }
+    }
+
     // MARK: What is kept
 
     private func isKept(_ pending: PendingEntry) throws(StoreError) -> Bool {
@@ -213,9 +232,10 @@ final class CompactionSelection {
 
     private func isNeeded(tombstone: HintEntry) -> Bool {
         if isUncertain { return true }
-        for other in otherImages {
+        for (position, other) in otherImages.enumerated() {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }
+            believedOthers.insert(position)
             if let entry = unsafe other.entry(for: tombstone.key),
                 entry.sequence < tombstone.sequence
             {

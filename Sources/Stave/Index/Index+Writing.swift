@@ -90,35 +90,19 @@ extension Index {
         unsafe existing(key, hash: hash, descriptor: try keydir.descriptor(hash))
     }
 
-    /// The same, where the descriptor is at hand. A damaged record counts as the key's where its segment's hint
-    /// says so: a key can be set or deleted out of its damage.
+    /// The same, where the descriptor is at hand. A damaged record counts as the key's unless its
+    /// segment's hint denies it: a key can be set or deleted out of its damage.
     @inline(__always)
     func existing(
         _ key: RawSpan, hash: UInt64, descriptor: UInt64
     ) -> (slot: Keydir.Slot, location: Location)? {
         var search = keydir.search(hash, descriptor: descriptor)
+        var damaged: (slot: Keydir.Slot, location: Location)?
         while let candidate = unsafe search.next() {
             let location = unsafe candidate.location
-            if table.record(at: location).hasKey(key) || log.isDamagedRecord(of: key, at: location)
-            {
-                return unsafe candidate
-            }
+            if table.record(at: location).hasKey(key) { return unsafe candidate }
+            if log.mayBeDamagedRecord(of: key, at: location) { unsafe damaged = candidate }
         }
-        return nil
-    }
-
-    /// Throws where a damaged record, of which nothing tells the key, may be this key's: then nobody
-    /// can say that the key is not there.
-    func requireAbsent(_ key: RawSpan, hash: UInt64) throws(StoreError) {
-        var search = keydir.search(hash, descriptor: try keydir.descriptor(hash))
-        while let candidate = unsafe search.next() {
-            let location = unsafe candidate.location
-            if table.record(at: location).headerChecksOut() { continue }
-            guard let segment = table.segments[location.segmentIndex],
-                log.hintNames(key, at: location) == nil
-            else { continue }
-            throw segment.damaged(
-                at: location.offset, length: 0, "the record's header checksum is wrong")
-        }
+        return unsafe damaged
     }
 }

@@ -30,6 +30,15 @@ extension Log {
         return segment.hint
     }
 
+    /// Makes the segment's hint again where it is not what was checked when it was read.
+    func refreshHint(of segment: Segment) {
+        guard let hint = hint(of: segment), !hint.isUnchanged else { return }
+        segment.forgetRuns()
+        if readOnlyReason == nil { try? writeHint(of: segment) }
+        let file = directory.path(of: FileName.hint(segment.number).name)
+        onEvent?(.hintRebuilt(file: file, reason: "it changed while it was in use"))
+    }
+
     /// Writes a sealed segment's hint file and reads through it from now on.
     func writeHint(of segment: Segment) throws(FileError) {
         let hint: HintImage
@@ -52,11 +61,16 @@ extension Log {
 
     // MARK: Damaged records
 
-    /// Is the record at `location` damaged, and does its segment's hint say that it is the key's?
+    /// Is the record at `location` damaged, so that it may be the key's: does its segment's hint say
+    /// so, or is there none? Of the key's hash 34 bits fit, or the keydir would not name the place.
+    ///
+    /// Without a hint another key's record is taken for this one's once in some billion times, and
+    /// that key, of which nothing can be read any more, is then absent. The other choice would give
+    /// one key two slots each time: a wrong count, and an old value where the damage heals.
     @inline(never)
-    func isDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
+    func mayBeDamagedRecord(of key: RawSpan, at location: Location) -> Bool {
         if table.record(at: location).headerChecksOut() { return false }
-        return hintNames(key, at: location) == true
+        return hintNames(key, at: location) != false
     }
 
     /// Does the hint of the segment at `location` say that `key` lies there? nil without a hint, or

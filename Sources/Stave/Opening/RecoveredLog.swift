@@ -44,7 +44,8 @@ extension Recovery {
         let log = try readLog(of: opened, mark: mark, entry)
         // The marks were durable before MANIFEST named the segment, so that what took them may have taken
         // all records as well. (The one of version 1 may be torn.)
-        let hasLostMarks = mark.length == nil && (entry.format > 1 || opened.damage != nil)
+        let hasLostMarks =
+            mark.rule == .unmarked && (entry.format > 1 || opened.damage != nil)
         if hasLostMarks, log.records.count == 0 {
             let start = min(size, SegmentHeader.byteCount)
             addUncertainty(in: segment, start..<max(size, SegmentHeader.byteCount), above: .max)
@@ -122,8 +123,7 @@ extension Recovery {
         log.markTurn = opened.header == nil ? nil : mark.turn
         reportMarks(mark, opened)
         var walk = SegmentWalk(
-            identity: entry.identity, rule: mark.length == nil ? .unmarked : .log,
-            durableEnd: log.durableEnd)
+            identity: entry.identity, rule: mark.rule, durableEnd: log.durableEnd)
         let ahead = segment.record(at: 0, upTo: limit)
         var offset = SegmentHeader.byteCount
         scan: while true {
@@ -219,7 +219,7 @@ extension Recovery {
         if let damaged = mark.damaged, mark.length != nil {
             result.notices.append(
                 "\(file) is damaged at offset \(damaged.lowerBound): a synced mark does not check"
-                    + " out; the other one is used")
+                    + " out; the other one is used, and whole records behind it as well")
         } else if mark.length == nil {
             result.notices.append(
                 "\(file) is damaged at offset \(SegmentHeader.markOffset): its synced marks do not"

@@ -175,30 +175,37 @@ struct Replay: ~Copyable {
         _ item: Item, key: UnsafeRawBufferPointer, sequence: UInt64
     ) throws(StoreError) -> Bool {
         var search = keydir.search(item.hash, descriptor: try keydir.descriptor(item.hash))
-        while let candidate = unsafe search.next() {
+        var damaged: (slot: Keydir.Slot, location: Location)?
+        // The key is empty where its file was cut meanwhile.
+        while let candidate = unsafe search.next(), unsafe !key.isEmpty {
             let old = unsafe candidate.location
             let isRecord = isRecord(old)
             // Another entry is another key's, because the merge hands each over once.
-            guard isRecord || keydir.checkpointTables != nil, unsafe hasKey(key, at: old) else {
+            guard isRecord || keydir.checkpointTables != nil else { continue }
+            // SAFETY: the record or image that has the key lives as long as this replay.
+            guard unsafe table.record(at: old).hasKey(key.bytes) else {
+                if unsafe log.mayBeDamagedRecord(of: key.bytes, at: old) {
+                    unsafe damaged = candidate
+                }
                 continue
             }
             if isRecord, let header = table.record(at: old).header, header.sequence > sequence {
                 return false
             }
-            markDead(old)
-            unsafe keydir.replace(candidate.slot, hash: item.hash, with: item.location)
+            unsafe replace(candidate, with: item)
             return true
         }
-        try insert(item)
+        if let damaged = unsafe damaged {
+            unsafe replace(damaged, with: item)
+        } else {
+            try insert(item)
+        }
         return true
     }
 
-    private func hasKey(_ key: UnsafeRawBufferPointer, at location: Location) -> Bool {
-        // Somebody may have cut the file meanwhile.
-        if unsafe key.isEmpty { return false }
-        // SAFETY: the record or image that has the key lives as long as this replay.
-        return unsafe table.record(at: location).hasKey(key.bytes)
-            || log.isDamagedRecord(of: key.bytes, at: location)
+    private func replace(_ old: (slot: Keydir.Slot, location: Location), with item: Item) {
+        markDead(unsafe old.location)
+        unsafe keydir.replace(old.slot, hash: item.hash, with: item.location)
     }
 
     /// Takes a record that is superseded out of its segment's live bytes.

@@ -31,6 +31,9 @@ extension Segment {
         runsLock.withLock { runs.first.flatMap { $0.unreadable.isEmpty ? $0.image : nil } }
     }
 
+    /// They are sorted again when they are needed next.
+    func forgetRuns() { runsLock.withLock { runs = [] } }
+
     /// Were entries sorted already?
     var hasRuns: Bool { runsLock.withLock { !runs.isEmpty } }
 

@@ -225,6 +225,17 @@ internal import CLinux
         }
     }
 
+    /// Are the bytes still those that were checked, or made? A file may be overwritten or go bad while it
+    /// is mapped. Reads them all.
+    package var isUnchanged: Bool {
+        // SAFETY: `owner` keeps the bytes; those of no file are as they were made.
+        let covered = unsafe bytes.count - Self.footerLength
+        let checksum = unsafe Self.checksum(
+            UnsafeRawBufferPointer(rebasing: bytes[..<covered]), identity: identity,
+            segmentLength: segmentLength)
+        return unsafe bytes.loadUnaligned(fromByteOffset: covered, as: UInt64.self) == checksum
+    }
+
     /// The entry at `index`, in key order. 0 <= index < count.
     @inline(__always)
     package subscript(index: Int) -> HintEntry {

@@ -93,6 +93,10 @@ extension SegmentHeader {
         /// Where a mark stands that does not check out, so that more may be durable.
         package var damaged: Range<Int>?
 
+        /// How an unsealed segment with these marks is to be read. A mark is one word, so that no
+        /// crash tears it: where one was hurt, more than the other one says may have been durable.
+        package var rule: SegmentWalk.Rule { length == nil || damaged != nil ? .unmarked : .log }
+
         package init(length: Int? = nil, turn: Int? = nil, damaged: Range<Int>? = nil) {
             self.length = length
             self.turn = turn

@@ -101,7 +101,7 @@ final class SegmentSurvey {
     var isCounted: Bool { image != nil && identity != nil || hint != nil }
 
     var rule: SegmentWalk.Rule {
-        isSealed ? .sealed : listed == nil || mark == nil ? .unmarked : .log
+        isSealed ? .sealed : listed == nil || mark == nil ? .unmarked : marks.rule
     }
 
     /// Bytes that are known to be durable.
@@ -242,7 +242,8 @@ final class SegmentSurvey {
                     + (isSealed ? "MANIFEST says what is" : "nothing tells how much is")
                     + " durable")
         } else if let damaged = marks.damaged {
-            add(.damage, damaged, "a synced mark does not check out; the other one is used")
+            add(.damage, damaged, "a synced mark does not check out; the other one is used, and whole records behind"
+                    + " it as well")
         }
     }
 
