@@ -77,11 +77,15 @@ static void run_exit_function(void *value) {
 
 static void make_exit_key(void) { (void)pthread_key_create(&exit_key, run_exit_function); }
 
-void stave_set_thread_slot(void *value, void (*on_exit)(void *)) {
+void *stave_thread_value(void) {
+  (void)pthread_once(&exit_key_once, make_exit_key);
+  return pthread_getspecific(exit_key);
+}
+
+void stave_set_thread_value(void *value, void (*on_exit)(void *)) {
   // Always the same function; other threads may be ending right now.
   __atomic_store_n(&exit_function, on_exit, __ATOMIC_RELEASE);
   (void)pthread_once(&exit_key_once, make_exit_key);
-  stave_thread_slot_value = value;
   (void)pthread_setspecific(exit_key, value);
 }
 

@@ -12,6 +12,13 @@
 #error "XXH3 is stable since xxHash 0.8.0"
 #endif
 
+// A call that leaves the caller what it has in registers: a look-up, which makes one call, saves none before it.
+#if defined __x86_64__ || defined __aarch64__
+#define STAVE_CALL __attribute__((noinline, preserve_most))
+#else
+#define STAVE_CALL __attribute__((noinline))
+#endif
+
 #ifdef __x86_64__
 // XXH3-64 of 33 to 240 bytes, the same number in the processor's vector unit.
 //
@@ -58,8 +65,8 @@ STAVE_AVX2 __attribute__((always_inline)) uint64_t stave_mix_64(const uint8_t *b
   return stave_sum(stave_mix(bytes, secret_a, bytes + 32, secret_b));
 }
 
-/// Pairs of 16 bytes from both ends inwards, two to four of them.
-STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_33_to_128(const uint8_t *bytes, size_t count) {
+/// What is summed up over 33 to 128 bytes: pairs of 16 from both ends inwards, two to four of them.
+STAVE_AVX2 STAVE_CALL uint64_t stave_sum_33_to_128(const uint8_t *bytes, size_t count) {
   const uint8_t *end = bytes + count, *secret = XXH3_kSecret;
   stave_lanes sum =
       stave_mix(bytes, stave_load(secret, secret + 32), end - 32, stave_load(secret + 48, secret + 16));
@@ -67,10 +74,11 @@ STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_33_to_128(const uint8_t
     stave_lanes inner =
         stave_mix(bytes + 32, stave_load(secret + 64, secret + 96), end - 64, stave_load(secret + 112, secret + 80));
     // Up to 96 bytes have no fourth pair.
-    const stave_lanes third = {~0ull, 0, 0, ~0ull}, both = {~0ull, ~0ull, ~0ull, ~0ull};
-    sum += inner & (count > 96 ? both : third);
+    const stave_lanes third = {~0ull, 0, 0, ~0ull};
+    if (count <= 96) inner &= third;
+    sum += inner;
   }
-  return XXH3_avalanche(count * XXH_PRIME64_1 + stave_sum(sum));
+  return stave_sum(sum);
 }
 
 /// 128 bytes; then the whole 16 behind them, with another stretch of the secret, and the last 16.
@@ -94,20 +102,46 @@ STAVE_AVX2 __attribute__((noinline)) uint64_t stave_hash_129_to_240(const uint8_
 extern uint64_t XXH3_64bits_dispatch(const void *bytes, size_t count) __attribute__((weak));
 #endif
 
-/// XXH3-64 with seed 0.
-static inline __attribute__((flatten)) uint64_t stave_hash(const void *bytes, size_t count) {
+static __attribute__((flatten, unused)) STAVE_CALL uint64_t stave_hash_any(const void *bytes, size_t count) {
 #ifdef __x86_64__
-  if (count > 32 && count <= 240 && __builtin_cpu_supports("avx2")) {
-    const uint8_t *start = (const uint8_t *)bytes;
-    return count <= 128 ? stave_hash_33_to_128(start, count) : stave_hash_129_to_240(start, count);
-  }
+  if (count > 128 && count <= 240 && __builtin_cpu_supports("avx2"))
+    return stave_hash_129_to_240((const uint8_t *)bytes, count);
   if (count > 240 && XXH3_64bits_dispatch) return XXH3_64bits_dispatch(bytes, count);
 #endif
   return XXH3_64bits(bytes, count);
 }
-static inline __attribute__((flatten)) uint64_t stave_hash_with_seed(const void *bytes, size_t count,
-                                                                     uint64_t seed) {
+/// XXH3-64 with seed 0.
+static inline __attribute__((always_inline)) uint64_t stave_hash(const void *bytes, size_t count) {
+#ifdef __x86_64__
+  if (count - 33 <= 95 && __builtin_cpu_supports("avx2"))
+    return XXH3_avalanche(count * XXH_PRIME64_1 + stave_sum_33_to_128((const uint8_t *)bytes, count));
+#endif
+  return stave_hash_any(bytes, count);
+}
+static __attribute__((flatten, unused)) STAVE_CALL uint64_t stave_hash_any_with_seed(const void *bytes, size_t count,
+                                                                                    uint64_t seed) {
   return XXH3_64bits_withSeed(bytes, count, seed);
+}
+/// XXH3-64 with a seed.
+static inline __attribute__((always_inline)) uint64_t stave_hash_with_seed(const void *bytes, size_t count,
+                                                                           uint64_t seed) {
+  if (count - 9 > 7) return stave_hash_any_with_seed(bytes, count, seed);
+  return XXH3_len_9to16_64b((const uint8_t *)bytes, count, XXH3_kSecret, seed);
+}
+
+// The same of 9 to 16 bytes (XXH3_len_9to16_64b), with what it makes of the secret and the seed made before.
+static inline uint64_t stave_low_secret(uint64_t seed) {
+  return (XXH_readLE64(XXH3_kSecret + 24) ^ XXH_readLE64(XXH3_kSecret + 32)) + seed;
+}
+static inline uint64_t stave_high_secret(uint64_t seed) {
+  return (XXH_readLE64(XXH3_kSecret + 40) ^ XXH_readLE64(XXH3_kSecret + 48)) - seed;
+}
+static inline __attribute__((flatten, always_inline)) uint64_t stave_hash_9_to_16(const void *bytes, size_t count,
+                                                                                  uint64_t low, uint64_t high) {
+  const uint8_t *start = (const uint8_t *)bytes;
+  low ^= XXH_readLE64(start);
+  high ^= XXH_readLE64(start + count - 8);
+  return XXH3_avalanche(count + XXH_swap64(low) + high + XXH3_mul128_fold64(low, high));
 }
 /// XXH3-64 of two numbers, little-endian.
 static inline __attribute__((flatten, always_inline)) uint64_t stave_hash_pair(uint64_t first,

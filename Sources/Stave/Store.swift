@@ -25,6 +25,7 @@ public final class Store: @unchecked Sendable {
     let log: Log
     let index: Index
     let compactor: Compactor
+    let lookup: Lookup
     /// Bytes after which a writer looks whether the background has work: small beside a segment, so
     /// that the directory's bound holds for small ones too.
     let wakeStep: Int
@@ -50,6 +51,9 @@ public final class Store: @unchecked Sendable {
         log = parts.log
         index = parts.index
         compactor = Compactor(parts.log, parts.index, parts.options.compaction)
+        lookup = Lookup(
+            index.keydir, index.queue, log.table, seed: index.hashSeed,
+            isUsual: index.certainFrom == 0 && options.verifiesReads)
     }
 
     deinit { try? close() }
@@ -75,6 +79,7 @@ public final class Store: @unchecked Sendable {
     /// `StoreError.closed`.
     public func close() throws(StoreError) {
         if log.isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
+        lookup.close()
         // A compaction stops at its next step, or ends if it has committed: nothing may be committed
         // once the lock is let go.
         compactor.gate.close()

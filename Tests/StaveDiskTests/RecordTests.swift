@@ -175,6 +175,33 @@ struct RecordTests {
         expectLibrarysHash(Array(inverted[0..<160]))
     }
 
+    @Test("With a seed, XXH3-64 is libxxhash's, too", arguments: [0, 1, 0x9e37_79b9, .max])
+    func seededHash(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        for length in Array(0...40) + [128, 129, 240, 241, 300] {
+            let bytes = random.bytes(length)
+            let library = unsafe bytes.withUnsafeBytes {
+                unsafe XXH_INLINE_XXH3_64bits_withSeed($0.baseAddress, $0.count, seed)
+            }
+            unsafe #expect(Checksum.hash(bytes.span.bytes, seed: seed) == library)
+            unsafe #expect(HashSeed(seed).hash(bytes.span.bytes) == library)
+        }
+    }
+
+    @Test("A record's lengths, kind and flags are told in one comparison")
+    func lengths() {
+        let usual = UInt64(16) << 32 | 1 << 48
+        for count: UInt64 in [0, 100, 0xffff_ffff] {
+            #expect(RecordHeader.isValue(usual | count, keyLength: 16))
+        }
+        for bit in 32..<60 { #expect(!RecordHeader.isValue(usual ^ 1 << bit, keyLength: 16)) }
+        // Flags that may be ignored.
+        for bit in 60..<64 { #expect(RecordHeader.isValue(usual ^ 1 << bit, keyLength: 16)) }
+        for length in [0, 15, 17, 65_535] {
+            #expect(!RecordHeader.isValue(usual, keyLength: length))
+        }
+    }
+
     private func expectLibrarysHash(_ bytes: [UInt8]) {
         let library = unsafe bytes.withUnsafeBytes {
             unsafe XXH_INLINE_XXH3_64bits($0.baseAddress, $0.count)

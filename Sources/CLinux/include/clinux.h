@@ -1,5 +1,5 @@
 // What the kernel and libc offer and Swift's Glibc module does not show: variadic calls, calls behind
-// _GNU_SOURCE, a thread-local variable, a prefetch and a comparison of eight words. Nothing here decides anything.
+// _GNU_SOURCE, a thread-local variable, a prefetch and comparisons of eight words at once. Nothing here decides anything.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -28,11 +28,14 @@ int stave_identify(int descriptor, const char *name, int follows_links, struct s
 int stave_membarrier_register(void);
 int stave_membarrier(void);
 
-/// One word per thread; `stave_thread_slot_on_exit` names what runs when the thread that set it ends.
+/// One word per thread, which costs nothing to read; empty when the thread's value goes.
 extern _Thread_local void *stave_thread_slot_value
     __attribute__((tls_model("initial-exec")));
 static inline void *stave_thread_slot(void) { return stave_thread_slot_value; }
-void stave_set_thread_slot(void *value, void (*on_exit)(void *));
+static inline void stave_set_thread_slot(void *value) { stave_thread_slot_value = value; }
+/// Another, and what runs when the thread that set it ends. Always the same function.
+void *stave_thread_value(void);
+void stave_set_thread_value(void *value, void (*on_exit)(void *));
 
 /// One bit for each lock that the thread holds; Stave's debug builds check their order with it.
 extern _Thread_local uint64_t stave_held_locks_value __attribute__((tls_model("initial-exec")));
@@ -45,8 +48,8 @@ static inline void stave_prefetch(const void *address) { __builtin_prefetch(addr
 /// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit each. Whoever uses a
 /// word loads it again; here all are read at once, while others may change them: x86 tears no aligned word and
 /// keeps loads in order, and the fence holds the compiler to that.
-__attribute__((no_sanitize("thread"))) static inline uint32_t stave_slots_with_tag(const void *bucket,
-                                                                                   uint32_t tag) {
+__attribute__((no_sanitize("thread"), always_inline)) static inline uint32_t
+stave_slots_with_tag(const void *bucket, uint32_t tag) {
 #ifdef __SSE2__
   const __m128 *pairs = (const __m128 *)bucket;
   // The upper halves of four words.
@@ -64,6 +67,23 @@ __attribute__((no_sanitize("thread"))) static inline uint32_t stave_slots_with_t
   for (int i = 0; i < 8; i++)
     slots |= (uint32_t)(__atomic_load_n(words + i, __ATOMIC_ACQUIRE) >> 40 == tag) << i;
   return slots;
+#endif
+}
+
+/// Is one of the eight lanes of 16 bits at `lanes`, aligned to 16 bytes, `value`? What is said of the eight words
+/// above holds here, too.
+__attribute__((no_sanitize("thread"))) static inline _Bool stave_has_lane(const void *lanes, uint16_t value) {
+#ifdef __SSE2__
+  __m128i all = _mm_load_si128((const __m128i *)lanes);
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  return _mm_movemask_epi8(_mm_cmpeq_epi16(all, _mm_set1_epi16((short)value))) != 0;
+#else
+  // A lane is zero where it is the same; borrows only reach lanes above one that is.
+  const uint64_t *words = (const uint64_t *)lanes;
+  const uint64_t ones = 0x0001000100010001ull;
+  uint64_t first = __atomic_load_n(words, __ATOMIC_ACQUIRE) ^ value * ones;
+  uint64_t second = __atomic_load_n(words + 1, __ATOMIC_ACQUIRE) ^ value * ones;
+  return ((((first - ones) & ~first) | ((second - ones) & ~second)) & ones << 15) != 0;
 #endif
 }
 

@@ -37,6 +37,12 @@ internal import Synchronization
 
     /// One a shard: address / 64 in the upper 42 bits, number of buckets in the lower 22.
     let descriptors: UnsafeMutablePointer<Atomic<UInt64>>
+    /// Descriptors that lead nowhere, as those of shards that were not read yet do.
+    nonisolated(unsafe) static let noDescriptors: UnsafeMutablePointer<Atomic<UInt64>> = {
+        let descriptors = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: shardCount)
+        for shard in 0..<shardCount { unsafe (descriptors + shard).initialize(to: Atomic(0)) }
+        return unsafe descriptors
+    }()
     /// Slots that are not empty, deleted ones included. Writer only.
     let usedSlots: UnsafeMutablePointer<Int32>
     let liveSlots: UnsafeMutablePointer<Int32>
@@ -113,8 +119,7 @@ internal import Synchronization
         fileprivate init(descriptor: UInt64, hash: UInt64) {
             self.descriptor = descriptor
             tag = Keydir.tag(hash)
-            let index = Keydir.bucket(tag: tag, of: Keydir.buckets(descriptor))
-            unsafe bucket = Keydir.table(descriptor) + index &* Keydir.slotsPerBucket
+            unsafe bucket = Keydir.bucket(hash, of: descriptor)
             fitting = unsafe Self.fitting(tag, in: bucket)
         }
 
@@ -182,9 +187,8 @@ internal import Synchronization
     func prefetch(_ hash: UInt64) {
         let descriptor = unsafe (descriptors + Self.shard(hash)).pointee.load(ordering: .relaxed)
         if descriptor == 0 { return }
-        let bucket = Self.bucket(tag: Self.tag(hash), of: Self.buckets(descriptor))
         // SAFETY: a prefetch never faults, wherever it points.
-        unsafe stave_prefetch(Self.table(descriptor) + bucket &* Self.slotsPerBucket)
+        unsafe stave_prefetch(Self.bucket(hash, of: descriptor))
     }
 
     // MARK: Changing (the writer)
@@ -315,11 +319,18 @@ internal import Synchronization
     static let hashMask: UInt64 = ~(1 << 30 - 1)
 
     @inline(__always)
-    private static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }
+    static func tag(_ hash: UInt64) -> UInt64 { hash >> 30 & 0xff_ffff }
 
     @inline(__always)
     static func bucket(tag: UInt64, of buckets: Int) -> Int {
         Int(truncatingIfNeeded: (tag &* UInt64(truncatingIfNeeded: buckets)) >> 24)
+    }
+
+    /// Where a search for `hash` begins.
+    @inline(__always)
+    static func bucket(_ hash: UInt64, of descriptor: UInt64) -> Slot {
+        unsafe table(descriptor)
+            + bucket(tag: tag(hash), of: buckets(descriptor)) &* slotsPerBucket
     }
 
     @inline(__always)

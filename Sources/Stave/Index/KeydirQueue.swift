@@ -1,3 +1,4 @@
+internal import CLinux
 internal import StaveDisk
 internal import Synchronization
 
@@ -24,7 +25,7 @@ internal import Synchronization
     static let maxKeyLength = 256
 
     /// 16 bits of the hash of each entry that is here or was: what most readers look at, and no more.
-    private let fingerprints: UnsafeMutablePointer<Atomic<UInt64>>
+    let fingerprints: UnsafeMutablePointer<Atomic<UInt64>>
     /// As in the keydir's slots; 0 where nothing waits.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
     private let keys: UnsafeMutableRawPointer
@@ -40,7 +41,11 @@ internal import Synchronization
     }
 
     init() {
-        unsafe fingerprints = .allocate(capacity: Self.capacity / 4)
+        // Aligned to their length, because readers load all of them at once.
+        unsafe fingerprints =
+            UnsafeMutableRawPointer
+            .allocate(byteCount: Self.capacity * 2, alignment: 16)
+            .bindMemory(to: Atomic<UInt64>.self, capacity: Self.capacity / 4)
         unsafe words = .allocate(capacity: Self.capacity)
         for index in 0..<Self.capacity / 4 {
             unsafe (fingerprints + index).initialize(to: Atomic(0))
@@ -112,13 +117,15 @@ internal import Synchronization
 
     /// May an entry have this hash? If not, none has that was there before the call.
     @inline(__always)
-    func mayHold(_ hash: UInt64) -> Bool {
-        let pattern = Self.fingerprint(hash) &* Self.lanes
-        // A lane of 16 bits is zero where the fingerprints are the same.
-        let first = unsafe fingerprints[0].load(ordering: .acquiring) ^ pattern
-        let second = unsafe fingerprints[1].load(ordering: .acquiring) ^ pattern
-        let zeros = ((first &- Self.lanes) & ~first) | ((second &- Self.lanes) & ~second)
-        return zeros & (Self.lanes << 15) != 0
+    func mayHold(_ hash: UInt64) -> Bool { unsafe Self.mayHold(hash, fingerprints) }
+
+    /// The same, for a look-up that keeps the address of the fingerprints.
+    @inline(__always)
+    static func mayHold(
+        _ hash: UInt64, _ fingerprints: UnsafeMutablePointer<Atomic<UInt64>>
+    ) -> Bool {
+        // SAFETY: `init` allocated as many bytes as are compared.
+        unsafe stave_has_lane(fingerprints, UInt16(truncatingIfNeeded: fingerprint(hash)))
     }
 
     /// What `body` says of the newest entry with this hash's tag of which it says something.
@@ -131,8 +138,6 @@ internal import Synchronization
         }
         return nil
     }
-
-    private static let lanes: UInt64 = 0x0001_0001_0001_0001
 
     @inline(__always)
     private static func index(_ number: Int) -> Int { number & (capacity &- 1) }

@@ -16,7 +16,7 @@ internal import Synchronization
         var segment: Unmanaged<Segment>?
     }
 
-    private let entries: UnsafeMutablePointer<Entry>
+    let entries: UnsafeMutablePointer<Entry>
     // Guarded by the store's writer lock:
     private(set) var segments: [Segment?] = []
     private var freeIndices: [Int] = []

@@ -42,7 +42,7 @@ internal import StaveDisk
         let record = unsafe segment + offset
         let length = unsafe record.loadUnaligned(fromByteOffset: 24, as: UInt16.self)
         guard Int(UInt16(littleEndian: length)) == key.byteCount else { return false }
-        return unsafe key.withUnsafeBytes { unsafe isEqual($0, record + start) }
+        return unsafe isEqual(key, record + start)
     }
 
     /// The key's bytes, unchecked; none where the record does not fit into its segment.
@@ -94,21 +94,30 @@ internal import StaveDisk
     }
 }
 
-/// Do as many bytes stand at `other`? By words: keys are short, and a call of memcmp(3) would be felt.
+/// Do the key's bytes stand at `other`, which has as many? By words: keys are short, and a call of
+/// memcmp(3) would be felt.
 @inline(__always)
-private func isEqual(_ key: UnsafeRawBufferPointer, _ other: UnsafeRawPointer) -> Bool {
-    guard let bytes = key.baseAddress else { return true }
-    let count = key.count
+func isEqual(_ key: RawSpan, _ other: UnsafeRawPointer) -> Bool {
+    let count = key.byteCount
+    guard (8...16).contains(count) else { return unsafe isEqual(anyLength: key, other) }
+    // SAFETY: both have `count` bytes.
+    let first = unsafe word(key, 0) ^ word(other, 0)
+    return unsafe first | (word(key, count &- 8) ^ word(other, count &- 8)) == 0
+}
+
+@inline(never)
+private func isEqual(anyLength key: RawSpan, _ other: UnsafeRawPointer) -> Bool {
+    let count = key.byteCount
     var offset = 0
     // SAFETY: both have `count` bytes, and each load ends there at the latest.
     while offset &+ 8 <= count {
-        if unsafe word(bytes, offset) != word(other, offset) { return false }
+        if unsafe word(key, offset) != word(other, offset) { return false }
         offset &+= 8
     }
     if offset == count { return true }
-    if count >= 8 { return unsafe word(bytes, count &- 8) == word(other, count &- 8) }
+    if count >= 8 { return unsafe word(key, count &- 8) == word(other, count &- 8) }
     while offset < count {
-        if unsafe bytes.load(fromByteOffset: offset, as: UInt8.self)
+        if unsafe key.unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
             != other.load(fromByteOffset: offset, as: UInt8.self)
         {
             return false
@@ -116,6 +125,11 @@ private func isEqual(_ key: UnsafeRawBufferPointer, _ other: UnsafeRawPointer) -
         offset &+= 1
     }
     return true
+}
+
+@inline(__always)
+private func word(_ bytes: RawSpan, _ offset: Int) -> UInt64 {
+    unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
 }
 
 @inline(__always)

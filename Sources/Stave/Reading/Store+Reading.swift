@@ -7,15 +7,38 @@ extension Store {
     ///   inside it.
     /// - Returns: what `body` returned, or nil where the key is absent.
     /// - Throws: `StoreError.damaged` where the key's newest record is not whole.
+    @inlinable @inline(__always)
     public func withValue<Result>(
         forKey key: RawSpan, _ body: (RawSpan) -> Result
     ) throws(StoreError) -> Result? {
-        try requireOpen()
-        let hash = index.hashAskingForBucket(of: key)
-        let epoch = ReaderEpoch.enter()
-        defer { epoch.leave() }
-        guard let record = try index.locate(key, hash: hash) else { return nil }
-        return body(unsafe try value(of: record).bytes)
+        let found = try find(key)
+        defer { found.leave() }
+        guard let start = unsafe found.start else { return nil }
+        // SAFETY: the value stays mapped until the epoch is left.
+        return unsafe body(UnsafeRawBufferPointer(start: start, count: found.count).bytes)
+    }
+
+    /// Copies a key's value into the caller's memory.
+    ///
+    /// - Parameter buffer: gets the value at its start, if there is room for all of it; otherwise it
+    ///   stays as it is.
+    /// - Returns: the value's length in bytes, or nil where the key is absent. A length above
+    ///   `buffer.byteCount` says that nothing was copied, and how much room it takes; the value may have
+    ///   changed by the next call.
+    /// - Throws: `StoreError.damaged` where the key's newest record is not whole.
+    public func copyValue(
+        forKey key: RawSpan, into buffer: inout MutableRawSpan
+    ) throws(StoreError) -> Int? {
+        let found = try find(key)
+        defer { found.leave() }
+        guard let start = unsafe found.start else { return nil }
+        if found.count <= buffer.byteCount {
+            // SAFETY: the value stays mapped until the epoch is left, and the buffer has room for it.
+            unsafe buffer.withUnsafeMutableBytes {
+                unsafe $0.baseAddress?.copyMemory(from: start, byteCount: found.count)
+            }
+        }
+        return found.count
     }
 
     /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
@@ -75,8 +98,12 @@ extension Store {
         }
         for index in range {
             let key = bytes.extracting(keys.range(index))
-            let record = try self.index.locate(key, hash: hashes[index - range.lowerBound])
-            if let record {
+            let hash = hashes[index - range.lowerBound]
+            let found = findUsual(key, hash: hash, in: epoch)
+            if let start = unsafe found.start {
+                // SAFETY: the value stays mapped until the epoch is left.
+                unsafe body(index, UnsafeRawBufferPointer(start: start, count: found.count).bytes)
+            } else if found.epoch == nil, let record = try self.index.locate(key, hash: hash) {
                 unsafe body(index, try value(of: record).bytes)
             } else {
                 body(index, nil)

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import StaveDisk
-internal import Synchronization
+public import Synchronization
 
 /// Lets readers hold on to memory without a lock, and lets the writer find out when none of them can
 /// hold what it took out of reach (epoch-based reclamation: K. Fraser, Practical lock-freedom, 5.2.3).
@@ -12,51 +12,76 @@ internal import Synchronization
 /// 3. It may be freed once every reader inside entered at that epoch or later.
 /// 4. A reader's store of its epoch must not be overtaken by its later loads. Readers do not pay for a
 ///    fence: the reclaimer makes every running thread execute one with membarrier(2) before it looks.
-///    Where the kernel has no membarrier, readers fence themselves.
+///    Where the kernel has no membarrier, readers fence themselves: they find their thread's slot empty.
+@usableFromInline
 @safe struct ReaderEpoch {
-    private let reader: UnsafeMutablePointer<Reader>
+    /// What is 0 when the entry is left: the reader's `epoch`, or, inside of another entry, its `nested`.
+    @usableFromInline let entered: UnsafeMutablePointer<Atomic<UInt64>>
 
-    /// Enters; the caller leaves. May be nested.
+    /// Enters; the caller leaves. May be nested: the entry that began last is left first.
     @inline(__always)
-    static func enter() -> ReaderEpoch { ReaderEpoch() }
+    static func enter() -> ReaderEpoch { enterDirectly() ?? enterSlowly() }
 
+    /// The same without a call; nil where the thread never entered before, is inside, or must fence.
     @inline(__always)
-    private init() {
-        let slot = unsafe stave_thread_slot()
-        unsafe reader =
-            unsafe slot.map { unsafe $0.assumingMemoryBound(to: Reader.self) } ?? Reader.register()
-        // Only this thread writes `depth`.
-        unsafe reader.pointee.depth &+= 1
-        if unsafe reader.pointee.depth == 1 {
-            let epoch = unsafe reader.pointee.clock.pointee.epoch.load(ordering: .relaxed)
-            unsafe reader.pointee.epoch.store(epoch, ordering: .relaxed)
-            if unsafe reader.pointee.clock.pointee.needsFence {
-                atomicMemoryFence(ordering: .sequentiallyConsistent)
-            } else {
-                // Keeps the compiler from moving loads up; the processor is rule 4's business.
-                atomicMemoryFence(ordering: .acquiring)
-            }
+    static func enterDirectly() -> ReaderEpoch? {
+        guard let slot = unsafe stave_thread_slot() else { return nil }
+        let reader = unsafe slot.assumingMemoryBound(to: Reader.self)
+        // Only this thread writes it.
+        if unsafe reader.pointee.epoch.load(ordering: .relaxed) != 0 { return nil }
+        return unsafe ReaderEpoch(reader)
+    }
+
+    @inline(never)
+    private static func enterSlowly() -> ReaderEpoch {
+        let reader =
+            unsafe stave_thread_value().map {
+                unsafe $0.assumingMemoryBound(to: Reader.self)
+            } ?? Reader.register()
+        if unsafe reader.pointee.epoch.load(ordering: .relaxed) != 0 {
+            return unsafe ReaderEpoch(nestedIn: reader)
         }
+        let epoch = unsafe ReaderEpoch(reader)
+        if unsafe reader.pointee.clock.pointee.needsFence {
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+        } else {
+            unsafe stave_set_thread_slot(reader)
+        }
+        return epoch
     }
 
     @inline(__always)
+    private init(_ reader: UnsafeMutablePointer<Reader>) {
+        // SAFETY: `epoch` is the reader's first field.
+        unsafe entered = UnsafeMutableRawPointer(reader)
+            .assumingMemoryBound(to: Atomic<UInt64>.self)
+        let now = unsafe reader.pointee.clock.pointee.epoch.load(ordering: .relaxed)
+        unsafe entered.pointee.store(now, ordering: .relaxed)
+        // Keeps the compiler from moving loads up; the processor is rule 4's business.
+        atomicMemoryFence(ordering: .acquiring)
+    }
+
+    /// The reader's epoch stays: its other entry goes on when this one is left.
+    private init(nestedIn reader: UnsafeMutablePointer<Reader>) {
+        // SAFETY: `nested` is the reader's second field.
+        unsafe entered =
+            UnsafeMutableRawPointer(reader)
+            .assumingMemoryBound(to: Atomic<UInt64>.self) + 1
+    }
+
+    @inlinable @inline(__always)
     func leave() {
-        unsafe reader.pointee.depth &-= 1
-        if unsafe reader.pointee.depth == 0 {
-            // Releasing: what the reader read happened before a reclaimer that sees 0.
-            unsafe reader.pointee.epoch.store(0, ordering: .releasing)
-        }
+        // Releasing: what the reader read happened before a reclaimer that sees 0.
+        unsafe entered.pointee.store(0, ordering: .releasing)
     }
 }
 
 /// One thread's place in the list of readers. Never freed; taken over by a later thread.
 @safe struct Reader: ~Copyable {
-    // `depth` comes first: the thread sanitizer takes a change of it for one of the whole struct, which
-    // begins where the first field does, and the first must not be one that other threads read.
-    /// Nested entries. Only the thread itself touches it.
-    var depth = 0
-    /// The epoch at which the thread entered; 0 outside.
+    /// The epoch at which the thread entered; 0 outside. The first fields: see `ReaderEpoch`.
     let epoch = Atomic<UInt64>(0)
+    /// What entries write that are nested in another one. Read by none.
+    let nested = Atomic<UInt64>(0)
     let isTaken = Atomic<Bool>(true)
     /// The same for all readers; here because a global is a call away.
     let clock = unsafe Readers.clock
@@ -79,9 +104,9 @@ internal import Synchronization
             unsafe Readers.first = unsafe made
             return unsafe made
         }
-        unsafe stave_set_thread_slot(reader) { slot in
-            guard let slot = unsafe slot else { return }
-            let reader = unsafe slot.assumingMemoryBound(to: Reader.self)
+        unsafe stave_set_thread_value(reader) { value in
+            guard let value = unsafe value else { return }
+            let reader = unsafe value.assumingMemoryBound(to: Reader.self)
             unsafe reader.pointee.isTaken.store(false, ordering: .releasing)
         }
         return unsafe reader

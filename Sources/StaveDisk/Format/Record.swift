@@ -96,6 +96,15 @@ public struct RecordHeader: Equatable, Sendable {
             && valueLength <= Format.maxValueLength
     }
 
+    /// Are these, a record's bytes 20 ..< 28 as one number, those of a value of this version whose key
+    /// has `keyLength` bytes? `isValue`, `needsNewerVersion` and the key's length in one comparison.
+    @inlinable @inline(__always) public static func isValue(
+        _ lengths: UInt64, keyLength: Int
+    ) -> Bool {
+        let mustKnow = UInt64(mustKnowFlags & ~knownFlags) << 24
+        return lengths >> 32 & (0xff_ffff | mustKnow) == UInt64(keyLength) &+ 1 << 16
+    }
+
     /// True where the record sets a flag that must be known and is not.
     @inlinable @inline(__always) public var needsNewerVersion: Bool {
         flags & Self.mustKnowFlags & ~Self.knownFlags != 0

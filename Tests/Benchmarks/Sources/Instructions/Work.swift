@@ -4,7 +4,7 @@ import Stave
 /// The operations that are counted, each in a function of its own, whose end callgrind sees.
 final class Work {
     static let names = [
-        "set", "overwrite", "get_hit", "get_miss", "get_batched", "delete", "scan",
+        "set", "overwrite", "get_hit", "get_miss", "get_copied", "get_batched", "delete", "scan",
     ]
     private let store: Store
     fileprivate let n: Int
@@ -61,6 +61,16 @@ final class Work {
         return found
     }
 
+    fileprivate func copyAll() -> Int {
+        var (found, buffer) = (0, [UInt8](repeating: 0, count: 128))
+        var span = buffer.mutableSpan
+        var bytes = span.mutableBytes
+        forEach(keyBytes) { key in
+            if try! store.copyValue(forKey: key, into: &bytes) == 100 { found += 1 }
+        }
+        return found
+    }
+
     fileprivate func getBatches() -> Int {
         var (batch, found) = (KeyBatch(), 0)
         let keyBytes = keyBytes
@@ -95,7 +105,8 @@ final class Work {
 // C names, because callgrind is told where to write its counts by function.
 
 private let steps: [@convention(c) (UnsafeMutableRawPointer) -> Void] = [
-    budgetSet, budgetOverwrite, budgetHit, budgetMiss, budgetBatched, budgetDelete, budgetScan,
+    budgetSet, budgetOverwrite, budgetHit, budgetMiss, budgetCopied, budgetBatched, budgetDelete,
+    budgetScan,
 ]
 
 private func work(_ context: UnsafeMutableRawPointer) -> Work {
@@ -124,6 +135,12 @@ func budgetHit(_ context: UnsafeMutableRawPointer) {
 @_cdecl("budget_get_miss")
 func budgetMiss(_ context: UnsafeMutableRawPointer) {
     Work.expect(work(context).getAll(work(context).missingBytes), 0)
+}
+
+@inline(never)
+@_cdecl("budget_get_copied")
+func budgetCopied(_ context: UnsafeMutableRawPointer) {
+    Work.expect(work(context).copyAll(), work(context).n)
 }
 
 @inline(never)
