@@ -136,6 +136,18 @@ static uint64_t now(clockid_t clock) {
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
+size_t cfloor_copy_all(cfloor_copy *copy, void *context, const void *keys, size_t key_length, size_t count,
+                       size_t length) {
+  static char buffer[1 << 20];
+  size_t right = 0;
+  for (size_t i = 0; i < count; i++) {
+    const char *key = (const char *)keys + i * key_length;
+    ptrdiff_t copied = copy(context, key, key_length, buffer, length);
+    if (copied == (ptrdiff_t)length && !memcmp(buffer, key + key_length - 16, 16)) right++;
+  }
+  return right;
+}
+
 uint64_t cfloor_thread_nanoseconds(void) { return now(CLOCK_THREAD_CPUTIME_ID); }
 uint64_t cfloor_process_nanoseconds(void) { return now(CLOCK_PROCESS_CPUTIME_ID); }
 uint64_t cfloor_wall_nanoseconds(void) { return now(CLOCK_MONOTONIC); }

@@ -7,6 +7,9 @@ public protocol Engine: AnyObject, Sendable {
     func set(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
     /// Whether the key is there; its value goes to `check`.
     func get(_ key: UnsafeRawBufferPointer, _ check: inout Check) -> Bool
+    /// Copies the key's value into `buffer` and returns its length; nil where the key is absent. For
+    /// callers behind a C interface.
+    func copy(_ key: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int?
     /// Whether the key was there.
     func delete(_ key: UnsafeRawBufferPointer) -> Bool
     /// Looks up `count` keys, one behind the other in memory, by the engine's call for many.
@@ -30,6 +33,13 @@ public protocol Engine: AnyObject, Sendable {
 }
 
 extension Engine {
+    public func copy(
+        _ key: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+        var check = Check(valueLength: buffer.count)
+        check.copiesTo = buffer.baseAddress
+        return get(key, &check) ? buffer.count : nil
+    }
     public func compact() { fatalError("this engine does not compact") }
     public func getMany(_ keys: UnsafeRawBufferPointer, count: Int, _ check: inout Check) {
         fatalError("this engine has no call for many keys")

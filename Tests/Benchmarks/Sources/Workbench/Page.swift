@@ -92,6 +92,8 @@ struct Page {
             its whole value compared with what was set last. A wrong answer fails the run.
             * Keys are 16 hexadecimal digits in no order. readzipf and YCSB use Zipf's law with 0.99, scrambled. \
             multiget is per key, of 16 keys; range scan and YCSB E are per call; scan is per entry. \
+            In "dependent", each key is known only when the value before has come; "from C" is a loop in C that \
+            has each value copied into its buffer. \
             "compacted" is after the engine's own call for compaction; engines without one stand there as \
             they are. A deletion says whether the key was there, but for LevelDB's and RocksDB's, which do not look.
             * **Bold** is the fastest engine (the floor is not one); "/ peer" is Stave's figure divided by \
@@ -159,22 +161,15 @@ struct Page {
             "Durable sets, microseconds on the wall a set:",
             tables.table(
                 ["fillsync", "fillsync, 16 together"], size, scale: 1e-3, digits: 0, \.wall),
-            "Get beside a writer that sets some 30,000 keys a second (readwhilewriting), nanoseconds on the wall:",
         ]
         let kinds = tables.measured(size)
-        var lines = [
-            "| | " + kinds.map(\.title).joined(separator: " | ") + " |",
-            "|---|" + String(repeating: "--:|", count: kinds.count),
-        ]
-        for name in ["p50", "p99", "p99.9", "max"] {
-            let cells = kinds.map { kind in
-                tables.median("readwhilewriting", kind.name, size) { measurement in
-                    measurement.values?[name] ?? measurement.values?[name + ".0"]
-                }.map { Tables.number($0, 0) } ?? "-"
-            }
-            lines.append("| \(name) | " + cells.joined(separator: " | ") + " |")
-        }
-        parts.append(lines.joined(separator: "\n"))
+        parts += latencies(
+            "readrandom, timed", ["p50", "p99"], kinds, size,
+            "Single gets, each between two looks at the clock, nanoseconds on the wall:")
+        parts += latencies(
+            "readwhilewriting", ["p50", "p99", "p99.9", "max"], kinds, size,
+            "Get beside a writer that sets some 30,000 keys a second (readwhilewriting), nanoseconds "
+                + "on the wall:")
         let bounds = kinds.compactMap { kind -> String? in
             tables.median("overwrite under compaction", kind.name, size) { measurement in
                 guard let most = measurement.values?["largestBytes"],
@@ -190,6 +185,28 @@ struct Page {
                     + bounds.joined(separator: ", ") + ".")
         }
         return parts
+    }
+
+    /// A workload's percentiles, a row each; nothing where it was not measured.
+    private func latencies(
+        _ workload: String, _ names: [String], _ kinds: [EngineKind], _ size: Results.Size,
+        _ title: String
+    ) -> [String] {
+        var lines = [
+            "| | " + kinds.map(\.title).joined(separator: " | ") + " |",
+            "|---|" + String(repeating: "--:|", count: kinds.count),
+        ]
+        for name in names {
+            let values = kinds.map { kind in
+                tables.median(workload, kind.name, size) { measurement in
+                    measurement.values?[name] ?? measurement.values?[name + ".0"]
+                }
+            }
+            guard values.contains(where: { $0 != nil }) else { continue }
+            let cells = values.map { $0.map { Tables.number($0, 0) } ?? "-" }
+            lines.append("| \(name) | " + cells.joined(separator: " | ") + " |")
+        }
+        return lines.count > 2 ? [title, lines.joined(separator: "\n")] : []
     }
 
     private func goals(_ size: Results.Size) -> [String] {

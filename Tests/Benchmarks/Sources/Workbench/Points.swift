@@ -45,6 +45,7 @@ extension Session {
         let zipf = Zipf(count: n)
         mixture(sample, seed: 5, [(.read, 100)]) { random, _ in zipf.scrambled(&random) }
         run("readzipf")
+        isolatedReads()
         guard kind.features.contains(.multiget) else { return }
         sequence(.read, Operations.shuffled(n, seed: 6).prefix(sample / 16 * 16))
         var check = newCheck()

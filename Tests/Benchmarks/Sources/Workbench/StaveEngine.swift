@@ -7,7 +7,8 @@ extension EngineKind {
         settings: """
             The defaults, but durability `os`: a write survives the process, none waits for the disk \
             (the default, `interval`, would add a sync a second). Checksums are verified on every read, \
-            compaction runs in the background by its usual policy. Values are lent by `withValue`; \
+            compaction runs in the background by its usual policy. Values are lent by `withValue`, \
+            from C copied by `copyValue`; \
             multiget is `withValues(for:)`; scans lend entries by `withNext`. fillsync: durability \
             `always`; 16 together by `deferringSync` and one `sync()`.
             """,
@@ -37,6 +38,11 @@ final class StaveEngine: Engine, @unchecked Sendable {
             value.withUnsafeBytes { check.value($0.baseAddress!, $0.count, for: key) }
         }
         return isThere != nil
+    }
+
+    func copy(_ key: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        var bytes = buffer.mutableBytes
+        return try! store.copyValue(forKey: RawSpan(_unsafeBytes: key), into: &bytes)
     }
 
     func delete(_ key: UnsafeRawBufferPointer) -> Bool {

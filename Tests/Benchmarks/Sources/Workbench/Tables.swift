@@ -14,7 +14,8 @@ struct Tables {
     var peers: [EngineKind] { engines.filter { $0.name != "stave" && $0.name != "floor" } }
 
     static let workloads = [
-        "fillseq", "fillrandom", "overwrite", "readrandom", "readmissing", "readzipf", "multiget",
+        "fillseq", "fillrandom", "overwrite", "readrandom", "readrandom, dependent",
+        "readrandom, from C", "readmissing", "readzipf", "multiget",
         "YCSB A", "YCSB B", "YCSB C", "YCSB D", "YCSB E", "YCSB F", "deleterandom",
         "scan", "range scan of 100", "scan, compacted", "range scan of 100, compacted",
         "overwrite under compaction", "readrandom, 1 threads", "readrandom, 2 threads",

@@ -44,8 +44,12 @@ public struct Check {
     public var wrong = 0
     /// All keys seen, folded: the same for the same keys in any order.
     public var keySum: UInt64 = 0
+    /// The version of the value seen last.
+    public var version: UInt64 = 0
     /// Where the value must be whole and of one version: the value to compare with.
     public var expected: Value?
+    /// Where each value is copied to, `valueLength` bytes; nil for none.
+    public var copiesTo: UnsafeMutableRawPointer?
 
     public init(valueLength: Int) { self.valueLength = valueLength }
 
@@ -64,7 +68,9 @@ public struct Check {
             wrong += 1
             return
         }
+        version = value.loadUnaligned(fromByteOffset: 16, as: UInt64.self)
         if expected != nil { compareWhole(value, key) }
+        if let copiesTo { copiesTo.copyMemory(from: value, byteCount: length) }
     }
 
     /// An entry of a scan.

@@ -19,6 +19,13 @@ typedef void cfloor_visit(void *context, const void *key, size_t key_length, con
 /// Visits every live record in the order of the log, with its checksum verified.
 void cfloor_scan(cfloor *, cfloor_visit *, void *context);
 int cfloor_delete(cfloor *, const void *key, size_t key_length);
+/// Copies a key's value into `buffer`; returns its length, or -1 where the key is absent.
+typedef ptrdiff_t cfloor_copy(void *context, const void *key, size_t key_length, void *buffer,
+                              size_t capacity);
+/// Calls `copy` for `count` keys, one behind the other in memory; returns how many got a value of `length`
+/// bytes (at most 1 MiB) that begins as it must, with the key's last 16.
+size_t cfloor_copy_all(cfloor_copy *copy, void *context, const void *keys, size_t key_length, size_t count,
+                       size_t length);
 uint64_t cfloor_thread_nanoseconds(void);
 uint64_t cfloor_process_nanoseconds(void);
 uint64_t cfloor_wall_nanoseconds(void);
