@@ -74,7 +74,7 @@ extension Store {
             index.unlock()
             // On a full disk, once more with the space that is kept for what makes room.
             guard case .noSpace = error, batch.onlyDeletes,
-                log.storeLock?.releaseReserve() == true
+                log.storeLock?.releaseReserve(for: .deleting) == true
             else { throw error }
             return try commit(batch, deferringSync: deferringSync)
         }
