@@ -140,6 +140,27 @@ struct BatchRecoveryTests {
             "\(store.notices)")
     }
 
+    @Test("In a store that was checked in when batches were new: one batch is whole, one is half")
+    func fixture() throws {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("StaveDiskTests/Fixtures/v2")
+        let path = folder.path("fixture")
+        try StoreFolder.copy(root.appendingPathComponent("batch").path, to: path)
+        try StoreFolder.remove(path, "listing")
+        let wanted = ["a": "2", "b": "2", "old": "2", "single": "3"]
+        for options in [StoreOptions.reading, .small(), .small()] {
+            let store = try Store(path: path, options: options)
+            let found = try store.allEntries().map { entry in
+                (
+                    String(decoding: entry.key, as: UTF8.self),
+                    String(decoding: entry.value, as: UTF8.self)
+                )
+            }
+            #expect(Dictionary(uniqueKeysWithValues: found) == wanted)
+            try store.close()
+        }
+    }
+
     // MARK: While it is made
 
     @Test("Is seen by no reader, no snapshot and no scan, while thousands are made")

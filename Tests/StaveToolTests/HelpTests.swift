@@ -139,7 +139,8 @@ struct CompletionScriptTests {
             ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
             ("stave inspect --html", "--html"),
             ("stave repair --", "--keep-unsynced --json --help"),
-            ("stave diff data da", "data"), ("stave backup data my", "my data"), ("stave why data on", ""),
+            ("stave diff data da", "data"), ("stave backup data my", "my data"),
+            ("stave why data on", ""),
             ("stave help co", "copy count commit compact"),
         ]
         #expect(try bashOffers(cases.map(\.0)) == cases.map(\.1))

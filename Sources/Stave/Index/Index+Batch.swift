@@ -18,8 +18,8 @@ extension Index {
         try keydir.makeRoom(for: hashes)
     }
 
-    /// Points the keydir at a batch's records, which stand one behind the other from `start` on. Readers
-    /// that come meanwhile wait. Under the lock.
+    /// Points the keydir at a batch's records, which stand one behind the other from `start` on.
+    /// Readers that come meanwhile wait. Under the lock.
     func point(_ writes: Span<Batch.Write>, of bytes: RawSpan, at start: Location) {
         queue.isBarred = true
         defer { queue.isBarred = false }
