@@ -17,6 +17,9 @@ public enum StoreError: Error, Equatable, Sendable {
     /// The MANIFEST names this segment, and it is not there.
     case missingSegment(file: String)
 
+    /// The directory for a backup holds something else; nothing was changed.
+    case notABackup(path: String, reason: String)
+
     // MARK: When a key or value is refused
 
     case emptyKey
@@ -24,6 +27,13 @@ public enum StoreError: Error, Equatable, Sendable {
     case keyTooLong(length: Int)
     /// Bytes; at most 1 GiB.
     case valueTooLong(length: Int)
+
+    /// Bytes of a batch's records, more than one segment can hold; nothing was written.
+    case batchTooLarge(length: Int)
+
+    /// What is to be added to is no whole number of 64 bits, or the sum is none; nothing was
+    /// written.
+    case notANumber(key: [UInt8], reason: String)
 
     // MARK: When the store is used
 
@@ -64,9 +74,15 @@ extension StoreError: CustomStringConvertible {
         case .invalidOption(let name, let reason): "the option \(name) is wrong: \(reason)"
         case .missingSegment(let file):
             "\(file) is missing, but MANIFEST names it; put it back from a backup"
+        case .notABackup(let path, let reason): "no backup can be made in \(path): \(reason)"
         case .emptyKey: "the empty key cannot be used; a key has 1 to 65,535 bytes"
         case .keyTooLong(let length): "key too long: \(length) bytes, at most 65,535"
         case .valueTooLong(let length): "value too long: \(length) bytes, at most 1,073,741,824"
+        case .batchTooLarge(let length):
+            "batch too large: \(length) bytes of records, at most \(Batch.maxLength); nothing was"
+                + " written: make several of it"
+        case .notANumber(let key, let reason):
+            "\(String(decoding: key.prefix(200), as: UTF8.self).debugDescription): \(reason)"
         case .damaged(let file, let offset, let length, let reason):
             "\(file) is damaged at offset \(offset) (\(length) bytes): \(reason)"
         case .uncertain(let file, let offset):

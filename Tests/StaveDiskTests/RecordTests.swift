@@ -127,11 +127,12 @@ struct RecordTests {
         #expect(header(forged { $0[100...103] = [0xff, 0xff, 0xff, 0xff] }) == nil)
     }
 
-    @Test("Flags 0 to 3 need a version that knows them; 4 to 7 may be ignored")
+    @Test("Flags 1 to 3 need a version that knows them; 0 is known, 4 to 7 may be ignored")
     func flags() throws {
         for bit in 0..<8 {
             let header = try #require(self.header(record([1], [2], flags: UInt8(1 << bit))))
-            #expect(header.needsNewerVersion == (bit < 4), "bit \(bit)")
+            #expect(header.needsNewerVersion == (1...3).contains(bit), "bit \(bit)")
+            #expect(header.continues == (bit == 0))
         }
     }
 

@@ -46,7 +46,9 @@
             for _ in 0..<2 { write(5, bytes: 900) }
             seal()
             attempt { try $0.sync() }
+            writeBatch(bytes: 1200)
             write(4, bytes: 1500)
+            writeBatch(bytes: 20)
             attempt { _ = try $0.compact() }
             write(3, bytes: 200)
             close()
@@ -67,6 +69,7 @@
         func runAfterKill() {
             open()
             write(3, bytes: 900)
+            writeBatch(bytes: 900)
             read()
             close()
         }
@@ -133,19 +136,38 @@
             }
         }
 
+        /// Two keys that a batch sets to the same value.
+        private static let pair = ["left", "right"]
+
+        private func writeBatch(bytes: Int) {
+            versions += 1
+            let value = "\(versions) " + String(repeating: "b", count: bytes)
+            change(Self.pair, to: value) { store in
+                try store.write { batch in
+                    for key in Self.pair { try batch.set(value, forKey: key) }
+                }
+            }
+        }
+
         private func change(_ key: String, to value: String?, _ body: (Store) throws -> Void) {
+            change([key], to: value, body)
+        }
+
+        private func change(
+            _ keys: [String], to value: String?, _ body: (Store) throws -> Void
+        ) {
             guard let store else { return }
             do {
                 try body(store)
-                model[key] = [value]
+                for key in keys { model[key] = [value] }
             } catch {
                 note(error)
                 // Any other error means that nothing was written.
                 if case .syncFailed? = error as? StoreError {
-                    model[key, default: [nil]].append(value)
+                    for key in keys { model[key, default: [nil]].append(value) }
                 }
             }
-            check(key, "in memory")
+            for key in keys { check(key, "in memory") }
         }
 
         // MARK: What must be true
@@ -179,6 +201,11 @@
         private func checkAll(_ place: String) {
             guard let store else { return }
             for key in model.keys.sorted() { check(key, place) }
+            if let values = try? Self.pair.map({ try store.value(forKey: $0) }),
+                values[0] != values[1]
+            {
+                problems.append("\(place), half a batch is there")
+            }
             do {
                 let count = try store.allEntries().count
                 if count != store.count || store.isReadOnly {

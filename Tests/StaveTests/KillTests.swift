@@ -37,9 +37,9 @@ struct KillTests {
         for round in 0..<Self.killCount
         where ContinuousClock.now - began < .seconds(Self.secondsLimit) {
             let moment = Moment.allCases.randomElement(using: &random)!
-            let history = History.random(400, keys: 25, seed: random.next())
+            let steps = steps(from: base, .random(400, keys: 25, seed: random.next()), &random)
             let child = try start(moment, &random)
-            let sent = drive(child, moment, history, &random)
+            let sent = drive(child, moment, steps.map(\.line), &random)
             child.signal(SIGKILL)
             let status = child.finish()
             if status == 128 + SIGKILL { kills[moment, default: 0] += 1 }
@@ -47,7 +47,7 @@ struct KillTests {
                 $0.elementsEqual("OK".utf8) || $0.elementsEqual("1".utf8)
             }
             acknowledgedCount += acknowledged
-            let states = states(from: base, history.writes.prefix(sent))
+            let states = [base] + steps.prefix(sent).map(\.state)
             // Half of the time the next process, and not this one, finds what the kill left.
             let options = random.chance(50) ? StoreOptions.reading : .small()
             // The first ones may be killed before there is a store.
@@ -117,9 +117,35 @@ struct KillTests {
     }
 
     private func lines(of history: History, _ range: Range<Int>) -> String {
-        history.writes[range].map { write in
-            (write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'") + "\n"
-        }.joined()
+        history.writes[range].map { Self.line($0) }.joined()
+    }
+
+    private static func line(_ write: (key: String, value: String?)) -> String {
+        (write.value.map { "set '\(write.key)' '\($0)'" } ?? "delete '\(write.key)'") + "\n"
+    }
+
+    /// The lines of a script that makes the writes, some of them in batches, and what the store
+    /// holds once each line is answered.
+    private func steps(
+        from base: State, _ history: History, _ random: inout SeededRandom
+    ) -> [(line: String, state: State)] {
+        var steps: [(line: String, state: State)] = []
+        var (made, next, left) = (base, base, 0)
+        for write in history.writes {
+            if left == 0, random.chance(10) {
+                left = Int.random(in: 1...12, using: &random)
+                steps.append(("begin\n", made))
+            }
+            next[Array(write.key.utf8)] = write.value.map { Array($0.utf8) }
+            if left == 0 { made = next }
+            steps.append((Self.line(write), made))
+            if left == 1 {
+                made = next
+                steps.append(("commit\n", made))
+            }
+            left = max(0, left - 1)
+        }
+        return steps
     }
 
     private func start(_ moment: Moment, _ random: inout SeededRandom) throws -> PipedChild {
@@ -131,11 +157,11 @@ struct KillTests {
         ])
     }
 
-    /// Brings the child to its moment. Returns how many writes it was told to make.
+    /// Brings the child to its moment. Returns how many lines it was given.
     private func drive(
-        _ child: PipedChild, _ moment: Moment, _ history: History, _ random: inout SeededRandom
+        _ child: PipedChild, _ moment: Moment, _ script: [String], _ random: inout SeededRandom
     ) -> Int {
-        func lines(_ range: Range<Int>) -> String { self.lines(of: history, range) }
+        func lines(_ range: Range<Int>) -> String { script[range].joined() }
         func wait(_ microseconds: UInt32) {
             usleep(UInt32.random(in: 0...microseconds, using: &random))
         }
@@ -147,14 +173,14 @@ struct KillTests {
         case .writing, .sealing:
             child.send(lines(0..<fence) + "echo fence\n")
             _ = child.waitForOutput("fence\n")
-            child.send(lines(fence..<400))
+            child.send(lines(fence..<script.count))
             wait(4000)
-            return 400
+            return script.count
         case .compacting:
-            child.send(lines(0..<fence) + "echo fence\ncompact\n" + lines(fence..<400))
+            child.send(lines(0..<fence) + "echo fence\ncompact\n" + lines(fence..<script.count))
             _ = child.waitForOutput("fence\n")
             wait(12000)
-            return 400
+            return script.count
         case .closing:
             child.send(lines(0..<fence) + "echo fence\n")
             _ = child.waitForOutput("fence\n")

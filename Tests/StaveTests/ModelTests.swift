@@ -67,7 +67,8 @@ private final class ModelRun {
 
     func step() throws {
         switch Int.random(in: 0..<1000, using: &random) {
-        case 0..<450: try set()
+        case 0..<380: try set()
+        case 380..<450: try writeBatch()
         case 450..<640: try remove()
         case 640..<700: try get()
         case 700..<740: try getMany()
@@ -92,6 +93,26 @@ private final class ModelRun {
         lastOperation = "set \(key) (\(value.count) bytes)"
         try store.set(value, forKey: key, deferringSync: random.chance(50))
         model[key] = value
+    }
+
+    private func writeBatch() throws {
+        lastOperation = "batch"
+        var next = model
+        try store.write(deferringSync: random.chance(50)) { batch in
+            for _ in 0..<Int.random(in: 0...20, using: &random) {
+                let key = key()
+                switch Int.random(in: 0..<3, using: &random) {
+                case 0:
+                    let wasThere = try batch.removeValue(forKey: key)
+                    #expect(wasThere == (next.removeValue(forKey: key) != nil))
+                case 1: #expect(try batch.value(forKey: key) == next[key])
+                default:
+                    next[key] = value()
+                    try batch.set(next[key]!, forKey: key)
+                }
+            }
+        }
+        model = next
     }
 
     private func remove() throws {

@@ -150,7 +150,9 @@
             recorder.note("between two steps")
         }
 
+        /// A set, a removal, or a batch of some: one step from one state to the next.
         private func write() throws {
+            if random.chance(30) { return try writeBatch() }
             let key = Array("k\(Int.random(in: 0..<5, using: &random))".utf8)
             var next = states[acknowledged]
             let isRemoval = next[key] != nil && random.chance(25)
@@ -167,6 +169,29 @@
             } else {
                 try store.set(value, forKey: key)
             }
+            acknowledged = issued
+            nextSequence = try store.statistics().nextSequence
+            if setting.durability == .always { certain = acknowledged }
+        }
+
+        private func writeBatch() throws {
+            var next = states[acknowledged]
+            var batch = store.makeBatch()
+            for number in 0..<Int.random(in: 2...6, using: &random) {
+                let key = Array("k\(Int.random(in: 0..<5, using: &random))".utf8)
+                if random.chance(25), try batch.removeValue(forKey: key) {
+                    next[key] = nil
+                } else {
+                    let size = Int.random(in: 0...(random.chance(10) ? 2500 : 300), using: &random)
+                    let text = "\(states.count) \(nextSequence) \(number) "
+                    next[key] = Array(text.utf8) + [UInt8](repeating: 120, count: size)
+                    try batch.set(next[key]!, forKey: key)
+                }
+            }
+            issued = acknowledged + 1
+            states.append(next)
+            offered = try store.statistics().nextSequence + UInt64(batch.count) - 1
+            _ = try store.commit(batch)
             acknowledged = issued
             nextSequence = try store.statistics().nextSequence
             if setting.durability == .always { certain = acknowledged }

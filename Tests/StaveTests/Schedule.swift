@@ -80,7 +80,8 @@ final class Schedule {
         // A running compaction gets about half of what is done.
         if compaction != nil, random.chance(50) { return try operateCompaction() }
         switch Int.random(in: 0..<100, using: &random) {
-        case 0..<30: try set()
+        case 0..<25: try set()
+        case 25..<30: try writeBatch()
         case 30..<44: try remove()
         case 44..<47: try get()
         case 47..<50: try getMany()
@@ -105,14 +106,45 @@ final class Schedule {
 
     private func key() -> [UInt8] { keys.randomElement(using: &random)! }
 
-    private func set() throws {
+    private func value() -> [UInt8] {
         versions += 1
-        let (key, isLarge) = (key(), random.chance(12))
-        let count = Int.random(in: 0...(isLarge ? 3000 : 60), using: &random)
-        let value = Array("\(versions)".utf8) + [UInt8](repeating: 46, count: count)
+        let count = Int.random(in: 0...(random.chance(12) ? 3000 : 60), using: &random)
+        return Array("\(versions)".utf8) + [UInt8](repeating: 46, count: count)
+    }
+
+    private func set() throws { try set(key()) }
+
+    private func set(_ key: [UInt8]) throws {
+        let value = value()
         trace.append("set \(name(key)) \(versions), \(value.count) bytes")
         try store.set(value, forKey: key)
         model[key] = value
+    }
+
+    /// Some sets and removals as one, sometimes with another writer's set before they are made.
+    private func writeBatch() throws {
+        var batch = store.makeBatch()
+        var next = model
+        var changes: [(key: [UInt8], value: [UInt8]?)] = []
+        for _ in 0..<Int.random(in: 1...5, using: &random) {
+            let (key, isRemoval) = (key(), random.chance(30))
+            let value = isRemoval ? nil : value()
+            if let value {
+                try batch.set(value, forKey: key)
+            } else {
+                let wasThere = try batch.removeValue(forKey: key)
+                try expect(wasThere == (next[key] != nil), "wrong answer of a batch's remove")
+            }
+            next[key] = value
+            changes.append((key, value))
+        }
+        let texts = changes.map { name($0.key) + ($0.value == nil ? " removed" : "") }
+        trace.append("batch of \(texts)")
+        let other = random.chance(20) ? key() : nil
+        if let other { try set(other) }
+        let isRead = batch.reads.contains { $0.key == other }
+        try expect(try store.commit(batch) == !isRead, "a batch is made on what has changed")
+        if !isRead { for change in changes { model[change.key] = change.value } }
     }
 
     private func remove() throws {

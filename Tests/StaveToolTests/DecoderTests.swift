@@ -43,7 +43,13 @@ struct DecoderTests {
                 number % 5 == 0
                 ? random.bytes(Int.random(in: 1...40, using: &random))
                 : Array("key:\(Int.random(in: 0..<900, using: &random))".utf8)
-            if random.chance(15) {
+            if random.chance(5) {
+                try store.write { batch in
+                    for _ in 0..<Int.random(in: 1...6, using: &random) {
+                        try batch.set(random.bytes(20), forKey: key + random.bytes(1))
+                    }
+                }
+            } else if random.chance(15) {
                 _ = try store.removeValue(forKey: key)
             } else {
                 let length = Int.random(in: 0...(number % 50 == 0 ? 3000 : 90), using: &random)

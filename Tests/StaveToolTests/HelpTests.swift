@@ -24,12 +24,20 @@ struct HelpTests {
         }
     }
 
+    /// The commands of a batch stand in one.
+    private static func around(_ example: String) -> String {
+        if example.hasPrefix("begin") { return "\(example)\nabort\n" }
+        let isEnd = example.hasPrefix("commit") || example.hasPrefix("abort")
+        return (isEnd ? "begin\n" : "") + "\(example)\n"
+    }
+
     /// What stderr says of a script with the example in it, run where its files and keys are.
     private func runs(_ example: String) throws -> String {
         let here = Scratch()
         try here.write("bytes", to: "cat.jpg")
         let script =
-            "set user:1 x\nset a 1\nset b 2\nset c 3\nset photo p\nset 2024-03 x\n\(example)\n"
+            "set user:1 x\nset a 1\nset b 2\nset c 3\nset photo p\nset 2024-03 x\n"
+            + Self.around(example)
         let child = try PipedChild([
             "/bin/sh", "-c", "cd \"$0\" && exec \"$1\" --create data", here.path, stave,
         ])
@@ -131,8 +139,9 @@ struct CompletionScriptTests {
             ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
             ("stave inspect --html", "--html"),
             ("stave repair --", "--keep-unsynced --json --help"),
-            ("stave diff data da", "data"), ("stave why data on", ""),
-            ("stave help co", "count compact"),
+            ("stave diff data da", "data"), ("stave backup data my", "my data"),
+            ("stave why data on", ""),
+            ("stave help co", "copy count commit compact"),
         ]
         #expect(try bashOffers(cases.map(\.0)) == cases.map(\.1))
     }

@@ -198,7 +198,7 @@ struct InspectDamageTests {
     @Test("A record with flags of a newer version is not called clean")
     func newerFlags() throws {
         var active = store.active
-        active.set("future", "x", flags: 1)
+        active.set("future", "x", flags: 2)
         active.sync()
         folder.write(active.bytes, to: "0000000003.segment")
         let run = try overview()

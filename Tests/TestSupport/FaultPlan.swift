@@ -55,6 +55,7 @@
             case .fence: [.error(ENOMEM)]
             case .sync, .syncData, .syncDirectory: [.error(EIO), .error(ENOSPC), .error(EINTR)]
             case .rename: [.error(EIO), .error(ENOSPC)]
+            case .link: [.error(EIO), .error(EXDEV), .error(ENOSPC)]
             case .lock: [.error(ENOLCK), .error(EINTR)]
             case .startThread: [.error(EAGAIN)]
             case .examine, .list, .remove, .makeDirectory, .truncate: [.error(EIO)]

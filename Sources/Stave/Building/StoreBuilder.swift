@@ -89,6 +89,7 @@ package final class StoreBuilder {
         _ header: RecordHeader, key: UnsafeRawBufferPointer, value: RawSpan,
         unboundValueChecksum: UInt32
     ) throws(StoreError) {
+        let header = header.ofCopy
         let length = header.recordLength
         try withFileErrors { () throws(FileError) in
             try makeRoom(length)

@@ -60,7 +60,7 @@ final class CompactionOutput {
         hint?.count(sequence: header.sequence, kind: entry.kind)
         try withFileErrors { () throws(FileError) in
             unsafe try hint?.append(
-                HintEntry(header, kind: entry.kind, offset: offset, key: entry.key))
+                HintEntry(copy.header, kind: entry.kind, offset: offset, key: entry.key))
         }
         return true
     }

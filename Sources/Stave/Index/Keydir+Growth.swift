@@ -4,12 +4,22 @@ internal import Synchronization
 // How a shard grows (rule 4).
 
 extension Keydir {
+    /// Makes room for keys of these hashes, so that `insert` cannot fail for any of them.
+    func makeRoom(for hashes: some Sequence<UInt64>) throws(StoreError) {
+        var counts = [Int](repeating: 0, count: Self.shardCount)
+        for hash in hashes {
+            let shard = Self.shard(hash)
+            counts[shard] += 1
+            if try !hasRoom(hash, for: counts[shard]) { try rebuild(shard, for: counts[shard]) }
+        }
+    }
+
     /// Rebuilds a shard without its deleted slots, with room for more keys (rule 4).
     @inline(never)
-    func rebuild(_ shard: Int) throws(StoreError) {
+    func rebuild(_ shard: Int, for count: Int) throws(StoreError) {
         memory.collect()
         let old = unsafe descriptors[shard].load(ordering: .relaxed)
-        let buckets = bucketsToRebuild(shard)
+        let buckets = bucketsToRebuild(shard, for: count)
         let table = unsafe try memory.allocate(buckets: buckets)
         let new = unsafe Self.descriptor(table, buckets)
         unsafe usedSlots[shard] = Self.move(old, to: new)
@@ -18,8 +28,8 @@ extension Keydir {
     }
 
     /// A tenth at least is free then, so that keys which come and go do not make it rebuild again and again.
-    private func bucketsToRebuild(_ shard: Int) -> Int {
-        Self.buckets(forUsed: unsafe Double(liveSlots[shard] + 1) * 1.1, shard: shard)
+    private func bucketsToRebuild(_ shard: Int, for count: Int) -> Int {
+        Self.buckets(forUsed: unsafe Double(Int(liveSlots[shard]) + count) * 1.1, shard: shard)
     }
 
     /// Fills an empty table with what lives in another one. Returns how many slots that are.
@@ -51,7 +61,7 @@ extension Keydir {
         guard isRestored, byteCount > 12 * count + (64 << 10) * 2 else { return }
         for shard in 0..<Self.shardCount {
             let buckets = unsafe Self.buckets(descriptors[shard].load(ordering: .relaxed))
-            if buckets > bucketsToRebuild(shard) { try rebuild(shard) }
+            if buckets > bucketsToRebuild(shard, for: 1) { try rebuild(shard, for: 1) }
         }
     }
 

@@ -211,7 +211,7 @@ internal import Synchronization
     @inline(__always)
     func makeRoom(_ hash: UInt64) throws(StoreError) {
         if try hasRoom(hash, for: 1) { return }
-        try rebuild(Self.shard(hash))
+        try rebuild(Self.shard(hash), for: 1)
     }
 
     /// What a search depends on, after `hasRoom` or `makeRoom`, which brought the shard's table.

@@ -15,6 +15,8 @@ struct RecoveredLog {
     var markTurn: Int?
     /// Bytes behind `end` that are not just reserved space.
     var hasTornTail = false
+    /// They begin with a batch that is not whole.
+    var endsInBatch = false
     /// Whole records among them.
     var cutRecords = 0
     var highestSequence: UInt64 = 0
@@ -127,7 +129,9 @@ extension Recovery {
         let ahead = segment.record(at: 0, upTo: limit)
         var offset = SegmentHeader.byteCount
         scan: while true {
-            if let header = unsafe wholeRecord(at: offset, in: bytes, entry, log) {
+            if let header = unsafe wholeRecord(at: offset, in: bytes, entry, log),
+                !header.continues || offset < max(log.durableEnd, walk.batchEnd)
+            {
                 // The processor guesses no further than a page.
                 ahead.moved(to: offset &+ 1024).prefetch()
                 try unsafe note(header, at: offset, in: bytes, segment, &log)
@@ -145,6 +149,8 @@ extension Recovery {
                 offset = range.upperBound
             case .torn:
                 log.hasTornTail = true
+                log.endsInBatch = unsafe SegmentWalk.isBatch(
+                    tornAt: offset, in: bytes.bytes, identity: entry.identity)
                 break scan
             case .reserved, nil: break scan
             }
@@ -230,8 +236,9 @@ extension Recovery {
     private mutating func reportTear(in segment: Segment, _ log: RecoveredLog) {
         guard isWriter else { return }
         let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
+        let what = log.endsInBatch ? "batch that is not whole" : "torn record"
         result.notices.append(
-            "\(segment.path) ends in a torn record at offset \(log.end)\(rest);"
+            "\(segment.path) ends in a \(what) at offset \(log.end)\(rest);"
                 + " what was never synced behind it is left out")
     }
 }

@@ -120,12 +120,13 @@ extension Store {
     }
 
     @inline(never)
-    private func damage(at record: RecordPointer) -> StoreError {
+    func damage(
+        at record: RecordPointer, _ reason: String = "the value's checksum is wrong"
+    ) -> StoreError {
         let segment = log.withLock { log.segment(withIdentity: record.identity) }
         let length = record.header?.recordLength ?? 0
         return .damaged(
-            file: segment?.path ?? path, offset: record.offset, length: length,
-            reason: "the value's checksum is wrong")
+            file: segment?.path ?? path, offset: record.offset, length: length, reason: reason)
     }
 }
 
@@ -174,6 +175,7 @@ extension Index {
     /// The record of a key that is not in the keydir yet.
     @inline(never)
     private func queuedRecord(_ key: RawSpan, hash: UInt64) -> RecordPointer? {
+        if queue.isBarred { withLock {} }
         let found = queue.first(hash) { location -> (record: RecordPointer, isKeys: Bool)? in
             let record = table.record(at: location)
             if record.hasKey(key) { return (record, true) }

@@ -25,6 +25,8 @@ final class Appender: @unchecked Sendable {
     private let populatedAhead = Atomic<Int>(0)
     /// A record on its way to pwrite(2), where space cannot be reserved.
     private let pending = GrowingBytes()
+    /// Where the batch begins whose records wait in `pending` for its last one.
+    private var heldFrom: Int?
 
     /// - Parameters:
     ///   - capacity: what the segment's mapping covers; of a segment that another process wrote where
@@ -82,6 +84,31 @@ final class Appender: @unchecked Sendable {
         }
         segment.end = end
         return offset
+    }
+
+    /// Makes sure that the appends of a batch cannot fail, one by one: its room is reserved, or
+    /// nothing is written before `endBatch`.
+    ///
+    /// - Parameter length: bytes of all its records.
+    func beginBatch(_ length: Int) throws(StoreError) {
+        let end = segment.end + length
+        if end > populated { try makeRoom(end) }
+        if canReserve { return }
+        heldFrom = segment.end
+        pending.count = 0
+    }
+
+    /// Behind the last append of a batch. Where it throws, none was made.
+    func endBatch() throws(StoreError) {
+        guard let start = heldFrom else { return }
+        heldFrom = nil
+        do throws(FileError) {
+            unsafe try output.write(pending.bytes.bytes, at: start)
+        } catch {
+            // What a part of them left in the file are records that say that more follow: no batch.
+            segment.end = start
+            throw StoreError(error)
+        }
     }
 
     /// Appends a copy of a record.
@@ -159,13 +186,14 @@ final class Appender: @unchecked Sendable {
         binding: UInt64, at offset: Int
     ) throws(StoreError) {
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
-        pending.count = 0
+        if heldFrom == nil { pending.count = 0 }
         pending.reserve(length)
-        // SAFETY: the buffer has room for the whole record.
+        // SAFETY: the buffer has room for the whole record behind what it holds.
         unsafe Record.encode(
             header, key: key, value: value, valueChecksum: valueChecksum, binding: binding,
-            into: pending.base)
-        pending.count = length
+            into: pending.base + pending.count)
+        pending.count += length
+        if heldFrom != nil { return }
         try withFileErrors { () throws(FileError) in
             unsafe try output.write(pending.bytes.bytes, at: offset)
         }

@@ -12,7 +12,7 @@ internal import StaveDisk
 
     /// nil where the record's value does not check out.
     init?(of record: RecordPointer, _ header: RecordHeader, key: UnsafeRawBufferPointer) {
-        self.header = header
+        self.header = header.ofCopy
         unsafe self.key = unsafe key
         if header.isValue {
             guard let whole = unsafe record.value(verifying: true) else { return nil }

@@ -14,7 +14,7 @@ extension Store {
     public func set(
         _ value: RawSpan, forKey key: RawSpan, deferringSync: Bool = false
     ) throws(StoreError) {
-        try requireKey(key)
+        try Self.requireKey(key)
         guard value.byteCount <= Format.maxValueLength else {
             throw .valueTooLong(length: value.byteCount)
         }
@@ -39,7 +39,7 @@ extension Store {
     public func removeValue(
         forKey key: RawSpan, deferringSync: Bool = false
     ) throws(StoreError) -> Bool {
-        try requireKey(key)
+        try Self.requireKey(key)
         let hash = index.hashAskingForBucket(of: key)
         index.lock()
         let written: Written?
@@ -62,7 +62,7 @@ extension Store {
     }
 
     /// A record's number, and whether its writer is to look after the background now.
-    private typealias Written = (sequence: UInt64, isWakeDue: Bool)
+    typealias Written = (sequence: UInt64, isWakeDue: Bool)
 
     // MARK: Under the log's lock
 
@@ -99,7 +99,7 @@ extension Store {
     ///
     /// - Returns: whether one was begun.
     @inline(__always)
-    private func requireRoom(_ recordLength: Int) throws(StoreError) -> Bool {
+    func requireRoom(_ recordLength: Int) throws(StoreError) -> Bool {
         try log.requireWritable()
         if log.hasRoom(recordLength) { return false }
         try beginSegment(recordLength)
@@ -137,7 +137,7 @@ extension Store {
 
     /// Has enough been written since a writer last looked after the background?
     @inline(__always)
-    private func isWakeDue() -> Bool {
+    func isWakeDue() -> Bool {
         let written = log.writer.writtenBytes
         guard written &- log.writer.wokenAtBytes > wakeStep else { return false }
         log.writer.wokenAtBytes = written
@@ -146,12 +146,12 @@ extension Store {
 
     // MARK: Around the lock
 
-    private func requireKey(_ key: RawSpan) throws(StoreError) {
+    static func requireKey(_ key: RawSpan) throws(StoreError) {
         if key.isEmpty { throw .emptyKey }
         if key.byteCount > Format.maxKeyLength { throw .keyTooLong(length: key.byteCount) }
     }
 
-    private func finish(_ written: Written, deferringSync: Bool) throws(StoreError) {
+    func finish(_ written: Written, deferringSync: Bool) throws(StoreError) {
         if durability == .always {
             if !deferringSync { try log.makeDurable(written.sequence) }
         } else if durability == .interval, !worker.isStarted.load(ordering: .relaxed) {

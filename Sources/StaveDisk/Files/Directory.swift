@@ -273,6 +273,36 @@ package struct Directory: ~Copyable, Sendable {
         }
     }
 
+    /// Gives a file of another directory a second name here, in place of what has it.
+    ///
+    /// - Returns: false where it can only be copied: the other directory is on another file system,
+    ///   has no such file, or has it from another owner, or its file system knows no links.
+    package func link(_ name: String, of other: borrowing Directory) throws(FileError) -> Bool {
+        var status = stat()
+        // SAFETY: fstatat fills the struct in.
+        let found = attempt(.examine, other.path(of: name)) {
+            unsafe fstatat(other.descriptor, name, &status, AT_SYMLINK_NOFOLLOW)
+        }
+        guard found == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == owner else {
+            return false
+        }
+        let temporary = name + FileName.temporarySuffix
+        if contains(temporary) { try remove(temporary) }
+        do throws(FileError) {
+            _ = try retrying(.link, other.path(of: name)) {
+                unsafe linkat(other.descriptor, name, descriptor, temporary, 0)
+            }
+        } catch {
+            guard [EXDEV, EPERM, ENOENT, EMLINK, EOPNOTSUPP, ENOSYS, EACCES].contains(error.code)
+            else { throw error }
+            return false
+        }
+        try rename(temporary, to: name)
+        // Where both names led to the same file before, that has done nothing.
+        if contains(temporary) { try remove(temporary) }
+        return true
+    }
+
     /// Makes names that were created, renamed or removed durable.
     package func sync() throws(FileError) {
         _ = try retrying(.syncDirectory, path) { fsync(descriptor) }

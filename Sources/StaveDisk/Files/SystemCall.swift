@@ -15,6 +15,7 @@ package enum SystemCall: String, CaseIterable, Sendable {
     case syncData
     case syncDirectory
     case rename
+    case link
     case remove
     case lock
     case setAccess
@@ -28,7 +29,7 @@ package enum SystemCall: String, CaseIterable, Sendable {
     /// As in "cannot open".
     var verb: String {
         switch self {
-        case .open, .list, .examine, .read, .write, .map, .rename, .remove, .lock: rawValue
+        case .open, .list, .examine, .read, .write, .map, .rename, .link, .remove, .lock: rawValue
         case .makeDirectory: "create"
         case .allocate: "get memory for"
         case .advise: "advise on"

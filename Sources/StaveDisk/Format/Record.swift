@@ -19,14 +19,17 @@ package enum RecordKind: UInt8, Sendable {
 /// 3. The padding up to the next multiple of 8 is zero.
 /// 4. A kind of 0 is not a record: zero-filled space never looks like one.
 /// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
-///    bits 4-7 may be ignored. Reserved: 1 more records of this batch follow, 2 expires, 4 compressed.
+///    bits 4-7 may be ignored. Bit 0: more records of this batch follow. Reserved: 2 expires, 4
+///    compressed.
 ///
 /// What look-ups and recovery need of it is public, as in `Format`: no other access lets the store's module
 /// inline it.
 public struct RecordHeader: Equatable, Sendable {
     @inlinable @inline(__always) public static var byteCount: Int { 28 }
-    /// Flag bits this version understands among those that must be understood: none yet.
-    @inlinable @inline(__always) public static var knownFlags: UInt8 { 0 }
+    /// Flag bits this version understands among those that must be understood.
+    @inlinable @inline(__always) public static var knownFlags: UInt8 { continues }
+    /// The next record belongs to the same batch: a log has both or neither.
+    @inlinable @inline(__always) public static var continues: UInt8 { 0x01 }
     @inlinable @inline(__always) public static var mustKnowFlags: UInt8 { 0x0f }
 
     public var headerChecksum: UInt32
@@ -103,6 +106,16 @@ public struct RecordHeader: Equatable, Sendable {
     ) -> Bool {
         let mustKnow = UInt64(mustKnowFlags & ~knownFlags) << 24
         return lengths >> 32 & (0xff_ffff | mustKnow) == UInt64(keyLength) &+ 1 << 16
+    }
+
+    /// True where more records of the same batch follow.
+    @inlinable @inline(__always) public var continues: Bool { flags & Self.continues != 0 }
+
+    /// The header of a copy, which stands for itself: its batch was whole where it was written.
+    package var ofCopy: RecordHeader {
+        var copy = self
+        copy.flags &= ~Self.continues
+        return copy
     }
 
     /// True where the record sets a flag that must be known and is not.

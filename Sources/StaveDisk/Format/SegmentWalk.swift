@@ -11,6 +11,9 @@
 /// 4. Zeros up to the end of a log are reserved space, unless they begin below `durableEnd`.
 /// 5. A record whose header and key are whole, and whose end was cut off with the file below
 ///    `durableEnd`, is a record without a value: it still names its key.
+/// 6. At or above `durableEnd` a batch counts whole or not at all: behind a record that says that
+///    more follow come whole records with the next numbers, up to one that does not say so. Else
+///    the torn tail begins with the batch. (Rule 3 comes first.)
 package struct SegmentWalk {
     package enum Rule: Sendable {
         case sealed
@@ -51,6 +54,8 @@ package struct SegmentWalk {
     private let checksValues: Bool
     /// Where the next item begins.
     package private(set) var offset = SegmentHeader.byteCount
+    /// Below it, batches are whole.
+    package private(set) var batchEnd = 0
     private var queue: [Item] = []
     private var effort = SearchEffort()
 
@@ -109,6 +114,13 @@ package struct SegmentWalk {
         let isCertain = start < durableEnd
         var check = ValueCheck.unread
         if checksValues || !isCertain { check = Self.check(header, in: bytes, at: start, identity) }
+        if header.continues, !isCertain, start >= batchEnd, check == .good {
+            let (end, isWhole, next) = batch(from: start, in: bytes)
+            guard isWhole || (rule == .unmarked && next != nil) else {
+                return endOfLog(in: bytes, nextRecord: next, "")
+            }
+            batchEnd = end
+        }
         offset = start + header.recordLength
         if case .bad = check, !isCertain {
             var next: Int?
@@ -119,6 +131,48 @@ package struct SegmentWalk {
             }
         }
         return .record(offset: start, header: header, value: check)
+    }
+
+    /// Rule 6: where the batch ends that begins or goes on at `start`, or where it breaks off, and
+    /// then the whole record behind unreadable bytes.
+    private mutating func batch(
+        from start: Int, in bytes: RawSpan
+    ) -> (end: Int, isWhole: Bool, next: Int?) {
+        var end = start
+        var sequence: UInt64?
+        while true {
+            switch SegmentScan.step(in: bytes, at: end, identity: identity, effort: &effort) {
+            case .record(let header):
+                guard sequence == nil || sequence == header.sequence else {
+                    return (end, false, nil)
+                }
+                let next = end + header.recordLength
+                guard Self.check(header, in: bytes, at: end, identity) == .good else {
+                    let isRecord = Record.header(in: bytes, at: next, identity: identity) != nil
+                    return (end, false, isRecord ? next : nil)
+                }
+                end = next
+                if !header.continues { return (end, true, nil) }
+                sequence = header.sequence &+ 1
+            case .unreadable(let until, let isLast): return (end, false, isLast ? nil : until)
+            case .zeros, .end: return (end, false, nil)
+            }
+        }
+    }
+
+    /// Rule 6, for a reader that goes from record to record by itself: where the batch ends that
+    /// begins or goes on with the record at `start`; nil where it is not whole.
+    package static func endOfBatch(
+        from start: Int, in bytes: RawSpan, identity: UInt64
+    ) -> Int? {
+        var walk = SegmentWalk(identity: identity, rule: .log)
+        let (end, isWhole, _) = walk.batch(from: start, in: bytes)
+        return isWhole ? end : nil
+    }
+
+    /// Is what is torn at `offset` the beginning of a batch?
+    package static func isBatch(tornAt offset: Int, in bytes: RawSpan, identity: UInt64) -> Bool {
+        Record.header(in: bytes, at: offset, identity: identity)?.continues == true
     }
 
     /// Rule 5.

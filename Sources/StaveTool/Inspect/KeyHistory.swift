@@ -73,7 +73,7 @@ struct KeyHistory {
                 note(range, reason, in: segment, hinted: hinted, hasHint: hasHint)
             case .torn(let range, let next):
                 findings.add(
-                    Finding(.torn, segment.name, range, SegmentSurvey.tornText(next)))
+                    Finding(.torn, segment.name, range, segment.tornText(range, next, in: bytes)))
             case .reserved: break
             }
             return true

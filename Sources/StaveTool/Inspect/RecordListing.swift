@@ -74,7 +74,7 @@ struct RecordListing {
             show(header, at: offset, value, in: bytes)
         case .damage(let range, let reason): show("damage", range, reason)
         case .torn(let range, let next):
-            show("torn tail", range, SegmentSurvey.tornText(next))
+            show("torn tail", range, segment.tornText(range, next, in: bytes))
         case .reserved(let range): show("reserved", range, "zeros")
         }
     }

@@ -132,7 +132,7 @@ extension SegmentSurvey {
             let names = findings.isFull ? "" : keys(of: range)
             add(.damage, inFile, names.isEmpty ? reason : reason + "; the hint names " + names)
         case .torn(let range, let next):
-            if judgement == .everything { add(.torn, range, Self.tornText(next)) }
+            if judgement == .everything { add(.torn, range, tornText(range, next, in: bytes)) }
         case .reserved: break
         }
     }
@@ -166,8 +166,14 @@ extension SegmentSurvey {
         findings.add(Finding(.damage, name, range, text + "; the store makes it again"))
     }
 
-    static func tornText(_ nextRecord: Int?) -> String {
-        let text = "the log ends here: bytes of a write that was never whole"
+    /// - Parameter bytes: the segment's.
+    func tornText(_ range: Range<Int>, _ nextRecord: Int?, in bytes: RawSpan) -> String {
+        let isBatch = SegmentWalk.isBatch(
+            tornAt: range.lowerBound, in: bytes, identity: identity ?? 0)
+        let text =
+            "the log ends here: "
+            + (isBatch
+                ? "a batch that was never whole" : "bytes of a write that was never whole")
         guard let nextRecord else { return text }
         return text + "; the records from offset \(nextRecord) on are no part of it"
     }

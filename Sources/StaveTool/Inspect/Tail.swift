@@ -27,6 +27,8 @@ struct Tail: ~Copyable {
         let file: File
         var survey: SegmentSurvey
         var offset: Int
+        /// Below it, batches are whole.
+        var batchEnd = 0
 
         init(
             _ listed: Manifest.Segment, _ file: consuming File, offset: Int? = nil
@@ -194,6 +196,13 @@ struct Tail: ~Copyable {
                 if let header = Record.header(in: bytes, at: offset, identity: identity) {
                     let value = SegmentWalk.check(header, in: bytes, at: offset, identity)
                     guard value == .good || end != nil else { return }
+                    if header.continues, end == nil, offset >= followed.batchEnd {
+                        guard
+                            let end = SegmentWalk.endOfBatch(
+                                from: offset, in: bytes, identity: identity)
+                        else { return }
+                        followed.batchEnd = end
+                    }
                     visit(.record(offset: offset, header: header, value: value), header.sequence)
                     followed.offset = offset + header.recordLength
                     continue

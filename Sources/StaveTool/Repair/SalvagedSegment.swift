@@ -132,7 +132,7 @@ struct SalvagedSegment {
                 lose(range, reason)
                 (logEnd, isWhole) = (range.upperBound, false)
             case .torn(let range, let next):
-                torn.append((range, SegmentSurvey.tornText(next)))
+                torn.append((range, survey.tornText(range, next, in: bytes)))
             case .reserved: break
             }
             return true

@@ -66,10 +66,10 @@ extension CompletionScript {
             case ${#positional[@]}:${positional[0]} in
             0:*) candidates="\#(joined(subcommands.map(\.name))) help"; _stave_files -d ;;
             1:inspect) _stave_files -f ;;
-            1:verify|1:why|[12]:repair|[12]:diff) _stave_files -d ;;
+            1:verify|1:why|[12]:repair|[12]:diff|[12]:backup) _stave_files -d ;;
             1:help) candidates="\#(joined(CommandTable.names + subcommands.map(\.name)))" ;;
             2:why) _stave_keys "${positional[1]}" "$current" ;;
-            *:inspect|*:verify|*:why|*:repair|*:diff|*:help) ;;
+            *:inspect|*:verify|*:why|*:repair|*:diff|*:backup|*:help) ;;
             1:*) candidates="\#(joined(CommandTable.names))" ;;
             *)
                 [[ ${#positional[@]} -gt 2 && ${positional[1]} == set ]] \

@@ -51,6 +51,9 @@ enum CompletionScript {
         .init(
             name: "diff", summary: "the keys in which two stores differ",
             options: options(of: DiffCommand.helpMessage())),
+        .init(
+            name: "backup", summary: "the store as it is now, beside its writer",
+            options: options(of: BackupCommand.helpMessage())),
     ]
 
     /// Of all of stave, those that take a value as a word of its own.

@@ -4,20 +4,12 @@ internal import StaveDisk
 
 // `set KEY < FILE` and `get KEY > FILE`.
 extension Session {
-    func set(_ key: Word, toContentsOf file: Word) throws(CommandError) {
+    func contents(of file: Word) throws(CommandError) -> [UInt8] {
         let path = try Self.path(file)
-        let value: [UInt8]
         do throws(FileError) {
-            value = try File.opening(path).contents(limit: 1 << 30)
+            return try File.opening(path).contents(limit: 1 << 30)
         } catch {
             throw CommandError("cannot \(error.operation) \(error.path): \(error.reason)", at: file)
-        }
-        do throws(StoreError) {
-            // SAFETY: both live through the call.
-            unsafe try store.set(
-                value.span.bytes, forKey: key.bytes.bytes, deferringSync: defersSync)
-        } catch {
-            throw CommandError(error, at: key)
         }
     }
 

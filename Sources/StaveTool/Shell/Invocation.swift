@@ -5,7 +5,14 @@ struct Invocation {
     let command: Command
     /// The command's name first, then its arguments without the options.
     let words: [Word]
-    private var options: [(name: String, number: Int?)] = []
+    private var options: [Given] = []
+
+    /// An option with its value: a number or a word.
+    private struct Given {
+        var name: String
+        var number: Int?
+        var word: Word?
+    }
 
     /// Sorts options from words and counts the words.
     init(_ command: Command, _ words: [Word]) throws(CommandError) {
@@ -44,7 +51,7 @@ struct Invocation {
 
     private static func split(
         _ command: Command, _ words: [Word], _ rest: inout [Word],
-        _ options: inout [(name: String, number: Int?)]
+        _ options: inout [Given]
     ) throws(CommandError) {
         var index = 0
         while index < words.count {
@@ -76,7 +83,7 @@ struct Invocation {
             }
             guard option.value != nil else {
                 if attached != nil { throw .usage("\(name) takes no value", at: word) }
-                options.append((name, nil))
+                options.append(Given(name: name))
                 continue
             }
             guard attached != nil || index < words.count else {
@@ -84,10 +91,16 @@ struct Invocation {
             }
             let value = attached ?? words[index]
             if attached == nil { index += 1 }
+            if option.takesWord {
+                // All of it, however long.
+                let whole = attached == nil ? value : word.behind(attached!.offset - word.offset)
+                options.append(Given(name: name, word: whole))
+                continue
+            }
             guard let number = Int(value.string), number >= 0 else {
                 throw .usage("\(name) needs a whole number, not negative", at: value)
             }
-            options.append((name, number))
+            options.append(Given(name: name, number: number))
         }
     }
 
@@ -95,6 +108,9 @@ struct Invocation {
 
     /// The value of a numeric option; nil where it was not given.
     func number(_ option: String) -> Int? { options.last { $0.name == option }?.number }
+
+    /// The value of an option that takes any word; nil where it was not given.
+    func word(_ option: String) -> Word? { options.last { $0.name == option }?.word }
 
     /// What the command does to the store when it is called like this.
     var access: Command.Access {

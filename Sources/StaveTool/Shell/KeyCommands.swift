@@ -6,30 +6,44 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact | --version] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1,
+            .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
                 "From a command line: stave DIR get --exact KEY > FILE.",
             ],
-            options: [.init(name: "--exact", help: "the bytes alone: no format, no newline")],
+            options: [
+                .init(name: "--exact", help: "the bytes alone: no format, no newline"),
+                .init(name: "--version", help: "the number of the key's newest write instead"),
+            ],
             takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
-            "store a value under a key",
+            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write,
+            redirects: true, "store a value under a key",
             details: [
+                "With a condition that does not hold, nothing is written and the answer is 0.",
                 "`set KEY < FILE` stores the bytes of FILE.",
                 "From a command line: stave DIR set KEY - < FILE, or a pipe in its place.",
                 "The value - itself is written '-' here.",
             ],
-            examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
+            options: [
+                .init(name: "--if-absent", help: "only where the key is not there"),
+                .init(name: "--if-present", help: "only where the key is there"),
+                .init(
+                    name: "--if-value", value: "OLD", takesWord: true,
+                    help: "only where the key has this value"),
+                .init(
+                    name: "--if-version", value: "N",
+                    help: "only where get --version prints N"),
+            ],
+            takesAnyWord: true,
+            examples: [
+                "set user:1 \"Ada Lovelace\"", "set photo < cat.jpg", "set lock me --if-absent",
+            ]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
-        Command(
-            "delete", aliases: ["del", "rm"], "KEY...", words: 1...Int.max - 1, .write,
-            "remove keys; prints how many were there",
-            examples: ["delete user:1", "rm a b c"]
-        ) { session, invocation throws(CommandError) in try session.delete(invocation) },
+        deleteCommand,
         Command(
             "exists", "KEY...", words: 1...Int.max - 1, .read,
             "print how many of the keys are there",
@@ -41,7 +55,11 @@ extension CommandTable {
 extension Session {
     func get(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
-        if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
+        if let file = try redirection(words, ">") {
+            try refuseInBatch("get KEY > FILE", at: file)
+            return try get(words[1], intoFile: file)
+        }
+        if invocation.has("--version") { return try printVersions(invocation) }
         let isExact = invocation.has("--exact")
         if isExact, outputIsTerminal {
             throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
@@ -51,7 +69,7 @@ extension Session {
             do throws(StoreError) {
                 let printer = printer
                 // SAFETY: the word and the value are used inside the call only.
-                let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
+                let found: Void? = unsafe try withValue(forKey: word.bytes.bytes) { value in
                     unsafe value.withUnsafeBytes { value in
                         if isExact { return unsafe output.write(value) }
                         unsafe printer.printValue(value, forKey: word.bytes)
@@ -64,33 +82,100 @@ extension Session {
         }
     }
 
-    func set(_ invocation: Invocation) throws(CommandError) {
-        let words = invocation.words
-        if let file = try redirection(words, "<") {
-            try set(words[1], toContentsOf: file)
-        } else {
-            // What means stdin on a command line would be another value here.
-            if words[2].isBare("-") {
-                throw .usage(
-                    "- is stdin on a command line only; quote it to store it: '-'", at: words[2])
-            }
+    /// Looks a key up, in the batch first.
+    private func withValue<Result>(
+        forKey key: RawSpan, _ body: (RawSpan) -> Result
+    ) throws(StoreError) -> Result? {
+        guard isInBatch else { return try store.withValue(forKey: key, body) }
+        guard let value = try batch?.value(forKey: key) else { return nil }
+        return unsafe body(value.span.bytes)
+    }
+
+    private func printVersions(_ invocation: Invocation) throws(CommandError) {
+        for word in invocation.words.dropFirst() {
+            try requireUsable(word)
             do throws(StoreError) {
-                return unsafe try set(words[2].bytes, forKey: words[1].bytes)
+                // SAFETY: the word lives until the next line is parsed.
+                let key = unsafe word.bytes.bytes
+                if isInBatch, try batch?.contains(key: key) == true {
+                    let version = try batch?.version(forKey: key)
+                    reply(version.map { "\($0)" } ?? "not committed yet")
+                } else if !isInBatch, let version = try store.version(forKey: key) {
+                    reply("\(version)")
+                } else {
+                    unsafe reportMissing(word.bytes)
+                }
             } catch {
-                throw CommandError(error, at: words[1])
+                try stepOver(CommandError(error, at: word))
             }
         }
-        didWrite()
-        acknowledge("OK")
+    }
+
+    func set(_ invocation: Invocation) throws(CommandError) {
+        let words = invocation.words
+        let condition = try condition(of: invocation)
+        if let file = try redirection(words, "<") {
+            let value = try contents(of: file)
+            // SAFETY: the array lives through the call.
+            return unsafe try set(value.span.bytes, forKey: words[1], condition)
+        }
+        // What means stdin on a command line would be another value here.
+        if words[2].isBare("-") {
+            throw .usage(
+                "- is stdin on a command line only; quote it to store it: '-'", at: words[2])
+        }
+        // SAFETY: the word lives until the next line is parsed.
+        unsafe try set(words[2].bytes.bytes, forKey: words[1], condition)
+    }
+
+    private func set(
+        _ value: RawSpan, forKey key: Word, _ condition: WriteCondition?
+    ) throws(CommandError) {
+        guard let condition else {
+            do throws(StoreError) {
+                // SAFETY: both live through the call.
+                return unsafe try set(value, forKey: key.bytes.bytes)
+            } catch {
+                throw CommandError(error, at: key)
+            }
+        }
+        let isSet = try change(at: key) { (batch) throws(StoreError) in
+            // SAFETY: both live through the call.
+            unsafe try batch.set(value, forKey: key.bytes.bytes, if: condition)
+        }
+        if isSet { acknowledge("OK") } else { refuse() }
+    }
+
+    private func condition(of invocation: Invocation) throws(CommandError) -> WriteCondition? {
+        var conditions: [WriteCondition] = []
+        if invocation.has("--if-absent") { conditions.append(.absent) }
+        if invocation.has("--if-present") { conditions.append(.present) }
+        if let word = invocation.word("--if-value") { conditions.append(.value(word.array)) }
+        if let number = invocation.number("--if-version") {
+            conditions.append(.version(UInt64(number)))
+        }
+        if conditions.count > 1 {
+            throw .usage("set takes one condition", at: invocation.words[0])
+        }
+        return conditions.first
     }
 
     /// Stores a value and answers OK.
+    @inline(__always)
     func set(_ value: UnsafeRawBufferPointer, forKey key: UnsafeRawBufferPointer)
         throws(StoreError)
     {
         // SAFETY: the caller's bytes outlive the call.
-        unsafe try store.set(value.bytes, forKey: key.bytes, deferringSync: defersSync)
-        didWrite()
+        unsafe try set(value.bytes, forKey: key.bytes)
+    }
+
+    private func set(_ value: RawSpan, forKey key: RawSpan) throws(StoreError) {
+        if isInBatch {
+            try batch?.set(value, forKey: key)
+        } else {
+            try store.set(value, forKey: key, deferringSync: defersSync)
+            didWrite()
+        }
         acknowledge("OK")
     }
 
@@ -100,6 +185,10 @@ extension Session {
             do throws(StoreError) {
                 // SAFETY: the word lives until the next line is parsed.
                 let key = unsafe word.bytes.bytes
+                if isInBatch {
+                    if try batch?.removeValue(forKey: key) == true { count += 1 }
+                    continue
+                }
                 if try store.removeValue(forKey: key, deferringSync: defersSync) { count += 1 }
                 didWrite()
             } catch {
@@ -115,7 +204,10 @@ extension Session {
             try requireUsable(word)
             do throws(StoreError) {
                 // SAFETY: the word lives until the next line is parsed.
-                if unsafe try store.contains(key: word.bytes.bytes) { count += 1 }
+                let key = unsafe word.bytes.bytes
+                let isThere =
+                    isInBatch ? try batch?.contains(key: key) == true : try store.contains(key: key)
+                if isThere { count += 1 }
             } catch {
                 throw CommandError(error, at: word)
             }

@@ -12,11 +12,14 @@ extension StaveCommand {
         let takesInput = Self.takesValueFromInput(invocation)
         if takesInput {
             guard readValue(into: &value) else { return 2 }
-            words.removeLast()
         }
+        let last = unsafe invocation.words.last?.bytes.baseAddress
+        let place = words.firstIndex { unsafe $0.bytes.baseAddress == last }
         return unsafe value.withUnsafeBytes { bytes in
             // SAFETY: the words live as long as the arguments and the value, which is this call.
-            if takesInput { unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: 0)) }
+            if takesInput, let place {
+                words[place] = unsafe Word(bytes: bytes, kind: .quoted, offset: 0)
+            }
             return runOnce(words, invocation.access)
         }
     }

@@ -13,7 +13,7 @@ extension StaveCommand {
         if let segmentSize { options.segmentSize = segmentSize.bytes }
         options.onEvent = { mailbox.receive($0) }
         do throws(StoreError) {
-            let store = try Store(path: directory, options: options)
+            let store = try openStore(options)
             let session = Session(store, place: place, settings: settings, mailbox: mailbox)
             session.reopen = { [directory, options] () throws(StoreError) in
                 try Store(path: directory, options: options)
@@ -22,6 +22,22 @@ extension StaveCommand {
         } catch {
             reportFailure(error, creates: creates)
             return nil
+        }
+    }
+
+    /// Tries again while another process has the lock, for as long as `--wait` says, or until a
+    /// signal.
+    private func openStore(_ options: StoreOptions) throws(StoreError) -> Store {
+        let end = ContinuousClock.now + .seconds(wait ?? 0)
+        while true {
+            do throws(StoreError) {
+                return try Store(path: directory, options: options)
+            } catch {
+                guard case .locked = error, ContinuousClock.now < end, !Signals.isInterrupted else {
+                    throw error
+                }
+                usleep(20_000)
+            }
         }
     }
 

@@ -41,6 +41,7 @@ final class Prompt {
             }
         }
         history.save(waiting: true)
+        _ = session.giveUpBatch()
         return 0
     }
 
@@ -73,7 +74,8 @@ final class Prompt {
     private func prompt(_ quote: UInt8?) -> String {
         if let quote { return String(Character(Unicode.Scalar(quote))) + "> " }
         let name = Self.name(ofPath: session.store.path)
-        let mark = session.store.isReadOnly ? "(read-only)" : ""
+        var mark = session.store.isReadOnly ? "(read-only)" : ""
+        if let batch = session.batch { mark = "(batch: \(batch.count))" }
         // A visible character between two escape sequences: libedit loses both otherwise.
         let space = mark.isEmpty ? "" : " "
         guard session.settings.colorsPrompt else { return name + space + mark + "> " }

@@ -34,6 +34,7 @@ extension Session {
     func count(_ invocation: Invocation) throws(CommandError) {
         var count = 0
         if invocation.words.count == 1 {
+            tellOfBatch()
             do throws(StoreError) {
                 count = try store.count(in: .all)
             } catch {
@@ -76,6 +77,7 @@ extension Session {
     private func visit(
         _ invocation: Invocation, _ visitNext: (inout EntryCursor) throws(StoreError) -> Bool
     ) throws(CommandError) {
+        tellOfBatch()
         let words = invocation.words
         let limit = invocation.number("--limit") ?? Int.max
         var cursor: EntryCursor
@@ -112,6 +114,12 @@ extension Session {
         default:
             KeyRange(from: words[1].array, to: words[2].array.isEmpty ? nil : words[2].array)
         }
+    }
+
+    /// What is shown does not have the writes that wait for `commit`.
+    private func tellOfBatch() {
+        guard let batch, batch.count > 0 else { return }
+        note("note: without the batch that was begun (\(Units.count(batch.count, "write")))")
     }
 
     /// Says so where the person has stopped the command.

@@ -27,6 +27,7 @@ final class ScriptRunner {
     /// Runs to the end of the input, `quit`, an error that stops the script, or a signal.
     /// Returns the exit status; all replies are written.
     func run() -> Int32 {
+        if session.settings.isAtomic { session.beginBatch() }
         session.bar = session.makeBar("stdin", total: Self.bytesLeft, unit: .bytes)
         defer { session.endBar() }
         while !isFinished {
@@ -39,6 +40,7 @@ final class ScriptRunner {
             waitForInput()
         }
         answerBatch()
+        endBatch()
         return finish()
     }
 
@@ -108,7 +110,8 @@ final class ScriptRunner {
     /// Carries out a plain line; false, and nothing done, where it is another one.
     @inline(__always)
     private func executePlain(_ line: UnsafeRawBufferPointer) -> Bool {
-        guard !session.settings.showsTiming, let plain = unsafe PlainLine(line) else {
+        guard !session.settings.showsTiming, !session.isInBatch, let plain = unsafe PlainLine(line)
+        else {
             return false
         }
         if !plain.isSet {
@@ -162,7 +165,9 @@ final class ScriptRunner {
             return unsafe set(
                 words[2].bytes, forKey: words[1].bytes, line: line, offset: words[1].offset)
         }
-        if first.equals("get"), words.count > 1, !isTimed, !words.contains(where: Self.needsCare) {
+        if first.equals("get"), words.count > 1, !isTimed, !session.isInBatch,
+            !words.contains(where: Self.needsCare)
+        {
             for word in words.dropFirst() {
                 unsafe batch.add(
                     word.bytes, line: line, number: reader.lineNumber, offset: word.offset)
@@ -198,6 +203,7 @@ final class ScriptRunner {
 
     private func report(_ error: CommandError, _ line: UnsafeRawBufferPointer, _ number: Int) {
         failed += 1
+        session.hasFailedInBatch = true
         unsafe show(error, line, number)
     }
 
@@ -209,6 +215,21 @@ final class ScriptRunner {
                 error.message, line: line, number: number, offset: error.offset))
         session.errors.flush()
         if !session.settings.keepGoing { isStopped = true }
+    }
+
+    /// A script that is atomic is made now; a batch that was only begun is given up.
+    private func endBatch() {
+        if session.settings.isAtomic, failed == 0, session.output.failure == nil,
+            !Signals.isInterrupted
+        {
+            do throws(CommandError) {
+                return try session.commitBatch()
+            } catch {
+                session.note("stdin: \(error.message)")
+                failed += 1
+            }
+        }
+        if session.giveUpBatch(), failed == 0 { failed += 1 }
     }
 
     private func finish() -> Int32 {

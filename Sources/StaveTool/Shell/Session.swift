@@ -10,6 +10,8 @@ struct SessionSettings {
     var keepGoing = false
     /// Answers yes to every question.
     var assumesYes = false
+    /// A whole script is one batch.
+    var isAtomic = false
     var showsTiming = false
     var hasColor = false
     /// The prompt may stand on a terminal where the replies do not.
@@ -52,6 +54,23 @@ final class Session {
     let mailbox: Mailbox
     /// Opens the store once more, as it was opened at first.
     var reopen: (() throws(StoreError) -> Store)?
+
+    /// The writes since `begin`.
+    var batch: Batch?
+    /// A command of it failed, and the script went on.
+    var hasFailedInBatch = false
+    /// The same as a word: a script asks it for each line.
+    private(set) var isInBatch = false
+
+    func beginBatch() {
+        batch = store.makeBatch()
+        (isInBatch, hasFailedInBatch) = (true, false)
+    }
+
+    func forgetBatch() {
+        batch = nil
+        isInBatch = false
+    }
 
     private(set) var openedStore: Store? {
         didSet { defersSync = writesDeferSync }

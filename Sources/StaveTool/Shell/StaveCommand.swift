@@ -17,7 +17,9 @@ struct ByteSize: ExpressibleByArgument {
 
 /// `stave [options] DIR [COMMAND [ARG...]]`.
 struct StaveCommand: ParsableCommand {
-    static let optionsWithValue: Set<String> = ["--durability", "--segment-size", "--format"]
+    static let optionsWithValue: Set<String> = [
+        "--durability", "--segment-size", "--format", "--wait",
+    ]
 
     static let configuration = CommandConfiguration(
         commandName: "stave",
@@ -30,6 +32,7 @@ struct StaveCommand: ParsableCommand {
             stave why DIR KEY                       every version of a key, and what frees it
             stave repair DIR NEWDIR                 write what can be read into a new store
             stave diff DIR1 DIR2                    the keys in which two stores differ
+            stave backup DIR NEWDIR                 the store as it is now, beside its writer
             stave help [COMMAND]                    the shell's commands
             """,
         discussion: """
@@ -47,6 +50,9 @@ struct StaveCommand: ParsableCommand {
     @Flag(help: "Open without the lock, beside a writer; nothing can be changed.")
     var readOnly = false
 
+    @Option(help: "Wait so many seconds for the lock while another process has it.")
+    var wait: Double?
+
     @Option(help: "When a write counts as done: always, interval or os.")
     var durability: Durability = .interval
 
@@ -59,6 +65,9 @@ struct StaveCommand: ParsableCommand {
 
     @Flag(help: "Go on after an error in a script; the exit status is 2 all the same.")
     var keepGoing = false
+
+    @Flag(help: "Make all of a script's writes at its end, or none where anything fails.")
+    var atomic = false
 
     @Flag(help: "Leave out OK, the counts of set and delete, and 'not found'.")
     var quiet = false
@@ -78,6 +87,15 @@ struct StaveCommand: ParsableCommand {
     func validate() throws {
         if create == true, readOnly {
             throw ValidationError("--create and --read-only do not go together")
+        }
+        if let wait, !(0...1e9).contains(wait) {
+            throw ValidationError("--wait takes seconds, 0 or more")
+        }
+        if atomic, readOnly {
+            throw ValidationError("--atomic and --read-only do not go together")
+        }
+        if atomic, !command.isEmpty {
+            throw ValidationError("--atomic is for a script on stdin; one command is atomic anyway")
         }
         if let size = segmentSize?.bytes, !(4096...(256 << 20)).contains(size) {
             throw ValidationError("--segment-size must lie between 4K and 256M")
@@ -131,6 +149,7 @@ extension StaveCommand {
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
         settings.quiet = quiet
+        settings.isAtomic = atomic && command.isEmpty
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
         settings.colorsPrompt = !noColor && Environment.allowsColor

@@ -39,6 +39,12 @@ internal import StaveDisk
         return (name, unsafe Word(bytes: value, kind: kind, offset: offset + sign + 1))
     }
 
+    /// The rest of the word from a byte on.
+    func behind(_ index: Int) -> Word {
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[index...])
+        return unsafe Word(bytes: rest, kind: kind, offset: offset + index)
+    }
+
     var canBeKey: Bool { unsafe (1...Format.maxKeyLength).contains(bytes.count) }
 
     /// Whether it may be an option or stand for a file's place.

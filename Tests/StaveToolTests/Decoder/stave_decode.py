@@ -254,6 +254,25 @@ def synced(data, segment):
     return max(lengths, default=None)
 
 
+# "Torn tail and damage", rule 8
+def batch(data, at, identity):
+    """Where the batch ends that the record at `at` belongs to, or breaks off; whether it is whole; and
+    whether a whole record stands behind bytes that break it off."""
+    sequence = None
+    while True:
+        record = header(data, at, identity)
+        if not record:
+            return at, False, any(header(data, i, identity) for i in range(at + 8, len(data), 8))
+        if sequence not in (None, record["sequence"]):
+            return at, False, False
+        until = at + record["length"]
+        if not record["good"]:
+            return at, False, bool(header(data, until, identity))
+        at, sequence = until, record["sequence"] + 1
+        if not record["flags"] & 1:
+            return at, True, False
+
+
 # "Torn tail and damage"
 def walk(data, segment):
     identity = segment["identity"]
@@ -263,13 +282,18 @@ def walk(data, segment):
     mark = segment["length"] if sealed else max(mark or 80, segment["durable"])
     if "length" in segment:
         data = data[:segment["length"]]
-    at, end = 80, len(data)
+    at, end, batched = 80, len(data), 0
     while at < end or at < mark:
         record = header(data, at, identity) or header(data, at, identity, mark)
         above = not sealed and at >= mark
         if record and above and not record["good"] and unmarked:
             above = not header(data, at + record["length"], identity)
-        if record and not (above and not record["good"]):
+        half = False
+        if record and not sealed and at >= max(mark, batched) and record["flags"] & 1 and record["good"]:
+            until, whole, more = batch(data, at, identity)
+            half = not whole and not (unmarked and more)
+            batched = 0 if half else until
+        if record and not half and not (above and not record["good"]):
             yield "record", record
             at += record["length"]
             continue
