@@ -33,6 +33,7 @@ enum Dispatch {
     static let subcommands: [(name: String, type: any ParsableCommand.Type)] = [
         ("inspect", InspectCommand.self), ("verify", VerifyCommand.self),
         ("why", WhyCommand.self), ("repair", RepairCommand.self), ("diff", DiffCommand.self),
+        ("import", ImportCommand.self), ("export", ExportCommand.self),
     ]
 
     static func subcommand(named name: String?) -> (any ParsableCommand.Type)? {

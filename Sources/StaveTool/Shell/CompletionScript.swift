@@ -51,7 +51,22 @@ enum CompletionScript {
         .init(
             name: "diff", summary: "the keys in which two stores differ",
             options: options(of: DiffCommand.helpMessage())),
+        .init(
+            name: "import", summary: "take keys and values from another format", takesFiles: true,
+            options: options(of: ImportCommand.helpMessage())),
+        .init(
+            name: "export", summary: "write keys and values in another format",
+            options: exportOptions),
     ]
+
+    /// --to may be a key as well, so that the parser lists no formats.
+    private static let exportOptions = options(of: ExportCommand.helpMessage()).map { option in
+        var option = option
+        if option.name == "--to" {
+            option.values = TransferFormat.allCases.filter(\.isWritten).map(\.rawValue)
+        }
+        return option
+    }
 
     /// Of all of stave, those that take a value as a word of its own.
     static var optionsWithValue: [String] {

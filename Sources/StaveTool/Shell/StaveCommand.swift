@@ -30,6 +30,8 @@ struct StaveCommand: ParsableCommand {
             stave why DIR KEY                       every version of a key, and what frees it
             stave repair DIR NEWDIR                 write what can be read into a new store
             stave diff DIR1 DIR2                    the keys in which two stores differ
+            stave import DIR [FILE] --from FORMAT   take keys and values from another format
+            stave export DIR [PREFIX] --to FORMAT   write them in another format
             stave help [COMMAND]                    the shell's commands
             """,
         discussion: """
