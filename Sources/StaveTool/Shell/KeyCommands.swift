@@ -6,13 +6,18 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact] [--missing WORD] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
                 "From a command line: stave DIR get --exact KEY > FILE.",
             ],
-            options: [.init(name: "--exact", help: "the bytes alone: no format, no newline")],
+            options: [
+                .init(name: "--exact", help: "the bytes alone: no format, no newline"),
+                .init(
+                    name: "--missing", value: "WORD", isText: true,
+                    help: "print WORD for a key that is not there"),
+            ],
             takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
@@ -41,7 +46,11 @@ extension CommandTable {
 extension Session {
     func get(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
-        if let file = try redirection(words, ">") { return try get(words[1], intoFile: file) }
+        let missing = invocation.word("--missing")
+        if let file = try redirection(words, ">") {
+            if let missing { throw .usage("--missing and > do not go together", at: missing) }
+            return try get(words[1], intoFile: file)
+        }
         let isExact = invocation.has("--exact")
         if isExact, outputIsTerminal {
             throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
@@ -50,14 +59,21 @@ extension Session {
             try requireUsable(word)
             do throws(StoreError) {
                 let printer = printer
+                let print = { (value: UnsafeRawBufferPointer) in
+                    // SAFETY: the word and the value are only read.
+                    if isExact { return unsafe self.output.write(value) }
+                    unsafe printer.printValue(value, forKey: word.bytes)
+                }
                 // SAFETY: the word and the value are used inside the call only.
                 let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
-                    unsafe value.withUnsafeBytes { value in
-                        if isExact { return unsafe output.write(value) }
-                        unsafe printer.printValue(value, forKey: word.bytes)
-                    }
+                    unsafe value.withUnsafeBytes { unsafe print($0) }
                 }
-                if found == nil { unsafe reportMissing(word.bytes) }
+                if found != nil { continue }
+                if let missing {
+                    unsafe print(missing.bytes)
+                } else {
+                    unsafe reportMissing(word.bytes)
+                }
             } catch {
                 try stepOver(CommandError(error, at: word))
             }
@@ -106,7 +122,7 @@ extension Session {
                 throw CommandError(error, at: word)
             }
         }
-        acknowledge("\(count)")
+        acknowledge(count: count)
     }
 
     func exists(_ invocation: Invocation) throws(CommandError) {
@@ -121,7 +137,7 @@ extension Session {
             }
         }
         missCount += invocation.words.count - 1 - count
-        reply("\(count)")
+        reply(count: count)
     }
 
     /// What can be no key is an error to ask for, as it is to set.

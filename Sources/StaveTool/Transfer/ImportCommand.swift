@@ -183,9 +183,10 @@ extension ImportCommand {
             return 2
         }
         if session.settings.format == .json {
-            session.acknowledge(importer.report.json.text)
+            if !session.settings.quiet { session.reply(importer.report.json) }
         } else {
-            session.acknowledge((request.isDry ? "would import " : "") + importer.report.text)
+            let line = (request.isDry ? "would import " : "") + importer.report.text
+            if !session.settings.quiet { session.reply(line) }
         }
         return status
     }
