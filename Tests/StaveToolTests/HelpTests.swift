@@ -28,6 +28,7 @@ struct HelpTests {
     private func runs(_ example: String) throws -> String {
         let here = Scratch()
         try here.write("bytes", to: "cat.jpg")
+        try here.write("{\"key\":\"a\",\"value\":\"1\"}\n", to: "people.jsonl")
         let script =
             "set user:1 x\nset a 1\nset b 2\nset c 3\nset photo p\nset 2024-03 x\n\(example)\n"
         let child = try PipedChild([
