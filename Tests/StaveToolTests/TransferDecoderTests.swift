@@ -205,7 +205,7 @@ struct TransferDecoderTests {
         let past: [UInt8] = [0xfc, 1, 0, 0, 0, 0, 0, 0, 0]
         let future: [UInt8] = [0xfd, 0xff, 0xff, 0xff, 0x7f]
         // "a" twice, then three of what lies one byte back.
-        let packed: [UInt8] = [0xc3, 4, 5, 1, 0x61, 0x61, 0x20, 0x00]
+        let packed: [UInt8] = [0xc3, 5, 5, 1, 0x61, 0x61, 0x20, 0x00]
         let bytes = file([
             [0xfa] + string("ver") + string("7"), [0xfe, 0],
             [0] + string("i8") + [0xc0, 0xff], [0] + string("i16") + [0xc1, 0x39, 0x30],

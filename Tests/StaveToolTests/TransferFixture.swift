@@ -32,7 +32,10 @@ struct Decoding {
         for _ in 0..<limit {
             record.clear()
             do throws(TransferError) {
-                guard try decoder.next(&record) else { return finish(decoder) }
+                guard try decoder.next(&record) else {
+                    finish(decoder)
+                    return
+                }
                 if record.hasExpiry || record.action == .expire { expiries += 1 }
                 switch record.action {
                 case .set, .setIfAbsent: entries.append(Entry(record.key, record.value))
@@ -41,7 +44,10 @@ struct Decoding {
                 }
             } catch {
                 errors.append(error)
-                if error.isFatal { return finish(decoder) }
+                if error.isFatal {
+                    finish(decoder)
+                    return
+                }
             }
         }
         fatalError("the decoder does not come to an end")

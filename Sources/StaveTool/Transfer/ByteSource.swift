@@ -22,6 +22,8 @@ final class ByteSource {
     private var checksum: CRC64?
     /// Lines that `readLine` has ended so far.
     private(set) var lineNumber = 0
+    /// Whether the line that was read last had its newline.
+    private(set) var hasNewline = false
 
     private static let pieceLength = 256 << 10
     /// A line with the largest value in hexadecimal digits, and room for a key.
@@ -119,6 +121,7 @@ final class ByteSource {
         line.removeAll(keepingCapacity: line.capacity <= 4 << 20)
         if try isAtEnd { return false }
         lineNumber += 1
+        hasNewline = false
         while true {
             let newline = firstNewline
             let stop = newline ?? end
@@ -126,6 +129,7 @@ final class ByteSource {
             start = stop
             if newline != nil {
                 start += 1
+                hasNewline = true
                 return true
             }
             guard line.count <= Self.longestLine else {

@@ -61,7 +61,8 @@ final class DumpDecoder: RecordDecoder {
                 self.header = nil
                 continue
             }
-            guard try source.readLine(&line) else { throw cut() }
+            // Without its newline, a value may have been longer.
+            guard try source.readLine(&line), source.hasNewline else { throw cut() }
             trim(&line)
             switch choice.answer(for: header.database) {
             case .taken: break

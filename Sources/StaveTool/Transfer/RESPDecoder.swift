@@ -223,6 +223,7 @@ final class RESPDecoder: RecordDecoder {
         }
         if isOver {
             remarks.expired += 1
+            record.hasExpiry = false
             take(.delete, 1, nil, &record)
         } else {
             take(action, 1, value, &record)
