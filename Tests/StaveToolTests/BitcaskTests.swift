@@ -31,7 +31,8 @@ private struct BitcaskFile {
         let isTombstone = value.starts(with: Array("bitcask_tombstone".utf8))
         var place = Self.big(offset, 8)
         if isTombstone { place[0] |= 0x80 }
-        hint += Self.big(time, 4) + Self.big(key.count, 2)
+        hint +=
+            Self.big(time, 4) + Self.big(key.count, 2)
             + Self.big(data.count - offset, 4) + place + key
     }
 
@@ -148,7 +149,8 @@ struct BitcaskTests {
         }
     }
 
-    @Test("At every length of a torn tail, the whole records before it are there, and it is told of")
+    @Test(
+        "At every length of a torn tail, the whole records before it are there, and it is told of")
     func tornTail() throws {
         var file = BitcaskFile()
         file.put("a", "1")
@@ -239,8 +241,10 @@ struct BitcaskTests {
         for _ in 0..<1500 {
             var (data, hint) = (file.data, file.hintWithTrailer)
             for _ in 0..<Int.random(in: 1...3, using: &random) {
-                data[Int.random(in: 0..<data.count, using: &random)] = UInt8(truncatingIfNeeded: random.next())
-                hint[Int.random(in: 0..<hint.count, using: &random)] = UInt8(truncatingIfNeeded: random.next())
+                data[Int.random(in: 0..<data.count, using: &random)] = UInt8(
+                    truncatingIfNeeded: random.next())
+                hint[Int.random(in: 0..<hint.count, using: &random)] = UInt8(
+                    truncatingIfNeeded: random.next())
             }
             folder.write(data, to: "1.bitcask.data")
             folder.write(hint, to: "1.bitcask.hint")
@@ -248,7 +252,8 @@ struct BitcaskTests {
         }
     }
 
-    private static let script = #filePath.split(separator: "/").dropLast()
+    private static let script =
+        #filePath.split(separator: "/").dropLast()
         .reduce("") { $0 + "/" + $1 } + "/Transfer/bitcask.py"
 
     @Test(

@@ -54,7 +54,8 @@ struct ReplyFormatTests {
 
     @Test("raw0 ends each key and value with NUL, and says what it cannot hold")
     func raw0() throws {
-        _ = try run(["--create", scratch.store], script: "set a 1\nset b \"x\\0y\"\nset \"c\\0\" 3\n")
+        _ = try run(
+            ["--create", scratch.store], script: "set a 1\nset b \"x\\0y\"\nset \"c\\0\" 3\n")
         let scan = try run(["--format", "raw0", scratch.store, "scan"])
         #expect(scan.text == "a\u{0}1\u{0}" && scan.status == 2)
         #expect(

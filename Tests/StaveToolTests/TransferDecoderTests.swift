@@ -200,7 +200,8 @@ struct TransferDecoderTests {
     func rdbKinds() {
         func string(_ text: String) -> [UInt8] { [UInt8(text.utf8.count)] + Array(text.utf8) }
         func file(_ parts: [[UInt8]]) -> [UInt8] {
-            Array("REDIS0010".utf8) + parts.flatMap { $0 } + [0xff] + [UInt8](repeating: 0, count: 8)
+            Array("REDIS0010".utf8) + parts.flatMap { $0 } + [0xff]
+                + [UInt8](repeating: 0, count: 8)
         }
         let past: [UInt8] = [0xfc, 1, 0, 0, 0, 0, 0, 0, 0]
         let future: [UInt8] = [0xfd, 0xff, 0xff, 0xff, 0x7f]
@@ -329,7 +330,8 @@ struct RedisSlotTests {
             let words = ["import", copy, scratch.path + name, "--from", "resp", "--create"]
             #expect(try run(words).status == 0)
             let part = try TransferFixture.entries(of: copy)
-            #expect(part.allSatisfy { range.contains(slot(String(decoding: $0.key, as: UTF8.self))) })
+            #expect(
+                part.allSatisfy { range.contains(slot(String(decoding: $0.key, as: UTF8.self))) })
             #expect(outcome.text.contains("\(Units.count(part.count, "key")) in "))
             let slots = "\(range.lowerBound)-\(range.upperBound)"
             let stream = try run(["export", scratch.store, "--to", "csv", "--slots", slots])

@@ -73,7 +73,9 @@ struct Decoding {
 enum TransferFixture {
     /// What formats get wrong: ends of lines, quotes, separators, marks, and nothing at all.
     static let awkward: [[UInt8]] =
-        ["a\"b", "line\nbreak", "cr\rx", "crlf\r\n", "tab\tq", "comma,", "\\back", "'q'", "-x", "#c",
+        [
+            "a\"b", "line\nbreak", "cr\rx", "crlf\r\n", "tab\tq", "comma,", "\\back", "'q'", "-x",
+            "#c",
             "\u{FEFF}bom", "ü😀", " sp ", "{a}b", "\u{7F}", "0", "-5", "123456789", "null", "$5",
             "DATA=END", "# End", "*3", "0x61", "\u{2028}", "\u{85}",
         ].map { Array($0.utf8) } + [[0xff], [0xed, 0xa0, 0x80], [0xef, 0xbb, 0xbf], [0, 1, 0]]
@@ -86,7 +88,8 @@ enum TransferFixture {
         var values: [[UInt8]: [UInt8]] = [:]
         for _ in 0..<count {
             let key = random.bytes(Int.random(in: 1...24, using: &random))
-            values[key] = random.bytes([0, 1, 5, 57, 58, 63, 64, 300].randomElement(using: &random)!)
+            values[key] = random.bytes(
+                [0, 1, 5, 57, 58, 63, 64, 300].randomElement(using: &random)!)
         }
         for key in awkward {
             values[key] = awkward.randomElement(using: &random)!

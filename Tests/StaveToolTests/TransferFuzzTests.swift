@@ -71,7 +71,11 @@ struct TransferFuzzTests {
             (.rdb, Array("REDIS0009".utf8) + [0xfe, 0, 0, 0x80, 0x3f, 0xff, 0xff, 0xff, 1]),
             (.rdb, Array("REDIS0009".utf8) + [0, 0x81] + [UInt8](repeating: 0xff, count: 8)),
             (.rdb, Array("REDIS0009".utf8) + [0, 0xc3, 1, 0x80, 0x3f, 0xff, 0xff, 0xff, 0]),
-            (.rdb, Array("REDIS0009".utf8) + [1, 1, 65, 0x81, 0x7f] + [UInt8](repeating: 0xff, count: 7)),
+            (
+                .rdb,
+                Array("REDIS0009".utf8) + [1, 1, 65, 0x81, 0x7f]
+                    + [UInt8](repeating: 0xff, count: 7)
+            ),
             (.resp, Array("*3\r\n$1000000000\r\n".utf8)),
             (.gdbm, Array("#\n#:len=9999999999\nYQ==\n".utf8)),
         ]

@@ -88,8 +88,11 @@ struct TransferImportTests {
     func fields() throws {
         #expect(
             try bring(
-                "id,x,name\n1,,Ada\n", ["--create", "--header", "--key-field", "id",
-                    "--value-field", "name", "--prefix", "user:"]
+                "id,x,name\n1,,Ada\n",
+                [
+                    "--create", "--header", "--key-field", "id",
+                    "--value-field", "name", "--prefix", "user:",
+                ]
             ).status == 0)
         #expect(
             try bring("Ada,1\n", ["--key-field", "2", "--value-field", "1"]).status == 0)
@@ -161,7 +164,8 @@ struct TransferImportTests {
             [stave, "import", scratch.store, "--from", "csv", "--create"])
         child.send(String(repeating: "a,1\n", count: 5000) + "b,2\n")
         // The store is there once a key came twice.
-        for _ in 0..<6000 where !FileManager.default.fileExists(atPath: scratch.store + "/MANIFEST") {
+        for _ in 0..<6000 where !FileManager.default.fileExists(atPath: scratch.store + "/MANIFEST")
+        {
             usleep(10_000)
         }
         child.signal(SIGTERM)

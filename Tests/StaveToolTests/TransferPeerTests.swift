@@ -112,7 +112,8 @@ struct TransferPeerTests {
             """, format, withoutNul: true)
     }
 
-    private static let script = #filePath.split(separator: "/").dropLast()
+    private static let script =
+        #filePath.split(separator: "/").dropLast()
         .reduce("") { $0 + "/" + $1 } + "/Transfer/cluster.py"
 
     @Test(

@@ -64,7 +64,8 @@ final class Command: Sendable {
 
 /// All commands, in the order in which help shows them.
 enum CommandTable {
-    static let all: [Command] = keyCommands + rangeCommands + transferCommands + storeCommands
+    static let all: [Command] =
+        keyCommands + rangeCommands + transferCommands + storeCommands
         + shellCommands
 
     static let names: [String] = all.flatMap { [$0.name] + $0.aliases }

@@ -6,7 +6,8 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact] [--missing WORD] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact] [--missing WORD] KEY...  (or: get KEY > FILE)",
+            words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",

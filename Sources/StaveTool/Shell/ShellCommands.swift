@@ -40,7 +40,8 @@ extension Session {
     func echo(_ invocation: Invocation) {
         if settings.format == .json {
             let words = invocation.words.dropFirst().map(\.array)
-            return reply(.object([JSON.bytes("echo", Array(words.joined(separator: [Byte.space])))]))
+            return reply(
+                .object([JSON.bytes("echo", Array(words.joined(separator: [Byte.space])))]))
         }
         for (index, word) in invocation.words.dropFirst().enumerated() {
             if index > 0 { output.write(Byte.space) }

@@ -34,7 +34,9 @@ struct CRC64 {
             }
             index += 8
         }
-        for byte in bytes[index...] { value = tables[Int((value ^ UInt64(byte)) & 0xff)] ^ value >> 8 }
+        for byte in bytes[index...] {
+            value = tables[Int((value ^ UInt64(byte)) & 0xff)] ^ value >> 8
+        }
         self.value = value
     }
 }

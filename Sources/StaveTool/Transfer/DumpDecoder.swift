@@ -257,7 +257,8 @@ final class GDBMDecoder: RecordDecoder {
 
 /// Base64 (RFC 4648, section 4).
 enum Base64 {
-    static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    static let digits = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     /// 255 for a byte that is no digit.
     private static let values: [UInt8] = (0..<256).map { byte in
         UInt8(digits.firstIndex(of: UInt8(byte)) ?? 255)

@@ -50,7 +50,9 @@ struct ExportCommand: ParsableCommand {
             throw ExitCode(2)
         }
         if words.count > 2 { throw ValidationError("one word too many: \(words[2])") }
-        if header, !request.format.hasHeader { throw ValidationError("--header is for csv and tsv") }
+        if header, !request.format.hasHeader {
+            throw ValidationError("--header is for csv and tsv")
+        }
         request.layout.hasHeader = header
         if nodes == nil, !request.format.isForTerminals, isatty(STDOUT_FILENO) == 1 {
             throw ValidationError("\(request.format.rawValue) is for files and pipes: > FILE")

@@ -153,7 +153,9 @@ struct Exporter {
         if isStopped { return }
         for file in files { try file.commit() }
         for (index, master) in masters.enumerated() {
-            let slots = master.slots.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+            let slots = master.slots.map {
+                $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
+            }
             let keys = Units.count(streams[index].count, "key")
             if session.settings.format == .json {
                 session.output.write(

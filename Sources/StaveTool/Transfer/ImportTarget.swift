@@ -177,10 +177,10 @@ enum WholeStore {
     static func commit(_ temporary: String, as path: String) throws(StoreError) {
         // An empty directory may be there already.
         guard unsafe rename(temporary, path) == 0 else {
-            throw .system(
-                operation: "rename", file: temporary, code: errno, reason: String(
-                    decoding: unsafe Array(UnsafeRawBufferPointer(
-                        start: strerror(errno), count: strlen(strerror(errno)))), as: UTF8.self))
+            let code = errno
+            // SAFETY: strerror returns a C string; one thread uses it.
+            let reason = unsafe String(cString: strerror(code))
+            throw .system(operation: "rename", file: temporary, code: code, reason: reason)
         }
         do throws(FileError) {
             try Directory.syncName(of: path)

@@ -172,7 +172,11 @@ struct Importer {
     private mutating func lookAround() {
         showNotes()
         let (done, total) = decoder.progress
-        if let total { session.bar?.show(done: done, of: total) } else { session.bar?.show(done: done) }
+        if let total {
+            session.bar?.show(done: done, of: total)
+        } else {
+            session.bar?.show(done: done)
+        }
         if session.isInterrupted() { isStopped = true }
     }
 

@@ -117,7 +117,8 @@ enum HexDigits {
         bytes.reserveCapacity(bytes.count + digits.count / 2)
         var index = digits.startIndex
         while index < digits.endIndex {
-            guard let high = Byte.hexValue(digits[index]), let low = Byte.hexValue(digits[index + 1])
+            guard let high = Byte.hexValue(digits[index]),
+                let low = Byte.hexValue(digits[index + 1])
             else { return false }
             bytes.append(high << 4 | low)
             index += 2

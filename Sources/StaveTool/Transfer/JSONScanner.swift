@@ -28,7 +28,9 @@ struct JSONScanner: ~Copyable {
     }
 
     mutating func require(_ byte: UInt8) throws(Problem) {
-        guard take(byte) else { throw Problem(message: "\(shown) where \(Self.sign(byte)) belongs") }
+        guard take(byte) else {
+            throw Problem(message: "\(shown) where \(Self.sign(byte)) belongs")
+        }
     }
 
     mutating func requireEnd() throws(Problem) {

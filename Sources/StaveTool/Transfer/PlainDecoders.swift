@@ -89,7 +89,8 @@ final class HexDecoder: RecordDecoder {
             if line.last == Byte.return { line.removeLast() }
             if line.isEmpty || line.starts(with: Array("Keys in range: ".utf8)) { continue }
             let parts = line.split(separator: Byte.space, omittingEmptySubsequences: false)
-            guard parts.count == 3, ["==>", ":"].contains(String(decoding: parts[1], as: UTF8.self)),
+            guard parts.count == 3,
+                ["==>", ":"].contains(String(decoding: parts[1], as: UTF8.self)),
                 Self.append(parts[0], to: &record.key), Self.append(parts[2], to: &record.value)
             else { throw source.wrong("this is not 0xKEY ==> 0xVALUE; was it made with --hex?") }
             return true

@@ -89,7 +89,8 @@ final class RESPDecoder: RecordDecoder {
     private func number(behind sign: UInt8) throws(TransferError) -> Int {
         let place = source.offset
         guard try source.byte() == sign else {
-            throw source.broken("\(String(Unicode.Scalar(sign))) belongs here; this is no RESP", at: place)
+            throw source.broken(
+                "\(String(Unicode.Scalar(sign))) belongs here; this is no RESP", at: place)
         }
         var value = 0
         var digits = 0
@@ -250,14 +251,14 @@ enum RedisCommands {
         let names = [
             "hash": "HSET HMSET HSETNX HDEL HINCRBY HINCRBYFLOAT HEXPIRE HPEXPIREAT HPERSIST",
             "list": """
-                LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LSET LREM LTRIM LINSERT RPOPLPUSH LMOVE LMPOP \
-                BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP
-                """,
+            LPUSH RPUSH LPUSHX RPUSHX LPOP RPOP LSET LREM LTRIM LINSERT RPOPLPUSH LMOVE LMPOP \
+            BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP
+            """,
             "set": "SADD SREM SPOP SMOVE SDIFFSTORE SINTERSTORE SUNIONSTORE",
             "sorted set": """
-                ZADD ZREM ZINCRBY ZREMRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYLEX ZPOPMIN ZPOPMAX \
-                ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZRANGESTORE ZMPOP BZPOPMIN BZPOPMAX GEOADD
-                """,
+            ZADD ZREM ZINCRBY ZREMRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYLEX ZPOPMIN ZPOPMAX \
+            ZUNIONSTORE ZINTERSTORE ZDIFFSTORE ZRANGESTORE ZMPOP BZPOPMIN BZPOPMAX GEOADD
+            """,
             "stream": "XADD XDEL XTRIM XGROUP XACK XSETID XCLAIM XAUTOCLAIM XREADGROUP",
             "script": "EVAL EVALSHA SCRIPT FUNCTION FCALL PUBLISH SPUBLISH",
         ]

@@ -123,7 +123,8 @@ final class NulEncoder: RecordEncoder {
         let hasNul = unsafe key.contains(0) || value.contains(0)
         if hasNul {
             throw TransferError(
-                message: unsafe "raw0 cannot hold a NUL, and \(Quoting.text(key)) or its value has one")
+                message:
+                    unsafe "raw0 cannot hold a NUL, and \(Quoting.text(key)) or its value has one")
         }
         unsafe output.write(key)
         output.write(0)

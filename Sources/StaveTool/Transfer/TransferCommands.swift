@@ -14,7 +14,8 @@ extension CommandTable {
             options: [
                 .init(name: "--from", value: "FORMAT", isText: true, help: "of the file"),
                 .init(name: "--if-absent", help: "leave keys alone that are there already"),
-                .init(name: "--prefix", value: "TEXT", isText: true, help: "put it before each key"),
+                .init(
+                    name: "--prefix", value: "TEXT", isText: true, help: "put it before each key"),
                 .init(name: "--dry-run", help: "only say what would be done"),
                 .init(name: "--header", help: "csv, tsv: the first line has the fields' names"),
                 .init(name: "--key-field", value: "F", isText: true, help: "where the key is"),
