@@ -132,6 +132,10 @@ struct CompletionScriptTests {
             ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
             ("stave inspect --html", "--html"),
             ("stave repair --", "--keep-unsynced --json --help"),
+            ("stave import da", "data"), ("stave import data comp", "completion"),
+            ("stave import data --from bit", "bitcask"), ("stave export data --to rd", "rdb"),
+            ("stave export data use", "user:1 user:2"), ("stave export data --slo", "--slots"),
+            ("stave data import comp", "completion"), ("stave data export us", "user:1 user:2"),
             ("stave diff data da", "data"), ("stave why data on", ""),
             ("stave help co", "count compact"),
         ]

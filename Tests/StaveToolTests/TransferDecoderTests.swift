@@ -96,7 +96,8 @@ struct TransferDecoderTests {
     func dumps() {
         let first = "VERSION=3\nformat=print\ndatabase=one\ntype=hash\nHEADER=END\n"
         let second =
-            "VERSION=3\nformat=bytevalue\ndatabase=two\ntype=btree\nHEADER=END\n 61\n 62\nDATA=END\n"
+            "VERSION=3\nformat=bytevalue\ndatabase=two\ntype=btree\nHEADER=END\n"
+            + " 61\n 62\nDATA=END\n"
         let text = first + " k\\0a\\\\\n v w\n \n x\nDATA=END\n" + second
         let mixed = Decoding(.mdb, text)
         #expect(mixed.entries == [Entry("k\n\\", "v w"), Entry("", "x")])

@@ -25,8 +25,8 @@ struct Decoding {
     var expired = 0
     var notes: [String] = []
 
-    /// Reads to the end or the first fatal error. More than `limit` records and errors are a trap: the
-    /// decoder does not get on.
+    /// Reads to the end or the first fatal error. More than `limit` records and errors are a trap:
+    /// the decoder does not get on.
     init(_ decoder: any RecordDecoder, limit: Int = 1_000_000) {
         var record = TransferRecord()
         for _ in 0..<limit {

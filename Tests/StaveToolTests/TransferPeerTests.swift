@@ -55,8 +55,10 @@ struct TransferPeerTests {
     func gdbm() throws {
         // gdbm_load 1.23 cannot read an empty value, not even what gdbm_dump writes of one.
         try roundTrip(
-            "\"$STAVE\" export store --to gdbm > out && gdbm_load out x.gdbm && gdbm_dump x.gdbm back",
-            .gdbm, withoutEmpty: true)
+            """
+            "$STAVE" export store --to gdbm > out && gdbm_load out x.gdbm \
+            && gdbm_dump x.gdbm back
+            """, .gdbm, withoutEmpty: true)
     }
 
     @Test(

@@ -141,10 +141,20 @@ enum CompletionScript {
         }
     }
 
+    /// The words that the value of an option may be, where they are a few.
+    static func values(of option: Command.Option, of command: Command) -> [String] {
+        switch (command.name, option.name) {
+        case ("import", "--from"): TransferFormat.allCases.map(\.rawValue)
+        case ("export", "--to"): TransferFormat.allCases.filter(\.isWritten).map(\.rawValue)
+        default: []
+        }
+    }
+
     /// All names of the commands whose words are keys of the store, or prefixes of them.
     static var namesWithKeys: [String] {
         CommandTable.all.filter {
             $0.access != .nothing && $0.wordCount.upperBound > 0 && words(of: $0).isEmpty
+                && $0.name != "import"
         }.flatMap { [$0.name] + $0.aliases }
     }
 

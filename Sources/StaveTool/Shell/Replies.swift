@@ -1,5 +1,5 @@
-/// Replies that a program reads. Under `--format json` each is an object on a line: what a command has to
-/// say, and its error as well, so that a program finds an answer to every command.
+/// Replies that a program reads. Under `--format json` each is an object on a line: what a command
+/// has to say, and its error as well, so that a program finds an answer to every command.
 extension Session {
     /// - Parameter member: what takes the line's place under `--format json`.
     @inline(__always)

@@ -3,8 +3,8 @@ internal import StaveDisk
 /// The keys of a Bitcask directory in order, each with its newest value.
 ///
 /// 1. Each file is read, oldest first: its hint file where that checks out, else its data. A value
-///    replaces what was found before if its time is later; at the same time, if it lies in a later file
-///    or further behind in the same one. A tombstone removes the key.
+///    replaces what was found before if its time is later; at the same time, if it lies in a later
+///    file or further behind in the same one. A tombstone removes the key.
 /// 2. The values are read in the order of the keys.
 ///
 /// Memory: the keys.

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import StaveDisk
 
-/// The files of a Bitcask directory, as basho/bitcask writes them: all numbers with the highest byte
-/// first.
+/// The files of a Bitcask directory, as basho/bitcask writes them: all numbers with the highest
+/// byte first.
 ///
 ///     N.bitcask.data   crc32:4 time:4 key size:2 value size:4 key value, again and again
-///     N.bitcask.hint   time:4 key size:2 record size:4 (tombstone:1 bit, offset:63) key, again and again;
-///                      18 bytes at the end: 0:4 0:2 crc32 of all before:4 2^63 - 1:8
+///     N.bitcask.hint   time:4 key size:2 record size:4 (tombstone:1 bit, offset:63) key, again
+///                      and again; then 0:4 0:2 crc32 of all before:4 2^63 - 1:8
 struct BitcaskFiles {
     /// Oldest first.
     let numbers: [UInt64]
@@ -34,7 +34,8 @@ struct BitcaskFiles {
 
     func dataPath(_ number: UInt64) -> String { "\(path)/\(number).bitcask.data" }
 
-    /// A merge marks the files that it has made useless: with the set-user-id bit, or as executable.
+    /// A merge marks the files that it has made useless: with the set-user-id bit, or as
+    /// executable.
     private static func isDeleted(_ path: String) -> Bool {
         var status = stat()
         // SAFETY: fills in the struct.
@@ -50,8 +51,8 @@ struct BitcaskFiles {
         var key: [UInt8]
     }
 
-    /// The hint file's entries; nil where it is missing, damaged, or does not fit its data file. Then the
-    /// data tells all.
+    /// The hint file's entries; nil where it is missing, damaged, or does not fit its data file.
+    /// Then the data tells all.
     func hints(of number: UInt64) -> [Hint]? {
         guard let bytes = Self.contents("\(path)/\(number).bitcask.hint"), bytes.count >= 18,
             let dataLength = Self.size(dataPath(number))

@@ -3,8 +3,8 @@ internal import Glibc
 
 /// The bytes of a file or pipe in order, read in pieces. Knows where it is, for messages.
 ///
-/// Memory: a piece, and what the caller keeps. A length in the input is believed only as far as bytes
-/// follow it.
+/// Memory: a piece, and what the caller keeps. A length in the input is believed only as far as
+/// bytes follow it.
 final class ByteSource {
     /// As messages name it.
     let name: String
@@ -150,8 +150,8 @@ final class ByteSource {
         }
     }
 
-    /// Reads up to `delimiter` and drops it. Returns whether it was there; at the end of the input it is
-    /// not.
+    /// Reads up to `delimiter` and drops it. Returns whether it was there; at the end of the input
+    /// it is not.
     func readUpTo(_ delimiter: UInt8, _ bytes: inout [UInt8], limit: Int) throws(TransferError)
         -> Bool
     {

@@ -1,6 +1,7 @@
-/// CRC-64 as RDB files have it: Jones' polynomial ad93d23594c935a9, reflected in and out, beginning with
-/// 0. Eight bytes at a time with eight tables (Kounavis, Berry: A Systematic Approach to Building High
-/// Performance Software-Based CRC Generators, 2005).
+/// CRC-64 as RDB files have it: Jones' polynomial ad93d23594c935a9, reflected in and out, beginning
+/// with
+/// 0. Eight bytes at a time with eight tables (Kounavis, Berry: A Systematic Approach to Building
+/// High Performance Software-Based CRC Generators, 2005).
 struct CRC64 {
     private(set) var value: UInt64 = 0
 

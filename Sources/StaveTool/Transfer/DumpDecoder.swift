@@ -1,4 +1,5 @@
-/// Takes the keys of one database where the input has several: two of them would overwrite each other.
+/// Takes the keys of one database where the input has several: two of them would overwrite each
+/// other.
 final class DatabaseChoice {
     private let wanted: String?
     private var first: String?
@@ -7,7 +8,8 @@ final class DatabaseChoice {
 
     init(_ wanted: String?) { self.wanted = wanted }
 
-    /// What is wrong with a record of a database that is not taken, once a database; nil after that.
+    /// What is wrong with a record of a database that is not taken, once a database; nil after
+    /// that.
     enum Answer { case taken, skipped, refused(String) }
 
     func answer(for name: String) -> Answer {
@@ -21,8 +23,8 @@ final class DatabaseChoice {
     }
 }
 
-/// What mdb_dump of LMDB and db_dump of Berkeley DB write: a header, then a line for each key and one for
-/// its value, in hex digits (`format=bytevalue`) or as text with `\hh` (`format=print`).
+/// What mdb_dump of LMDB and db_dump of Berkeley DB write: a header, then a line for each key and
+/// one for its value, in hex digits (`format=bytevalue`) or as text with `\hh` (`format=print`).
 final class DumpDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let source: ByteSource
@@ -172,8 +174,8 @@ final class DumpDecoder: RecordDecoder {
     }
 }
 
-/// What gdbm_dump writes: comments, then each datum as `#:len=N` and lines of base64, key and value in
-/// turn.
+/// What gdbm_dump writes: comments, then each datum as `#:len=N` and lines of base64, key and value
+/// in turn.
 final class GDBMDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let source: ByteSource

@@ -8,10 +8,10 @@ struct ExportCommand: ParsableCommand {
         commandName: "stave export",
         abstract: "Write the keys and values of a store to stdout, or a file a cluster's node.",
         discussion: """
-            Shows the store as it is at that moment, also beside a writer. --to stands once for the \
-            format, one of \(TransferFormat.namesOut); where it stands twice, the first is the key at \
-            which to stop, which is not written. Two words in the place of PREFIX are the same as \
-            --from and that --to. Exit status: 0 done, 2 an error, 64 usage.
+            Shows the store as it is at that moment, also beside a writer. --to stands once for \
+            the format, one of \(TransferFormat.namesOut); where it stands twice, the first is \
+            the key at which to stop, which is not written. Two words in the place of PREFIX are \
+            the same as --from and that --to. Exit status: 0 done, 2 an error, 64 usage.
             """)
 
     @Argument(help: "The store's directory.")

@@ -11,10 +11,10 @@ struct ImportCommand: ParsableCommand {
         commandName: "stave import",
         abstract: "Take the keys and values of a file, or of a pipe, into a store.",
         discussion: """
-            Without FILE, or where it is -, the input is a pipe. It may be imported again: a key that \
-            is there gets the same value once more. A bad record is told of as FILE:LINE: what is \
-            wrong, and ends the import; what came before it stays. Exit status: 0 done, 2 an error, \
-            64 usage.
+            Without FILE, or where it is -, the input is a pipe. It may be imported again: a key \
+            that is there gets the same value once more. A bad record is told of as FILE:LINE: \
+            what is wrong, and ends the import; what came before it stays. Exit status: 0 done, \
+            2 an error, 64 usage.
             """)
 
     @Argument(help: "The store's directory.")

@@ -4,8 +4,8 @@ internal import StaveDisk
 
 /// Where imported records go.
 ///
-/// A new store is built from records in the order of their keys, without an index in memory. With the
-/// first key that is out of order it becomes a store that is written to as any other.
+/// A new store is built from records in the order of their keys, without an index in memory. With
+/// the first key that is out of order it becomes a store that is written to as any other.
 final class ImportTarget {
     private enum Place {
         /// Nothing is written; what is there already is only looked at.

@@ -1,5 +1,5 @@
-/// An object a line: what `--format json scan` prints, with `keyHex` and `valueHex` for bytes that are
-/// not UTF-8; and RIOT's, whose `type` and `ttl` say more.
+/// An object a line: what `--format json scan` prints, with `keyHex` and `valueHex` for bytes that
+/// are not UTF-8; and RIOT's, whose `type` and `ttl` say more.
 final class JSONLinesDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let source: ByteSource

@@ -167,8 +167,8 @@ struct JSONScanner: ~Copyable {
         }
     }
 
-    /// A number that stands for nothing but itself, such as a time; nil for any other value, which is
-    /// gone behind as well.
+    /// A number that stands for nothing but itself, such as a time; nil for any other value, which
+    /// is gone behind as well.
     mutating func number() throws(Problem) -> Int? {
         skipBlanks()
         let start = index

@@ -26,7 +26,8 @@ final class NulDecoder: RecordDecoder {
     }
 }
 
-/// Two words of the shell a line, as `--format quoted scan` prints them. `set` may stand before them.
+/// Two words of the shell a line, as `--format quoted scan` prints them. `set` may stand before
+/// them.
 final class QuotedDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let source: ByteSource

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import StaveDisk
 
-/// Commands of Redis as they go over the wire (RESP) and as an append-only file keeps them; a snapshot
-/// may stand before them.
+/// Commands of Redis as they go over the wire (RESP) and as an append-only file keeps them; a
+/// snapshot may stand before them.
 final class RESPDecoder: RecordDecoder {
     let remarks: TransferRemarks
     private let source: ByteSource

@@ -3,7 +3,8 @@ protocol RecordEncoder: AnyObject {
     /// What stands before the first record.
     func begin()
 
-    /// - Throws: what makes the record one that the format cannot hold; nothing of it is written then.
+    /// - Throws: what makes the record one that the format cannot hold; nothing of it is written
+    ///   then.
     func write(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
         throws(TransferError)
 
@@ -87,8 +88,8 @@ final class SeparatedEncoder: RecordEncoder {
         output.write(Byte.newline)
     }
 
-    /// An empty field is quoted too, since an empty line is no record at all; and so is one that begins
-    /// with what may be taken for a byte order mark.
+    /// An empty field is quoted too, since an empty line is no record at all; and so is one that
+    /// begins with what may be taken for a byte order mark.
     private func writeField(_ bytes: UnsafeRawBufferPointer) {
         // SAFETY: the bytes are only read, inside their bounds.
         let special = unsafe ByteScan.firstByte(

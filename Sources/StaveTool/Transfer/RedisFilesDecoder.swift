@@ -1,8 +1,9 @@
 internal import Glibc
 internal import StaveDisk
 
-/// The files of an append-only directory one after the other: the base, then the increments. The manifest
-/// has a line for each: `file NAME seq N type b|i|h`, where h is one that is no longer needed.
+/// The files of an append-only directory one after the other: the base, then the increments. The
+/// manifest has a line for each: `file NAME seq N type b|i|h`, where h is one that is no longer
+/// needed.
 final class RedisFilesDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let paths: [String]

@@ -2,8 +2,8 @@
 enum RedisSlots {
     static let count = 16_384
 
-    /// CRC-16/XMODEM of the key or, where it has one that is not empty, of its hash tag: what stands
-    /// between the first `{` and the next `}`.
+    /// CRC-16/XMODEM of the key or, where it has one that is not empty, of its hash tag: what
+    /// stands between the first `{` and the next `}`.
     static func slot(of key: UnsafeRawBufferPointer) -> Int {
         // SAFETY: the slices lie inside the key.
         var tag = unsafe key[...]

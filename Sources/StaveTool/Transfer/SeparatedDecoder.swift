@@ -1,5 +1,5 @@
-/// CSV by RFC 4180, and the same with tabs. A record ends with LF or CR LF; inside quotes both belong to
-/// the field. Empty lines are no records.
+/// CSV by RFC 4180, and the same with tabs. A record ends with LF or CR LF; inside quotes both
+/// belong to the field. Empty lines are no records.
 final class SeparatedDecoder: RecordDecoder {
     let remarks = TransferRemarks()
     private let source: ByteSource

@@ -101,8 +101,8 @@ protocol RecordDecoder: AnyObject {
 
     /// Reads the next record into `record`, which is clear; false at the end.
     ///
-    /// - Throws: what is wrong with the record. The next call goes on behind it, except after a fatal
-    ///   error.
+    /// - Throws: what is wrong with the record. The next call goes on behind it, except after a
+    ///   fatal error.
     func next(_ record: inout TransferRecord) throws(TransferError) -> Bool
 
     /// Where the last record was, for messages.
