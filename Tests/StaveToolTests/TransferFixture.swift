@@ -60,7 +60,7 @@ struct Decoding {
     }
 
     init(_ format: TransferFormat, _ bytes: [UInt8], _ layout: TransferLayout = .init()) {
-        self.init(ImportRequest.decoder(format, ByteSource(bytes, name: "input"), layout))
+        self.init(format.decoder(ByteSource(bytes, name: "input"), layout))
     }
 
     init(_ format: TransferFormat, _ text: String, _ layout: TransferLayout = .init()) {

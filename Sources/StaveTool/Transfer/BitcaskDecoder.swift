@@ -62,6 +62,9 @@ final class BitcaskDecoder: RecordDecoder {
     /// Reads one more file, or one more record of a file without a hint.
     private func readOn() throws(TransferError) {
         if let source { return try readRecord(source) }
+        if Signals.isInterrupted {
+            throw TransferError(message: "\(files.path): stopped by a signal", isFatal: true)
+        }
         guard file < files.numbers.count else {
             keys = places.keys.sorted { $0.lexicographicallyPrecedes($1) }
             return

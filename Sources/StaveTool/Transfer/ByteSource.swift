@@ -99,7 +99,8 @@ final class ByteSource {
         base += end
         (start, end, summed) = (0, 0, 0)
         while true {
-            if isPipe, !Signals.waitToRead(descriptor), Signals.isInterrupted {
+            if isPipe { _ = Signals.waitToRead(descriptor) }
+            if Signals.isInterrupted {
                 throw TransferError(message: "\(name): stopped by a signal", isFatal: true)
             }
             // SAFETY: reads into the array.

@@ -33,25 +33,7 @@ struct ImportRequest {
         let source =
             try file.map { (path) throws(TransferError) in try ByteSource(path: path) }
             ?? ByteSource(descriptor: STDIN_FILENO, name: "stdin")
-        return Self.decoder(format, source, layout)
-    }
-
-    static func decoder(
-        _ format: TransferFormat, _ source: ByteSource, _ layout: TransferLayout
-    ) -> any RecordDecoder {
-        switch format {
-        case .jsonl: JSONLinesDecoder(source, layout)
-        case .csv: SeparatedDecoder(source, separator: Byte.comma, layout)
-        case .tsv: SeparatedDecoder(source, separator: Byte.tab, layout)
-        case .raw0: NulDecoder(source)
-        case .quoted: QuotedDecoder(source)
-        case .resp: RESPDecoder(source, DatabaseChoice(layout.database))
-        case .rdb: RDBDecoder(source, DatabaseChoice(layout.database))
-        case .mdb, .db: DumpDecoder(source, layout)
-        case .gdbm: GDBMDecoder(source)
-        case .ldb: HexDecoder(source)
-        case .bitcask: preconditionFailure("bitcask is a directory")
-        }
+        return format.decoder(source, layout)
     }
 
     private static func isFolder(_ path: String) -> Bool {

@@ -94,20 +94,3 @@ final class TransferRemarks {
         return notes
     }
 }
-
-/// Reads the records of a format one after the other.
-protocol RecordDecoder: AnyObject {
-    var remarks: TransferRemarks { get }
-
-    /// Reads the next record into `record`, which is clear; false at the end.
-    ///
-    /// - Throws: what is wrong with the record. The next call goes on behind it, except after a
-    ///   fatal error.
-    func next(_ record: inout TransferRecord) throws(TransferError) -> Bool
-
-    /// Where the last record was, for messages.
-    var place: String { get }
-
-    /// How far it is, and of how much where that is known, in bytes.
-    var progress: (done: Int, total: Int?) { get }
-}
