@@ -4,11 +4,8 @@ extension Session {
     /// - Parameter member: what takes the line's place under `--format json`.
     @inline(__always)
     func reply(_ line: String, as member: @autoclosure () -> (String, JSON)) {
-        if settings.format == .json {
-            output.write(line: JSON.object([member()]).text)
-        } else {
-            output.write(line: line)
-        }
+        guard case .json = settings.format else { return output.write(line: line) }
+        output.write(line: JSON.object([member()]).text)
     }
 
     func reply(_ json: JSON) { output.write(line: json.text) }

@@ -121,7 +121,7 @@ struct ImportCommand: ParsableCommand {
 
     /// Makes a new store; with --atomic beside its place.
     private func build(_ decoder: any RecordDecoder, _ session: Session) -> Int32 {
-        let path = atomic ? WholeStore.temporaryPath(for: directory) : directory
+        let path = atomic ? NewStore.temporaryPath(for: directory) : directory
         let target = ImportTarget(newAt: path) { [durability, segmentSize] () throws(StoreError) in
             var options = StoreOptions()
             options.durability = durability
@@ -134,9 +134,10 @@ struct ImportCommand: ParsableCommand {
             return 2
         }
         let status = Self.run(request, decoder, target, session) {
-            () throws(StoreError) in try WholeStore.commit(path, as: directory)
+            () throws(StoreError) in try NewStore.commit(path, as: directory)
         }
-        if status != 0 { WholeStore.remove(path) }
+        // Another process may have been faster: its files are not ours.
+        if status != 0, target.isBegun { NewStore.remove(path) }
         return status
     }
 

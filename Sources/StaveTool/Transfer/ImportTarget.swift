@@ -49,11 +49,18 @@ final class ImportTarget {
         countBefore = 0
     }
 
+    /// Whether files of a new store were made.
+    var isBegun: Bool {
+        if case .new = place { return false }
+        return true
+    }
+
     func contains(_ key: [UInt8]) throws(StoreError) -> Bool {
         switch place {
         case .dry(let store): try store?.contains(key: key) ?? false
         case .new: false
-        case .building: try opened().contains(key: key)
+        case .building:
+            lastKey.lexicographicallyPrecedes(key) ? false : try opened().contains(key: key)
         case .store(let store): try store.contains(key: key)
         }
     }
@@ -134,8 +141,14 @@ final class ImportTarget {
         return store
     }
 
+    /// What cannot become a store is removed: the directory was missing, or empty.
     private func finish(_ builder: StoreBuilder) throws(StoreError) {
-        try builder.finish(nextSequence: UInt64(builder.recordCount) + 1)
+        do throws(StoreError) {
+            try builder.finish(nextSequence: UInt64(builder.recordCount) + 1)
+        } catch {
+            NewStore.empty(path)
+            throw error
+        }
     }
 
     /// Keys that were not there before; to be asked for before `finish`.
@@ -165,7 +178,7 @@ final class ImportTarget {
 }
 
 /// A new store that appears whole or not at all: it is made beside its place and renamed.
-enum WholeStore {
+enum NewStore {
     /// Where it is made.
     static func temporaryPath(for path: String) -> String {
         var path = path
@@ -191,12 +204,17 @@ enum WholeStore {
         }
     }
 
-    /// Removes what was made so far.
+    /// Removes what was made so far, and the directory.
     static func remove(_ path: String) {
+        empty(path)
+        unsafe _ = rmdir(path)
+    }
+
+    /// Removes the files of a directory.
+    static func empty(_ path: String) {
         guard let directory = try? Directory(path: path), let names = try? directory.names() else {
             return
         }
         for name in names { try? directory.remove(name) }
-        unsafe _ = rmdir(path)
     }
 }

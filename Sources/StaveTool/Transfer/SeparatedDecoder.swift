@@ -9,6 +9,8 @@ final class SeparatedDecoder: RecordDecoder {
     /// The fields of the record at hand, one behind the other, and where each ends.
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
+    /// The line in which the record at hand begins.
+    private var rowNumber = 0
     private var hasBegun = false
     /// Of the columns that are taken, counted from 0.
     private var keyColumn = 0
@@ -24,7 +26,7 @@ final class SeparatedDecoder: RecordDecoder {
         self.layout = layout
     }
 
-    var place: String { "\(source.name):\(source.lineNumber)" }
+    var place: String { "\(source.name):\(rowNumber)" }
     var progress: (done: Int, total: Int?) { (source.offset, source.total) }
 
     func next(_ record: inout TransferRecord) throws(TransferError) -> Bool {
@@ -38,15 +40,19 @@ final class SeparatedDecoder: RecordDecoder {
         }
         let expected = columnCount ?? 2
         guard ends.count == expected else {
-            throw source.wrong(
+            throw wrong(
                 "\(Units.count(ends.count, "field")) where \(Units.count(expected)) belong")
         }
         guard max(keyColumn, valueColumn) < expected else {
-            throw source.wrong("there is no column \(max(keyColumn, valueColumn) + 1)")
+            throw wrong("there is no column \(max(keyColumn, valueColumn) + 1)")
         }
         record.key += field(keyColumn)
         record.value += field(valueColumn)
         return true
+    }
+
+    private func wrong(_ message: String) -> TransferError {
+        TransferError(message: "\(place): \(message)")
     }
 
     private func field(_ index: Int) -> ArraySlice<UInt8> {
@@ -100,17 +106,17 @@ final class SeparatedDecoder: RecordDecoder {
                 line.removeFirst(3)
             }
         } while line.isEmpty || line == [Byte.return]
-        let number = source.lineNumber
+        rowNumber = source.lineNumber
         var index = 0
         while true {
             if index < line.count, line[index] == Byte.double {
-                index = try readQuoted(from: index + 1, number)
+                index = try readQuoted(from: index + 1)
             } else {
                 index = try readBare(from: index)
             }
             ends.append(bytes.count)
             guard index < line.count, line[index] == separator else { return true }
-            if ends.count >= Self.mostColumns { throw source.wrong("too many fields") }
+            if ends.count >= Self.mostColumns { throw wrong("too many fields") }
             index += 1
         }
     }
@@ -124,7 +130,7 @@ final class SeparatedDecoder: RecordDecoder {
         bytes += line[start..<stop]
         if stop < line.count, line[stop] == Byte.return {
             guard stop + 1 == line.count else {
-                throw source.wrong("a carriage return inside a field needs quotes around it")
+                throw wrong("a carriage return inside a field needs quotes around it")
             }
             return line.count
         }
@@ -132,7 +138,7 @@ final class SeparatedDecoder: RecordDecoder {
     }
 
     /// Returns where the separator stands, or the end of the line that has the closing quote.
-    private func readQuoted(from start: Int, _ number: Int) throws(TransferError) -> Int {
+    private func readQuoted(from start: Int) throws(TransferError) -> Int {
         var index = start
         while true {
             // SAFETY: the array outlives the call.
@@ -145,7 +151,7 @@ final class SeparatedDecoder: RecordDecoder {
                 let isWhole = try source.readLine(&line)
                 guard isWhole, bytes.count <= 2 << 30 else {
                     throw TransferError(
-                        message: "\(source.name):\(number): a quote is not closed", isFatal: true)
+                        message: "\(place): a quote is not closed", isFatal: true)
                 }
                 bytes.append(Byte.newline)
                 index = 0
@@ -156,7 +162,7 @@ final class SeparatedDecoder: RecordDecoder {
                 let rest = line[(stop + 1)...]
                 if rest.isEmpty || rest == [Byte.return] { return line.count }
                 guard rest.first == separator else {
-                    throw source.wrong("text behind a closing quote")
+                    throw wrong("text behind a closing quote")
                 }
                 return stop + 1
             }

@@ -30,7 +30,7 @@ extension CommandTable {
         ) { session, invocation throws(CommandError) in try session.importFile(invocation) },
         Command(
             "export", "[PREFIX | FROM TO] --to FORMAT  (or: ... > FILE)", words: 0...2, .read,
-            redirects: true, "write keys and values in another format",
+            redirects: true, isPaged: true, "write keys and values in another format",
             details: [
                 "Formats: \(TransferFormat.namesOut).",
                 "With two words: from FROM up to, but not including, TO.",
