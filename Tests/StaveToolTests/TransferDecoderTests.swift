@@ -166,7 +166,8 @@ struct TransferDecoderTests {
     @Test(
         "RESP: lengths that lie are a fatal error",
         arguments: [
-            "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$999999999\r\nb\r\n", "*3\r\n$3\r\nSETX\r\n", "*1\r\n$3\r\nSETX\n",
+            "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$999999999\r\nb\r\n", "*3\r\n$3\r\nSETX\r\n",
+            "*1\r\n$3\r\nSETX\n",
             "*9999999\r\n", "*1\r\n$99999999999\r\n", "SET a b\r\n", "*-1\r\n", "*1\r\n$\r\n",
             "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\nb",
         ])
