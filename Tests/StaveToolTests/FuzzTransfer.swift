@@ -2,7 +2,7 @@
     @testable import StaveTool
 #endif
 
-/// The decoders of import, of bytes that nobody chose; used by the tests and by `make fuzz`, as
+/// The decoders of import as a function of any bytes; used by the tests and by `make fuzz`, as
 /// `FuzzTarget`.
 enum FuzzTransfer {
     private static let formats = TransferFormat.allCases.filter(\.isWritten)

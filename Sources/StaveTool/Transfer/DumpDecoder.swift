@@ -39,7 +39,7 @@ final class DumpDecoder: RecordDecoder {
     private struct Header {
         var isText = false
         var database = ""
-        /// Whether the keys are there, as they always are but for a queue's.
+        /// Whether the keys are there, as they are in all but a queue.
         var hasKeys = true
     }
 

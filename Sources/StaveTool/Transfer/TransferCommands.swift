@@ -81,7 +81,6 @@ extension Session {
             throw CommandError(error.message, at: word)
         }
         flush()
-        didWrite()
         let status = ImportCommand.run(
             request, decoder, ImportTarget(store, isDry: request.isDry), self)
         if status != 0 {

@@ -59,7 +59,7 @@ def main(folder, seed):
     rng = random.Random(seed)
     os.mkdir(folder)
     writer = Writer(folder, rng)
-    # What a merge has left behind, for whoever comes by to remove.
+    # What a merge has left behind, to be removed later.
     stale = os.path.join(folder, "999999.bitcask.data")
     writer.put(b"stale", b"x", 2 ** 31)
     with open(stale, "wb") as file:
