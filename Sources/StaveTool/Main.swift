@@ -34,6 +34,7 @@ enum Dispatch {
         ("inspect", InspectCommand.self), ("verify", VerifyCommand.self),
         ("why", WhyCommand.self), ("repair", RepairCommand.self), ("diff", DiffCommand.self),
         ("backup", BackupCommand.self),
+        ("import", ImportCommand.self), ("export", ExportCommand.self),
     ]
 
     static func subcommand(named name: String?) -> (any ParsableCommand.Type)? {

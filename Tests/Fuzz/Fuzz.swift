@@ -4,8 +4,9 @@ import Glibc
 private let target: @Sendable ([UInt8]) -> Void = {
     let name = unsafe getenv("STAVE_FUZZ").map { unsafe String(cString: $0) } ?? ""
     if name == "survey" { return { FuzzSurvey.run($0) } }
+    if name == "transfer" { return { FuzzTransfer.run($0) } }
     guard let target = FuzzTarget(rawValue: name) else {
-        fatalError("STAVE_FUZZ must be survey, or one of \(FuzzTarget.allCases)")
+        fatalError("STAVE_FUZZ must be survey, transfer, or one of \(FuzzTarget.allCases)")
     }
     return { target.run($0) }
 }()

@@ -3,13 +3,15 @@ import StaveDisk
 import TestSupport
 import Testing
 
+@testable import StaveTool
+
 /// The inputs of `make fuzz`, as they are and changed at random: what of fuzzing every run of the tests
 /// does. A trap ends the run, which nobody overlooks. `make fuzz` searches with coverage in mind.
 @Suite("Decoders and mutations of the corpus")
 struct FuzzCorpusTests {
     private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("../Fuzz/Corpus").standardizedFileURL
-    private static let names = FuzzTarget.allCases.map(\.rawValue) + ["survey"]
+    private static let names = FuzzTarget.allCases.map(\.rawValue) + ["survey", "transfer"]
 
     /// Where STAVE_UPDATE_CORPUS is set, the seeds are written anew.
     init() throws {
@@ -39,6 +41,11 @@ struct FuzzCorpusTests {
             var full = store.manifest
             full.segments[1].makeFull()
             return [[0] + store.manifest.encoded(), [1] + full.encoded()]
+        case "transfer":
+            return TransferFormat.allCases.filter(\.isWritten).enumerated().compactMap {
+                number, format in
+                (try? TransferFuzzTests.fixture(format)).map { [UInt8(number)] + $0 }
+            }
         case "checkpoint": return checkpoints.enumerated().map { [UInt8($0 & 1)] + $1 }
         default:
             return segments.enumerated().flatMap { number, bytes in
@@ -80,6 +87,8 @@ struct FuzzCorpusTests {
     private func run(_ name: String, _ input: [UInt8]) {
         if let target = FuzzTarget(rawValue: name) {
             target.run(input)
+        } else if name == "transfer" {
+            FuzzTransfer.run(input)
         } else {
             FuzzSurvey.run(input)
         }

@@ -35,6 +35,7 @@ struct HelpTests {
     private func runs(_ example: String) throws -> String {
         let here = Scratch()
         try here.write("bytes", to: "cat.jpg")
+        try here.write("{\"key\":\"a\",\"value\":\"1\"}\n", to: "people.jsonl")
         let script =
             "set user:1 x\nset a 1\nset b 2\nset c 3\nset photo p\nset 2024-03 x\n"
             + Self.around(example)
@@ -139,6 +140,10 @@ struct CompletionScriptTests {
             ("stave inspect da", "data"), ("stave inspect data --ver", "--verify"),
             ("stave inspect --html", "--html"),
             ("stave repair --", "--keep-unsynced --json --help"),
+            ("stave import da", "data"), ("stave import data comp", "completion"),
+            ("stave import data --from bit", "bitcask"), ("stave export data --to rd", "rdb"),
+            ("stave export data use", "user:1 user:2"), ("stave export data --slo", "--slots"),
+            ("stave data import comp", "completion"), ("stave data export us", "user:1 user:2"),
             ("stave diff data da", "data"), ("stave backup data my", "my data"),
             ("stave why data on", ""),
             ("stave help co", "copy count commit compact"),

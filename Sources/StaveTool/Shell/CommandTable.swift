@@ -6,8 +6,8 @@ final class Command: Sendable {
         let name: String
         /// What its value is called; nil where it takes none.
         var value: String?
-        /// Its value is any word; else it is a whole number.
-        var takesWord = false
+        /// The value is any word, and no number.
+        var isText = false
         let help: String
     }
 
@@ -65,7 +65,8 @@ final class Command: Sendable {
 /// All commands, in the order in which help shows them.
 enum CommandTable {
     static let all: [Command] =
-        keyCommands + changeCommands + rangeCommands + batchCommands + storeCommands
+        keyCommands + changeCommands + rangeCommands + batchCommands + transferCommands
+        + storeCommands
         + shellCommands
 
     static let names: [String] = all.flatMap { [$0.name] + $0.aliases }

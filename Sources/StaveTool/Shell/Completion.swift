@@ -36,7 +36,14 @@ struct Completion {
         if command.redirects, let sign = words.last, sign == "<" || sign == ">" {
             return Self.files(last, start)
         }
+        if let option = command.options.first(where: { $0.name == words.last }) {
+            let values = CompletionScript.values(of: option, of: command)
+            if !values.isEmpty { return Self.offer(values, last, start) }
+            // A name of one's own.
+            if option.isText { return option.value == "FILE" ? Self.files(last, start) : Result() }
+        }
         switch command.name {
+        case "import": return words.count == 1 ? Self.files(last, start) : Result()
         case "help": return Self.offer(CommandTable.names.sorted(), last, start)
         case "format": return Self.offer(OutputFormat.allCases.map(\.rawValue), last, start)
         case "timing": return Self.offer(["off", "on"], last, start)

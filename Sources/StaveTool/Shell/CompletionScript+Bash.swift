@@ -29,6 +29,7 @@ extension CompletionScript {
             case $1 in
             \#(cases(commandsWithWords.map { ($0.names, $0.words) }, "    "))
             \#(namesWithKeys.joined(separator: "|"))) _stave_keys "$2" "$3" ;;
+            import) _stave_files -f ;;
             esac
         }
 
@@ -66,10 +67,12 @@ extension CompletionScript {
             case ${#positional[@]}:${positional[0]} in
             0:*) candidates="\#(joined(subcommands.map(\.name))) help"; _stave_files -d ;;
             1:inspect) _stave_files -f ;;
-            1:verify|1:why|[12]:repair|[12]:diff|[12]:backup) _stave_files -d ;;
+            1:verify|1:why|[12]:repair|[12]:diff|[12]:backup|1:import|1:export) _stave_files -d ;;
+            2:import) _stave_files -f ;;
+            2:export) _stave_keys "${positional[1]}" "$current" ;;
             1:help) candidates="\#(joined(CommandTable.names + subcommands.map(\.name)))" ;;
             2:why) _stave_keys "${positional[1]}" "$current" ;;
-            *:inspect|*:verify|*:why|*:repair|*:diff|*:backup|*:help) ;;
+            *:inspect|*:verify|*:why|*:repair|*:diff|*:backup|*:import|*:export|*:help) ;;
             1:*) candidates="\#(joined(CommandTable.names))" ;;
             *)
                 [[ ${#positional[@]} -gt 2 && ${positional[1]} == set ]] \

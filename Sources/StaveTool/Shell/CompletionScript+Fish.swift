@@ -40,9 +40,10 @@ extension CompletionScript {
         complete -c stave -f
         complete -c stave -n '__stave_at 0 0' -a '(__fish_complete_directories)'
         complete -c stave -n '__stave_at 1 1 1 inspect' -F
-        complete -c stave -n '__stave_at 1 1 1 verify why repair diff backup' -a '(__fish_complete_directories)'
+        complete -c stave -n '__stave_at 1 1 1 verify why repair diff backup import export' -a '(__fish_complete_directories)'
         complete -c stave -n '__stave_at 2 2 1 repair diff backup' -a '(__fish_complete_directories)'
-        complete -c stave -n '__stave_at 2 2 1 why' -a '(__stave_keys 2)'
+        complete -c stave -n '__stave_at 2 2 1 import' -F
+        complete -c stave -n '__stave_at 2 2 1 why export' -a '(__stave_keys 2)'
         complete -c stave -n '__stave_at 0 0' -a help -d 'the commands of the shell'
         """#
     }

@@ -64,10 +64,12 @@ extension CompletionScript {
             case $#positional:$positional[1] in
             0:) _describe 'word in the place of a directory' subcommands; _files -/ ;;
             1:inspect) _files ;;
-            1:verify|1:why|[12]:repair|[12]:diff|[12]:backup) _files -/ ;;
+            1:verify|1:why|[12]:repair|[12]:diff|[12]:backup|1:import|1:export) _files -/ ;;
+            2:import) _files ;;
+            2:export) _stave_keys $words[1] $positional[2] ;;
             1:help) _describe command commands; _describe subcommand subcommands ;;
             2:why) _stave_keys $words[1] $positional[2] ;;
-            *:(inspect|verify|why|repair|diff|backup|help)) ;;
+            *:(inspect|verify|why|repair|diff|backup|import|export|help)) ;;
             1:*) _describe command commands ;;
             *) (($#positional > 2)) && [[ $positional[2] == set ]] || _stave_words $positional[2] $positional[1] ;;
             esac

@@ -54,7 +54,22 @@ enum CompletionScript {
         .init(
             name: "backup", summary: "the store as it is now, beside its writer",
             options: options(of: BackupCommand.helpMessage())),
+        .init(
+            name: "import", summary: "take keys and values from another format", takesFiles: true,
+            options: options(of: ImportCommand.helpMessage())),
+        .init(
+            name: "export", summary: "write keys and values in another format",
+            options: exportOptions),
     ]
+
+    /// --to may be a key as well, so that the parser lists no formats.
+    private static let exportOptions = options(of: ExportCommand.helpMessage()).map { option in
+        var option = option
+        if option.name == "--to" {
+            option.values = TransferFormat.allCases.filter(\.isWritten).map(\.rawValue)
+        }
+        return option
+    }
 
     /// Of all of stave, those that take a value as a word of its own.
     static var optionsWithValue: [String] {
@@ -129,10 +144,20 @@ enum CompletionScript {
         }
     }
 
+    /// The words that the value of an option may be, where they are a few.
+    static func values(of option: Command.Option, of command: Command) -> [String] {
+        switch (command.name, option.name) {
+        case ("import", "--from"): TransferFormat.allCases.map(\.rawValue)
+        case ("export", "--to"): TransferFormat.allCases.filter(\.isWritten).map(\.rawValue)
+        default: []
+        }
+    }
+
     /// All names of the commands whose words are keys of the store, or prefixes of them.
     static var namesWithKeys: [String] {
         CommandTable.all.filter {
             $0.access != .nothing && $0.wordCount.upperBound > 0 && words(of: $0).isEmpty
+                && $0.name != "import"
         }.flatMap { [$0.name] + $0.aliases }
     }
 

@@ -11,10 +11,10 @@ extension CommandTable {
         ],
         options: [
             .init(
-                name: "--prefix", value: "P", takesWord: true,
+                name: "--prefix", value: "P", isText: true,
                 help: "all keys that begin with P"),
-            .init(name: "--from", value: "A", takesWord: true, help: "all keys from A on"),
-            .init(name: "--to", value: "B", takesWord: true, help: "up to B"),
+            .init(name: "--from", value: "A", isText: true, help: "all keys from A on"),
+            .init(name: "--to", value: "B", isText: true, help: "up to B"),
             .init(name: "--dry-run", help: "only print how many keys there are"),
             .init(name: "--yes", help: "do not ask"),
         ],

@@ -37,11 +37,18 @@ extension Session {
     }
 
     /// A path is text without NUL: other bytes would name another file.
-    private static func path(_ file: Word) throws(CommandError) -> String {
+    static func path(_ file: Word) throws(CommandError) -> String {
         guard unsafe UTF8Scan.isValid(file.bytes) && !file.bytes.contains(0) else {
             throw CommandError("a file's name must be UTF-8 without NUL", at: file)
         }
         return file.string
+    }
+}
+
+extension Session {
+    /// The path of a file to write that does not lie in the store's directory.
+    static func path(outside store: String, _ file: Word) throws(CommandError) -> String {
+        try Target(path(file), outside: store, file).path
     }
 }
 

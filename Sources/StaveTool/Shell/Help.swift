@@ -24,9 +24,10 @@ enum Help {
         }
         if !command.options.isEmpty {
             text += "\noptions:\n"
-            for option in command.options {
-                let name = option.name + (option.value.map { " " + $0 } ?? "")
-                text += line("  " + Units.padded(name, 14), option.help, columns)
+            let names = command.options.map { $0.name + ($0.value.map { " " + $0 } ?? "") }
+            let width = max(14, names.map(\.count).max()! + 2)
+            for (name, option) in zip(names, command.options) {
+                text += line("  " + Units.padded(name, width), option.help, columns)
             }
         }
         text += "\nexamples:\n"

@@ -5,10 +5,10 @@ struct Invocation {
     let command: Command
     /// The command's name first, then its arguments without the options.
     let words: [Word]
-    private var options: [Given] = []
+    private var options: [GivenOption] = []
 
     /// An option with its value: a number or a word.
-    private struct Given {
+    private struct GivenOption {
         var name: String
         var number: Int?
         var word: Word?
@@ -51,7 +51,7 @@ struct Invocation {
 
     private static func split(
         _ command: Command, _ words: [Word], _ rest: inout [Word],
-        _ options: inout [Given]
+        _ options: inout [GivenOption]
     ) throws(CommandError) {
         var index = 0
         while index < words.count {
@@ -83,7 +83,7 @@ struct Invocation {
             }
             guard option.value != nil else {
                 if attached != nil { throw .usage("\(name) takes no value", at: word) }
-                options.append(Given(name: name))
+                options.append(GivenOption(name: name))
                 continue
             }
             guard attached != nil || index < words.count else {
@@ -91,16 +91,16 @@ struct Invocation {
             }
             let value = attached ?? words[index]
             if attached == nil { index += 1 }
-            if option.takesWord {
+            if option.isText {
                 // All of it, however long.
                 let whole = attached == nil ? value : word.behind(attached!.offset - word.offset)
-                options.append(Given(name: name, word: whole))
+                options.append(GivenOption(name: name, word: whole))
                 continue
             }
-            guard let number = Int(value.string), number >= 0 else {
+            guard let number = value.number, number >= 0 else {
                 throw .usage("\(name) needs a whole number, not negative", at: value)
             }
-            options.append(Given(name: name, number: number))
+            options.append(GivenOption(name: name, number: number))
         }
     }
 
@@ -109,8 +109,13 @@ struct Invocation {
     /// The value of a numeric option; nil where it was not given.
     func number(_ option: String) -> Int? { options.last { $0.name == option }?.number }
 
-    /// The value of an option that takes any word; nil where it was not given.
-    func word(_ option: String) -> Word? { options.last { $0.name == option }?.word }
+    /// The value of an option that is any word; nil where it was not given.
+    func word(_ option: String) -> Word? { words(of: option).last }
+
+    /// The values of an option that may be given several times.
+    func words(of option: String) -> [Word] {
+        options.compactMap { $0.name == option ? $0.word : nil }
+    }
 
     /// What the command does to the store when it is called like this.
     var access: Command.Access {

@@ -6,8 +6,8 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact | --version] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1,
-            .read,
+            "get", "[--exact | --version] [--missing WORD] KEY...  (or: get KEY > FILE)",
+            words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
@@ -16,6 +16,9 @@ extension CommandTable {
             options: [
                 .init(name: "--exact", help: "the bytes alone: no format, no newline"),
                 .init(name: "--version", help: "the number of the key's newest write instead"),
+                .init(
+                    name: "--missing", value: "WORD", isText: true,
+                    help: "print WORD for a key that is not there"),
             ],
             takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
@@ -32,7 +35,7 @@ extension CommandTable {
                 .init(name: "--if-absent", help: "only where the key is not there"),
                 .init(name: "--if-present", help: "only where the key is there"),
                 .init(
-                    name: "--if-value", value: "OLD", takesWord: true,
+                    name: "--if-value", value: "OLD", isText: true,
                     help: "only where the key has this value"),
                 .init(
                     name: "--if-version", value: "N",
@@ -55,8 +58,10 @@ extension CommandTable {
 extension Session {
     func get(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
+        let missing = invocation.word("--missing")
         if let file = try redirection(words, ">") {
             try refuseInBatch("get KEY > FILE", at: file)
+            if let missing { throw .usage("--missing and > do not go together", at: missing) }
             return try get(words[1], intoFile: file)
         }
         if invocation.has("--version") { return try printVersions(invocation) }
@@ -68,14 +73,21 @@ extension Session {
             try requireUsable(word)
             do throws(StoreError) {
                 let printer = printer
+                let print = { (value: UnsafeRawBufferPointer) in
+                    // SAFETY: the word and the value are only read.
+                    if isExact { return unsafe self.output.write(value) }
+                    unsafe printer.printValue(value, forKey: word.bytes)
+                }
                 // SAFETY: the word and the value are used inside the call only.
                 let found: Void? = unsafe try withValue(forKey: word.bytes.bytes) { value in
-                    unsafe value.withUnsafeBytes { value in
-                        if isExact { return unsafe output.write(value) }
-                        unsafe printer.printValue(value, forKey: word.bytes)
-                    }
+                    unsafe value.withUnsafeBytes { unsafe print($0) }
                 }
-                if found == nil { unsafe reportMissing(word.bytes) }
+                if found != nil { continue }
+                if let missing {
+                    unsafe print(missing.bytes)
+                } else {
+                    unsafe reportMissing(word.bytes)
+                }
             } catch {
                 try stepOver(CommandError(error, at: word))
             }
@@ -195,7 +207,7 @@ extension Session {
                 throw CommandError(error, at: word)
             }
         }
-        acknowledge("\(count)")
+        acknowledge(count: count)
     }
 
     func exists(_ invocation: Invocation) throws(CommandError) {
@@ -213,7 +225,7 @@ extension Session {
             }
         }
         missCount += invocation.words.count - 1 - count
-        reply("\(count)")
+        reply(count: count)
     }
 
     /// What can be no key is an error to ask for, as it is to set.

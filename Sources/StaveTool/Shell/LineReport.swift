@@ -15,7 +15,7 @@ enum LineReport {
         guard let offset else { return "stdin:\(number): \(message)\n" }
         // SAFETY: the slices are clamped to the line.
         let start = min(offset, line.count)
-        let column = unsafe columnCount(UnsafeRawBufferPointer(rebasing: line[..<start])) + 1
+        let column = unsafe column(of: offset, in: line)
         let before = unsafe shown(
             UnsafeRawBufferPointer(rebasing: line[..<start].suffix(4 * width)))
         let after = unsafe shown(UnsafeRawBufferPointer(rebasing: line[start...].prefix(4 * width)))
@@ -40,6 +40,12 @@ enum LineReport {
         return "stdin:\(number):\(column): \(message)\n"
             + "  \(lead)\(left.map(\.text).joined())\(right)\n"
             + "  \(String(repeating: " ", count: indent))^\n"
+    }
+
+    /// Counted from 1.
+    static func column(of offset: Int, in line: UnsafeRawBufferPointer) -> Int {
+        // SAFETY: the slice is clamped to the line.
+        unsafe columnCount(.init(rebasing: line[..<min(offset, line.count)])) + 1
     }
 
     /// Characters as people count them; a byte that is not UTF-8 counts as one.

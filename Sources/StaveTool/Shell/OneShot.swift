@@ -69,6 +69,7 @@ extension StaveCommand {
             try session.execute(words)
             if session.reportedErrorCount > 0 { status = 2 }
         } catch {
+            session.replyError(error.message)
             session.flush()
             session.note("stave: \(error.message)")
             status = error.isUsage ? 64 : 2

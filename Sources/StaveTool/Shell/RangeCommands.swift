@@ -40,14 +40,14 @@ extension Session {
             } catch {
                 throw CommandError(error, at: invocation.words[0])
             }
-            return reply("\(count)")
+            return reply(count: count)
         }
         try visit(invocation) { (cursor) throws(StoreError) in
             guard try cursor.nextKey() != nil else { return false }
             count += 1
             return true
         }
-        reply("\(count)")
+        reply(count: count)
     }
 
     func keys(_ invocation: Invocation) throws(CommandError) {

@@ -214,6 +214,10 @@ final class ScriptRunner {
             unsafe LineReport.text(
                 error.message, line: line, number: number, offset: error.offset))
         session.errors.flush()
+        let column = error.offset.map { unsafe LineReport.column(of: $0, in: line) }
+        session.replyError(
+            error.message,
+            [("line", .number(number)), ("column", column.map(JSON.number) ?? .null)])
         if !session.settings.keepGoing { isStopped = true }
     }
 

@@ -157,17 +157,23 @@ final class Session {
 
     // MARK: Replies
 
-    var printer: EntryPrinter { EntryPrinter(output: output, format: settings.format) }
+    var printer: EntryPrinter {
+        var printer = EntryPrinter(output: output, format: settings.format)
+        // Only there anything may not fit.
+        if settings.format == .raw0 { printer.onUnfit = { self.reportUnfit($0) } }
+        return printer
+    }
 
-    func reply(_ line: String) { output.write(line: line) }
+    func reply(_ line: String) { reply(line, as: ("reply", .string(line))) }
 
     /// A reply that --quiet leaves out.
     func acknowledge(_ line: String) {
-        if !settings.quiet { output.write(line: line) }
+        if !settings.quiet { reply(line, as: ("ok", .bool(true))) }
     }
 
     func reportMissing(_ key: UnsafeRawBufferPointer) {
         missCount += 1
+        if settings.format == .json { return unsafe replyMissing(key) }
         if place == .prompt, outputIsTerminal { return reply("(not found)") }
         // SAFETY: the key's bytes are only read.
         if settings.quiet { return }
@@ -209,6 +215,7 @@ final class Session {
     func stepOver(_ error: CommandError) throws(CommandError) {
         guard settings.keepGoing || place == .prompt else { throw error }
         reportedErrorCount += 1
+        replyError(error.message)
         output.flush()
         note("error: \(error.message)")
     }

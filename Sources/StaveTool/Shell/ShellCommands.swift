@@ -38,6 +38,11 @@ extension CommandTable {
 extension Session {
     /// Words as they are; at a terminal without control characters.
     func echo(_ invocation: Invocation) {
+        if settings.format == .json {
+            let words = invocation.words.dropFirst().map(\.array)
+            return reply(
+                .object([JSON.bytes("echo", Array(words.joined(separator: [Byte.space])))]))
+        }
         for (index, word) in invocation.words.dropFirst().enumerated() {
             if index > 0 { output.write(Byte.space) }
             // SAFETY: the word lives until the next line is parsed.
@@ -74,9 +79,9 @@ extension Session {
         // A program may read it elsewhere.
         let columns = outputIsTerminal ? ScreenSize.of(STDOUT_FILENO).columns : nil
         guard invocation.words.count > 1 else {
-            return output.write(Help.overview(columns: columns))
+            return reply(text: Help.overview(columns: columns))
         }
         let word = invocation.words[1]
-        output.write(Help.text(for: try command(for: word), columns: columns))
+        reply(text: Help.text(for: try command(for: word), columns: columns))
     }
 }

@@ -33,6 +33,8 @@ struct StaveCommand: ParsableCommand {
             stave repair DIR NEWDIR                 write what can be read into a new store
             stave diff DIR1 DIR2                    the keys in which two stores differ
             stave backup DIR NEWDIR                 the store as it is now, beside its writer
+            stave import DIR [FILE] --from FORMAT   take keys and values from another format
+            stave export DIR [PREFIX] --to FORMAT   write them in another format
             stave help [COMMAND]                    the shell's commands
             """,
         discussion: """

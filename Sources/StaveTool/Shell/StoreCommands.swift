@@ -33,7 +33,9 @@ extension Session {
     func stats(_ invocation: Invocation) throws(CommandError) {
         do throws(StoreError) {
             let statistics = try store.statistics()
-            if invocation.has("--json") { return reply(statistics.json.text) }
+            if invocation.has("--json") || settings.format == .json {
+                return reply(statistics.json)
+            }
             let view = StatsView(
                 statistics: statistics, hasColor: settings.hasColor, isPaused: isCompactionPaused,
                 saysReadOnly: place != .oneShot,

@@ -20,7 +20,8 @@ extension Session {
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }
-        if invocation.has("--json") { replyJSON(report) } else { replyText(report) }
+        let isJSON = invocation.has("--json") || settings.format == .json
+        if isJSON { replyJSON(report) } else { replyText(report) }
         guard !report.isClean else { return }
         let count = Units.count(report.problemCount, "problem")
         throw CommandError("verify found \(count)", at: invocation.words[0])
@@ -57,7 +58,7 @@ extension Session {
                 ("offset", problem.offset.map(JSON.number) ?? .null),
                 ("length", .number(problem.length)), ("text", .string(problem.text)),
             ]
-            reply(JSON.object(members).text)
+            reply(.object(members))
         }
         let members: [(String, JSON)] = [
             ("type", .string("verified")), ("clean", .bool(report.isClean)),
@@ -67,6 +68,6 @@ extension Session {
             ("comparedCounters", .bool(report.comparedCounters)),
             ("problems", .number(report.problemCount)),
         ]
-        reply(JSON.object(members).text)
+        reply(.object(members))
     }
 }

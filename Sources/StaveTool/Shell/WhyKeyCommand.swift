@@ -24,7 +24,8 @@ extension Session {
         let worst: Severity
         do throws(InspectError) {
             worst = try KeyHistory.show(
-                word.array, in: store.path, json: invocation.has("--json"), to: lines)
+                word.array, in: store.path,
+                json: invocation.has("--json") || settings.format == .json, to: lines)
         } catch {
             throw CommandError(error.text, at: invocation.words[0])
         }

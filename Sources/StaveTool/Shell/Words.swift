@@ -12,7 +12,7 @@ struct SyntaxError: Error, Equatable {
 ///     line    = { blank } [ word { blank+ word } ] { blank } [ comment ]
 ///     word    = bare | "'" any byte but ' "'" | '"' { byte | escape } '"'
 ///     bare    = bytes but blanks and quotes; does not begin with #, and with < or > only alone
-///     escape  = \n \t \r \0 \\ \" \' \xHH \u{1 to 6 hex digits}
+///     escape  = \n \t \r \0 \\ \" \' \xHH \u{1 to 6 hex digits} \uHHHH \/ \b \f
 ///     comment = # to the end of the line
 ///
 /// Blanks are space and tab. A word that is quoted ends with its closing quote. Anything that could
@@ -179,6 +179,9 @@ extension WordParser {
         case UInt8(ascii: "t"): put(Byte.tab)
         case UInt8(ascii: "r"): put(Byte.return)
         case UInt8(ascii: "0"): put(0)
+        case UInt8(ascii: "/"): put(UInt8(ascii: "/"))
+        case UInt8(ascii: "b"): put(8)
+        case UInt8(ascii: "f"): put(12)
         case Byte.backslash: put(Byte.backslash)
         case Byte.double: put(Byte.double)
         case Byte.single: put(Byte.single)
@@ -193,7 +196,8 @@ extension WordParser {
         case UInt8(ascii: "u"): return unsafe try parseUnicode(line, start)
         default:
             throw SyntaxError(
-                message: "unknown escape; known are \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{...}",
+                message: "unknown escape; known are \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{...}"
+                    + " \\uHHHH \\/ \\b \\f",
                 offset: start)
         }
         return start + 2
@@ -203,6 +207,9 @@ extension WordParser {
         throws(SyntaxError) -> Int
     {
         var index = start + 2
+        if index < line.count, unsafe line[index] != UInt8(ascii: "{") {
+            return unsafe try parseJSONUnit(line, start)
+        }
         var value: UInt32 = 0
         var digits = 0
         if index < line.count, unsafe line[index] == UInt8(ascii: "{") {
@@ -221,5 +228,42 @@ extension WordParser {
         }
         for byte in UTF8.encode(scalar)! { put(byte) }
         return index + 1
+    }
+
+    /// `\uHHHH`, or two of them for a character beyond 65,535, as JSON has it (RFC 8259, section 7).
+    private func parseJSONUnit(_ line: UnsafeRawBufferPointer, _ start: Int)
+        throws(SyntaxError) -> Int
+    {
+        // SAFETY: `unit` checks its bounds.
+        guard var value = unsafe Self.unit(line, start) else {
+            throw SyntaxError(
+                message: "\\u needs four hex digits, or \\u{1} to \\u{10FFFF}", offset: start)
+        }
+        var end = start + 6
+        if value >> 10 == 0x36, let low = unsafe Self.unit(line, end), low >> 10 == 0x37 {
+            value = 0x10000 + (value & 0x3ff) << 10 + low & 0x3ff
+            end += 6
+        }
+        guard let scalar = Unicode.Scalar(value) else {
+            throw SyntaxError(
+                message: "half a surrogate pair is no character; \\xHH writes any byte",
+                offset: start)
+        }
+        for byte in UTF8.encode(scalar)! { put(byte) }
+        return end
+    }
+
+    /// The number of the `\uHHHH` at `start`; nil where there is none.
+    private static func unit(_ line: UnsafeRawBufferPointer, _ start: Int) -> UInt32? {
+        // SAFETY: the indices are checked first.
+        guard start + 6 <= line.count, unsafe line[start] == Byte.backslash,
+            unsafe line[start + 1] == UInt8(ascii: "u")
+        else { return nil }
+        var value: UInt32 = 0
+        for index in (start + 2)..<(start + 6) {
+            guard let digit = unsafe Byte.hexValue(line[index]) else { return nil }
+            value = value << 4 | UInt32(digit)
+        }
+        return value
     }
 }
