@@ -37,7 +37,10 @@ struct Line {
     /// A key, quoted where it must be; of a long one `limit` bytes and its length.
     mutating func put(_ key: [UInt8], limit: Int, width: Int = 0) {
         begin()
-        appendQuoted(key.prefix(limit))
+        // SAFETY: the array outlives the call.
+        unsafe key.withUnsafeBytes { key in
+            unsafe Quoting.write(Quoting.beginning(key, limit)) { bytes.append($0) }
+        }
         if key.count > limit { append("... (\(key.count) bytes)") }
         end(width: width)
     }

@@ -13,7 +13,7 @@ extension CompletionScript {
             local key
             while IFS= read -r key; do
                 [[ $key == *\\* ]] && continue
-                key=${key#\"} key=${key%\"}
+                key=${key#[\"\']} key=${key%[\"\']}
                 [[ $key == "$2"* ]] && printf -v key %q "$key" && COMPREPLY+=("$key")
             done < <("$stave" --format quoted -- "$1" keys --limit 200 -- "$2" 2>/dev/null)
         }

@@ -35,7 +35,7 @@ extension Session {
                 unsafe value.withUnsafeBytes { unsafe target.write($0) }
             }
         } catch {
-            throw CommandError(error, at: key)
+            throw CommandError(error, at: key, key: key)
         }
         switch failure {
         case .none: unsafe reportMissing(key.bytes)

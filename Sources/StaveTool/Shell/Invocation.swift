@@ -1,5 +1,3 @@
-internal import Stave
-
 /// A command with the words that were given to it.
 struct Invocation {
     let command: Command
@@ -70,9 +68,7 @@ struct Invocation {
                     rest.append(word)
                     continue
                 }
-                throw .usage(
-                    "\(command.name) has no option \(word.shown);"
-                        + " a word that begins with -- is put in quotes or behind --", at: word)
+                throw noOption(command, name, word)
             }
             guard option.value != nil else {
                 if attached != nil { throw .usage("\(name) takes no value", at: word) }
@@ -89,6 +85,16 @@ struct Invocation {
             }
             options.append((name, number))
         }
+    }
+
+    private static func noOption(_ command: Command, _ name: String, _ word: Word) -> CommandError {
+        let nearest = command.options.map { ($0.name, CommandTable.editDistance(name, $0.name)) }
+            .min { $0.1 < $1.1 }
+        let shown = unsafe word.bytes.count > 32 ? word.shown : Quoting.message(name)
+        let advice =
+            nearest.flatMap { $0.1 <= 2 ? "did you mean \($0.0)?" : nil }
+            ?? "a word that begins with -- is put in quotes or behind --"
+        return .usage("\(command.name) has no option \(shown); \(advice)", at: word)
     }
 
     func has(_ option: String) -> Bool { options.contains { $0.name == option } }
@@ -109,6 +115,10 @@ struct CommandError: Error {
     var offset: Int?
     /// The words make no command, whatever the store holds.
     var isUsage = false
+    /// Bytes of the store do not check out.
+    var isDamage = false
+    /// The person stopped the command.
+    var isStop = false
 
     init(message: String, offset: Int?) {
         self.message = message
@@ -124,9 +134,5 @@ struct CommandError: Error {
         var error = CommandError(message, at: word)
         error.isUsage = true
         return error
-    }
-
-    init(_ error: StoreError, at word: Word? = nil) {
-        self.init(error.description, at: word)
     }
 }

@@ -59,7 +59,7 @@ extension Session {
                 }
                 if found == nil { unsafe reportMissing(word.bytes) }
             } catch {
-                try stepOver(CommandError(error, at: word))
+                try stepOver(CommandError(error, at: word, key: word))
             }
         }
     }
@@ -117,7 +117,7 @@ extension Session {
                 // SAFETY: the word lives until the next line is parsed.
                 if unsafe try store.contains(key: word.bytes.bytes) { count += 1 }
             } catch {
-                throw CommandError(error, at: word)
+                throw CommandError(error, at: word, key: word)
             }
         }
         missCount += invocation.words.count - 1 - count

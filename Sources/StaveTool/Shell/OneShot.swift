@@ -68,6 +68,7 @@ extension StaveCommand {
         } catch {
             session.flush()
             session.note("stave: \(error.message)")
+            session.advise(on: error)
             status = error.isUsage ? 64 : 2
         }
         if status == 0, session.missCount > 0 { status = 1 }

@@ -123,8 +123,7 @@ final class Prompt {
                 do throws(CommandError) {
                     index = unsafe try executeOne(line, index)
                 } catch {
-                    session.output.flush()
-                    session.note("error: \(error.message)")
+                    session.report(error)
                     break
                 }
                 session.flush()

@@ -18,6 +18,8 @@ final class ScriptRunner {
     private var succeeded = 0
     private var failed = 0
     private var isStopped = false
+    /// The line of the command that stopped the script.
+    private var stopLine: Int?
 
     init(_ session: Session, reader: ByteReader) {
         self.session = session
@@ -133,7 +135,8 @@ final class ScriptRunner {
             try unsafe session.set(value, forKey: key)
             succeeded += 1
         } catch {
-            let failure = CommandError(message: error.description, offset: offset)
+            let word = unsafe Word(bytes: key, kind: .bare, offset: offset)
+            let failure = CommandError(error, at: word, key: word)
             unsafe report(failure, line, reader.lineNumber)
         }
     }
@@ -208,7 +211,11 @@ final class ScriptRunner {
             unsafe LineReport.text(
                 error.message, line: line, number: number, offset: error.offset))
         session.errors.flush()
-        if !session.settings.keepGoing { isStopped = true }
+        session.advise(on: error)
+        if !session.settings.keepGoing {
+            isStopped = true
+            stopLine = number
+        }
     }
 
     private func finish() -> Int32 {
@@ -218,13 +225,18 @@ final class ScriptRunner {
         if let failure = output.failure, Signals.endingSignal == nil {
             session.note("stave: \(failure.message)")
         }
-        if failed > 0 {
-            let commands = succeeded == 1 ? "command" : "commands"
-            session.note(
-                session.settings.keepGoing
-                    ? "stdin: \(failed) failed, \(succeeded) \(commands) succeeded"
-                    : "stdin: stopped after \(succeeded) \(commands) succeeded")
-        }
+        if failed > 0 { session.note("stdin: " + summary) }
         return failed > 0 || output.failure != nil || session.reportedErrorCount > 0 ? 2 : 0
+    }
+
+    /// What was done all the same.
+    private var summary: String {
+        let done = Units.count(succeeded, "command")
+        guard !session.settings.keepGoing else {
+            return "\(Units.count(failed)) failed, \(done) succeeded"
+        }
+        let place = stopLine.map { "stopped in line \(Units.count($0)); " } ?? "stopped; "
+        if succeeded == 0 { return place + "nothing was done" }
+        return place + "\(done) before it \(succeeded == 1 ? "was" : "were") done"
     }
 }

@@ -35,6 +35,8 @@ final class Session {
     var isDone = false
     /// Keys that were asked for and not there.
     var missCount = 0
+    /// Whether it was said where to go on behind damage.
+    var hasAdvised = false
     /// Errors that did not end their command, such as damage that a scan stepped over.
     var reportedErrorCount = 0
     /// Asks the person; absent where there is none.
@@ -71,7 +73,11 @@ final class Session {
         self.place = place
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
-        errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+        // Where both go to one file or pipe, they stand there in the order of the commands.
+        errors =
+            Self.sharesOutput
+            ? output
+            : OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
         defersSync = writesDeferSync
         output.beforeWrite = { [unowned self] () throws(SystemError) in
             if outputIsTerminal { bar?.erase() }
@@ -80,6 +86,16 @@ final class Session {
     }
 
     let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+
+    /// Whether stdout and stderr are the same file or pipe, as after 2>&1.
+    private static var sharesOutput: Bool {
+        var (out, err) = (stat(), stat())
+        // SAFETY: fills in the structs.
+        guard unsafe fstat(STDOUT_FILENO, &out) == 0, unsafe fstat(STDERR_FILENO, &err) == 0 else {
+            return false
+        }
+        return out.st_dev == err.st_dev && out.st_ino == err.st_ino && isatty(STDOUT_FILENO) == 0
+    }
 
     var store: Store {
         guard let openedStore else {
@@ -160,9 +176,20 @@ final class Session {
 
     /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
     /// waits.
-    func note(_ line: String) {
+    ///
+    /// - Parameters:
+    ///   - label: what the line begins with.
+    ///   - color: of the label.
+    func note(_ line: String, label: String = "", color: String? = nil) {
         bar?.erase()
-        for piece in wrapped(line) { errors.write(message: piece) }
+        for (index, piece) in wrapped(label + line).enumerated() {
+            guard index == 0, let color else {
+                errors.write(message: piece)
+                continue
+            }
+            errors.write(Palette.colored(label, color))
+            errors.write(message: String(piece.dropFirst(label.count)))
+        }
         if !output.isPaging { errors.flush() }
     }
 
@@ -190,8 +217,7 @@ final class Session {
     func stepOver(_ error: CommandError) throws(CommandError) {
         guard settings.keepGoing || place == .prompt else { throw error }
         reportedErrorCount += 1
-        output.flush()
-        note("error: \(error.message)")
+        report(error)
     }
 
     /// A bar for what writes many replies: only where they go elsewhere, or are left out.

@@ -54,7 +54,9 @@ extension Session {
         guard invocation.words.count > 1 else { return reply(settings.format.rawValue) }
         guard let format = OutputFormat(rawValue: invocation.words[1].string) else {
             let modes = OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .usage("no such format; there are \(modes)", at: invocation.words[1])
+            throw .usage(
+                "no format \(invocation.words[1].shown); there are \(modes)",
+                at: invocation.words[1])
         }
         settings.format = format
     }

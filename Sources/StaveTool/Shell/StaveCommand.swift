@@ -82,6 +82,12 @@ struct StaveCommand: ParsableCommand {
         if let size = segmentSize?.bytes, !(4096...(256 << 20)).contains(size) {
             throw ValidationError("--segment-size must lie between 4K and 256M")
         }
+        if create == nil, CommandTable.command(named: directory) != nil,
+            NewStore(at: directory) != nil
+        {
+            let words = ([directory] + command).map(Quoting.shellWord).joined(separator: " ")
+            throw ValidationError("the directory comes first: stave DIR \(words)")
+        }
         if let name = command.first, CommandTable.command(named: name) == nil {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
@@ -104,11 +110,13 @@ struct StaveCommand: ParsableCommand {
 extension StaveCommand {
     private func runPrompt() -> Int32 {
         Signals.install(interactive: true)
+        let new = create == nil && !readOnly ? NewStore(at: directory) : nil
         guard let session = openSession(.prompt, creates: create ?? !readOnly, readOnly: readOnly)
         else { return 2 }
+        greet(session, new)
         printNotices(of: session.store, session)
         let status = Prompt(session).run()
-        return close(session, status)
+        return close(session, status, new)
     }
 
     private func runScript() -> Int32 {
@@ -144,7 +152,7 @@ extension StaveCommand {
 
     /// Writes what is left, closes the store and says how it all ended: the status, or 2 where that
     /// failed. A signal that ended the session ends the process.
-    func close(_ session: Session, _ status: Int32) -> Int32 {
+    func close(_ session: Session, _ status: Int32, _ new: NewStore? = nil) -> Int32 {
         var status = status
         let isWritten = session.flush()
         do throws(StoreError) {
@@ -153,6 +161,7 @@ extension StaveCommand {
             session.note("stave: \(error.description)")
             status = 2
         }
+        new?.removeIfUnused()
         session.showMessages()
         if let signal = Signals.endingSignal { Signals.raiseDefault(signal) }
         if session.output.isBrokenPipe { Signals.raiseDefault(SIGPIPE) }
