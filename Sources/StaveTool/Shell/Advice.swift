@@ -19,14 +19,13 @@ extension CommandError {
         switch error {
         case .damaged(let file, let offset, let length, let reason):
             let place = "\(file), offset \(offset)" + (length > 0 ? ", \(length) bytes" : "")
-            let name =
-                key?.shown ?? DamagedRecord.key(in: file, at: offset).map(Quoting.text)
-            guard let name else {
+            // Where the key can be read, it is the value that is damaged.
+            let found = DamagedRecord.key(in: file, at: offset).map(Quoting.text)
+            guard let name = key?.shown ?? found else {
                 return "\(file) is damaged at offset \(offset)"
                     + (length > 0 ? " (\(length) bytes)" : "") + ": \(reason)"
             }
-            let what = reason.contains("value") ? "value" : "record"
-            return "the \(what) of \(name) is damaged (\(place))"
+            return "the \(found == nil ? "record" : "value") of \(name) is damaged (\(place))"
         case .noSpace(let file):
             guard let limit = fileSizeLimit else { return error.description }
             return "no space left for \(file), or it would be longer than the limit for files,"

@@ -6,14 +6,17 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact | --pretty] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
                 "From a command line: stave DIR get --exact KEY > FILE.",
             ],
-            options: [.init(name: "--exact", help: "the bytes alone: no format, no newline")],
-            takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
+            options: [
+                .init(name: "--exact", help: "the bytes alone: no format, no newline"),
+                .init(name: "--pretty", help: "JSON indented, other bytes in hexadecimal digits"),
+            ],
+            takesAnyWord: true, examples: ["get user:1", "get --pretty user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
             "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
@@ -46,14 +49,23 @@ extension Session {
         if isExact, outputIsTerminal {
             throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
         }
+        let pretty =
+            invocation.has("--pretty")
+            ? Pretty(hasColor: settings.hasColor && outputIsTerminal) : nil
+        if isExact, pretty != nil {
+            throw .usage("--exact and --pretty do not go together", at: words[0])
+        }
+        var printer = printer
+        // What takes a minute to scroll by is not read.
+        if outputIsTerminal, settings.format == .quoted { printer.longestValue = 1 << 20 }
         for word in words.dropFirst() {
             try requireUsable(word)
             do throws(StoreError) {
-                let printer = printer
                 // SAFETY: the word and the value are used inside the call only.
                 let found: Void? = unsafe try store.withValue(forKey: word.bytes.bytes) { value in
                     unsafe value.withUnsafeBytes { value in
                         if isExact { return unsafe output.write(value) }
+                        if let pretty { return output.write(unsafe pretty.text(of: Array(value))) }
                         unsafe printer.printValue(value, forKey: word.bytes)
                     }
                 }

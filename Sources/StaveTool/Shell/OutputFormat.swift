@@ -9,12 +9,22 @@ enum OutputFormat: String, CaseIterable, Sendable {
     /// RFC 4180 with LF; bytes pass through.
     case csv
     case hex
+    /// A line an entry, cut to the width of the screen, with the value's size. For people.
+    case table
 }
 
 /// Keys and values in the format that is set, each reply with its newline.
 struct EntryPrinter {
     let output: OutputWriter
     var format: OutputFormat
+    /// Keys stand out.
+    var hasColor = false
+    /// Of the screen, for tables.
+    var columns = 80
+    /// Of a longer value only the beginning is shown, and its size. Never in what a program reads.
+    var longestValue = Int.max
+    /// As much as is shown then.
+    private static let preview = 200
 
     /// `scan`: a key and its value.
     func printEntry(key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
@@ -26,13 +36,14 @@ struct EntryPrinter {
             output.write(Byte.comma)
             unsafe printField(value)
         case .quoted, .hex:
-            unsafe print(key)
+            unsafe printColored(key)
             output.write(Byte.space)
-            unsafe print(value)
+            unsafe printCut(value)
         case .raw:
             unsafe print(key)
             output.write(Byte.tab)
             unsafe print(value)
+        case .table: unsafe printRow(key, value)
         }
         output.write(Byte.newline)
     }
@@ -42,7 +53,8 @@ struct EntryPrinter {
         // SAFETY: the bytes are only read.
         switch format {
         case .json: unsafe printObject([("key", key), ("value", value)])
-        default: unsafe print(value)
+        case .table: unsafe printRow(key, value)
+        default: unsafe printCut(value)
         }
         output.write(Byte.newline)
     }
@@ -52,15 +64,29 @@ struct EntryPrinter {
         // SAFETY: the bytes are only read.
         switch format {
         case .json: unsafe printObject([("key", key)])
-        default: unsafe print(key)
+        case .table: output.write(unsafe tableText(key, columns))
+        default: unsafe printColored(key)
         }
         output.write(Byte.newline)
+    }
+
+    private func printColored(_ key: UnsafeRawBufferPointer) {
+        guard hasColor else { return unsafe print(key) }
+        output.write("\u{1B}[\(Palette.key)m")
+        unsafe print(key)
+        output.write("\u{1B}[0m")
+    }
+
+    private func printCut(_ value: UnsafeRawBufferPointer) {
+        guard value.count > longestValue else { return unsafe print(value) }
+        unsafe print(Quoting.beginning(value, Self.preview))
+        output.write("... (\(Units.bytes(value.count)))")
     }
 
     private func print(_ bytes: UnsafeRawBufferPointer) {
         // SAFETY: the bytes are only read.
         switch format {
-        case .quoted, .json:
+        case .quoted, .json, .table:
             if unsafe Quoting.isBare(bytes) { return unsafe output.write(bytes) }
             unsafe Quoting.write(bytes) { output.write($0) }
         case .raw: unsafe output.write(bytes)
@@ -96,5 +122,29 @@ struct EntryPrinter {
             unsafe JSON.writeMember(member.0, member.1) { output.write($0) }
         }
         output.write(UInt8(ascii: "}"))
+    }
+
+    // MARK: Tables
+
+    /// The key in the first third, then the value, and its size at the end.
+    private func printRow(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        let sizeRoom = 9
+        let keyRoom = min(32, max(8, columns / 3))
+        let valueRoom = max(4, columns - 1 - keyRoom - 2 - 1 - sizeRoom)
+        let name = Cells.padded(unsafe tableText(key, keyRoom), keyRoom)
+        output.write(Palette.colored(name, Palette.key, hasColor) + "  ")
+        output.write(Cells.padded(unsafe tableText(value, valueRoom), valueRoom) + " ")
+        output.write(Units.padded(Units.bytes(value.count), sizeRoom, right: true))
+    }
+
+    /// A word of the grammar, cut.
+    private func tableText(_ bytes: UnsafeRawBufferPointer, _ room: Int) -> String {
+        // No character of less than four bytes takes no column.
+        let shown = unsafe Quoting.beginning(bytes, 4 * room)
+        var word: [UInt8] = []
+        // SAFETY: the bytes are only read.
+        unsafe Quoting.write(shown) { word.append($0) }
+        let text = String(decoding: word, as: UTF8.self)
+        return Cells.cut(shown.count < bytes.count ? text + "…" : text, to: room)
     }
 }

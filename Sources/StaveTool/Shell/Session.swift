@@ -154,7 +154,14 @@ final class Session {
 
     // MARK: Replies
 
-    var printer: EntryPrinter { EntryPrinter(output: output, format: settings.format) }
+    var printer: EntryPrinter {
+        var printer = EntryPrinter(output: output, format: settings.format)
+        if outputIsTerminal {
+            printer.hasColor = settings.hasColor
+            printer.columns = ScreenSize.of(STDOUT_FILENO).columns
+        }
+        return printer
+    }
 
     func reply(_ line: String) { output.write(line: line) }
 
