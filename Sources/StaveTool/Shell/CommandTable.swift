@@ -4,8 +4,10 @@ internal import Stave
 final class Command: Sendable {
     struct Option: Sendable {
         let name: String
-        /// What its value, a number, is called; nil where it takes none.
+        /// What its value is called; nil where it takes none.
         var value: String?
+        /// The value is any word, and no number.
+        var isText = false
         let help: String
     }
 
@@ -62,7 +64,8 @@ final class Command: Sendable {
 
 /// All commands, in the order in which help shows them.
 enum CommandTable {
-    static let all: [Command] = keyCommands + rangeCommands + storeCommands + shellCommands
+    static let all: [Command] =
+        keyCommands + rangeCommands + lookCommands + storeCommands + shellCommands
 
     static let names: [String] = all.flatMap { [$0.name] + $0.aliases }
 

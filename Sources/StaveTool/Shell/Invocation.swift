@@ -3,7 +3,13 @@ struct Invocation {
     let command: Command
     /// The command's name first, then its arguments without the options.
     let words: [Word]
-    private var options: [(name: String, number: Int?)] = []
+    private var options: [GivenOption] = []
+
+    private struct GivenOption {
+        let name: String
+        var number: Int?
+        var word: Word?
+    }
 
     /// Sorts options from words and counts the words.
     init(_ command: Command, _ words: [Word]) throws(CommandError) {
@@ -42,13 +48,13 @@ struct Invocation {
 
     private static func split(
         _ command: Command, _ words: [Word], _ rest: inout [Word],
-        _ options: inout [(name: String, number: Int?)]
+        _ options: inout [GivenOption]
     ) throws(CommandError) {
         var index = 0
         while index < words.count {
             let word = words[index]
             index += 1
-            guard word.mayBeOption else {
+            guard word.mayBeOption || Self.isShortOption(word, of: command) else {
                 rest.append(word)
                 continue
             }
@@ -72,7 +78,7 @@ struct Invocation {
             }
             guard option.value != nil else {
                 if attached != nil { throw .usage("\(name) takes no value", at: word) }
-                options.append((name, nil))
+                options.append(GivenOption(name: name))
                 continue
             }
             guard attached != nil || index < words.count else {
@@ -80,11 +86,20 @@ struct Invocation {
             }
             let value = attached ?? words[index]
             if attached == nil { index += 1 }
-            guard let number = Int(value.string), number >= 0 else {
+            if option.isText {
+                options.append(GivenOption(name: name, word: value))
+                continue
+            }
+            guard let number = value.number, number >= 0 else {
                 throw .usage("\(name) needs a whole number, not negative", at: value)
             }
-            options.append((name, number))
+            options.append(GivenOption(name: name, number: number))
         }
+    }
+
+    /// The one option with one dash; without any with two it is a word.
+    private static func isShortOption(_ word: Word, of command: Command) -> Bool {
+        word.kind != .quoted && word.equals("-i") && command.options.contains { $0.name == "-i" }
     }
 
     private static func noOption(_ command: Command, _ name: String, _ word: Word) -> CommandError {
@@ -101,6 +116,14 @@ struct Invocation {
 
     /// The value of a numeric option; nil where it was not given.
     func number(_ option: String) -> Int? { options.last { $0.name == option }?.number }
+
+    /// The value of an option that is any word; nil where it was not given.
+    func word(_ option: String) -> Word? { words(of: option).last }
+
+    /// The values of an option that may be given several times.
+    func words(of option: String) -> [Word] {
+        options.compactMap { $0.name == option ? $0.word : nil }
+    }
 
     /// What the command does to the store when it is called like this.
     var access: Command.Access {

@@ -35,8 +35,13 @@ internal import StaveDisk
             return (unsafe String(decoding: bytes.prefix(32), as: UTF8.self), nil)
         }
         let name = unsafe String(decoding: bytes[..<sign], as: UTF8.self)
-        let value = unsafe UnsafeRawBufferPointer(rebasing: bytes[(sign + 1)...].prefix(32))
+        let value = unsafe UnsafeRawBufferPointer(rebasing: bytes[(sign + 1)...])
         return (name, unsafe Word(bytes: value, kind: kind, offset: offset + sign + 1))
+    }
+
+    /// As a decimal number; no number has more digits.
+    var number: Int? {
+        unsafe bytes.count > 32 ? nil : Int(string)
     }
 
     var canBeKey: Bool { unsafe (1...Format.maxKeyLength).contains(bytes.count) }
