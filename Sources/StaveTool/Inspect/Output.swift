@@ -7,6 +7,15 @@ final class Output {
     /// Whether what is longer than the screen goes through the pager.
     private let isPaged: Bool
     private var pager: Pager?
+    /// Where it all goes instead.
+    private var writer: OutputWriter?
+
+    /// What is printed goes where `writer` writes.
+    init(into writer: OutputWriter) {
+        isKept = false
+        isPaged = false
+        self.writer = writer
+    }
 
     init(isKept: Bool = false, isPaged: Bool = false) {
         self.isKept = isKept
@@ -53,6 +62,11 @@ final class Output {
 
     /// Ends the program quietly where nobody reads any more.
     func flush() {
+        if let writer {
+            writer.write(buffer)
+            writer.flush()
+            return buffer.removeAll(keepingCapacity: true)
+        }
         if isPaged, pager == nil { beginPaging() }
         var done = 0
         while done < buffer.count {
@@ -79,6 +93,10 @@ final class Output {
 
     /// Waits, and says whether there is still somebody who could read: a pipe's reader may have gone.
     func hasReader(waiting milliseconds: Int32) -> Bool {
+        if let writer {
+            _ = Signals.waitToRead(-1, milliseconds: milliseconds)
+            return writer.failure == nil && !Signals.isInterrupted
+        }
         var wait = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         // SAFETY: one entry.
         return unsafe poll(&wait, 1, milliseconds) <= 0

@@ -45,7 +45,7 @@ extension Session {
     }
 
     /// A path is text without NUL: other bytes would name another file.
-    private static func path(_ file: Word) throws(CommandError) -> String {
+    static func path(_ file: Word) throws(CommandError) -> String {
         guard unsafe UTF8Scan.isValid(file.bytes) && !file.bytes.contains(0) else {
             throw CommandError("a file's name must be UTF-8 without NUL", at: file)
         }
@@ -55,14 +55,16 @@ extension Session {
 
 /// Where a value goes: a file that is replaced, see `NewContents`, or a pipe or device that is
 /// written to as it is.
-private struct Target {
+struct Target {
     let path: String
     let exists: Bool
     /// nil for what is no regular file.
     private let contents: NewContents?
 
+    var isRegular: Bool { contents != nil }
+
     /// - Parameter store: the directory whose files are not to be touched.
-    init(_ path: String, outside store: String, _ file: Word) throws(CommandError) {
+    init(_ path: String, outside store: String?, _ file: Word) throws(CommandError) {
         var status = stat()
         // SAFETY: fills in the struct.
         exists = unsafe stat(path, &status) == 0
@@ -73,7 +75,7 @@ private struct Target {
         let name = self.path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
         let parent = String(self.path.dropLast(name.count))
         if let folder = Self.resolved(parent.isEmpty ? "." : parent),
-            let store = Self.resolved(store), (folder + "/").hasPrefix(store + "/")
+            let store = store.flatMap(Self.resolved), (folder + "/").hasPrefix(store + "/")
         {
             throw CommandError("\(file.shown) lies in the store's own directory", at: file)
         }

@@ -35,15 +35,20 @@ struct Invocation {
         }
     }
 
-    private var sign: Word? { words.first { $0.isBare("<") || $0.isBare(">") } }
+    private var sign: Word? { words.first(where: \.isSign) }
     private var hasSign: Bool { sign != nil }
 
     /// Where it opens no file, a sign is most likely meant to: `delete a < out` is no three keys.
     private func refuseRedirection() throws(CommandError) {
         guard let sign else { return }
-        throw .usage(
-            "\(command.name) reads and writes no files;"
-                + " quote \(sign.string) if it is meant as a word", at: sign)
+        // Behind the words it would have been taken, or a script may not.
+        let advice =
+            sign.isBare("<")
+            ? "\(command.name) reads no file"
+            : sign.isBare("|")
+                ? "| PROGRAM in a script needs --allow-shell"
+                : "\(sign.string) FILE stands behind all words"
+        throw .usage("\(advice); quote \(sign.string) if it is meant as a word", at: sign)
     }
 
     private static func split(

@@ -19,7 +19,7 @@ extension CommandTable {
             takesAnyWord: true, examples: ["get user:1", "get --pretty user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
+            "set", aliases: ["put"], "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
             "store a value under a key",
             details: [
                 "`set KEY < FILE` stores the bytes of FILE.",
@@ -29,7 +29,7 @@ extension CommandTable {
             examples: ["set user:1 \"Ada Lovelace\"", "set photo < cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
         Command(
-            "delete", aliases: ["del", "rm"], "KEY...", words: 1...Int.max - 1, .write,
+            "delete", aliases: ["del", "rm", "remove"], "KEY...", words: 1...Int.max - 1, .write,
             "remove keys; prints how many were there",
             examples: ["delete user:1", "rm a b c"]
         ) { session, invocation throws(CommandError) in try session.delete(invocation) },
@@ -137,7 +137,7 @@ extension Session {
     }
 
     /// What can be no key is an error to ask for, as it is to set.
-    private func requireUsable(_ key: Word) throws(CommandError) {
+    func requireUsable(_ key: Word) throws(CommandError) {
         if key.canBeKey { return }
         let count = unsafe key.bytes.count
         throw CommandError(count == 0 ? .emptyKey : .keyTooLong(length: count), at: key)

@@ -13,6 +13,7 @@ final class Prompt {
     init(_ session: Session) {
         self.session = session
         history = History(path: History.defaultPath)
+        parser.takesPrograms = true
         session.historyLines = { [history] in history.lines }
         session.confirm = { [unowned self] question in confirm(question) }
     }

@@ -12,18 +12,18 @@ extension CommandTable {
     /// Commands about many keys, in the order of their bytes.
     static let rangeCommands: [Command] = [
         Command(
-            "count", "[PREFIX | FROM TO] \(filters)", words: 0...2, .read,
+            "count", aliases: ["size"], "[PREFIX | FROM TO] \(filters)", words: 0...2, .read,
             "print how many keys there are", details: range, options: EntryFilter.options,
             examples: ["count user:", "count --match '*:name'"]
         ) { session, invocation throws(CommandError) in try session.count(invocation) },
         Command(
-            "keys", "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
+            "keys", aliases: ["ls"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
             isPaged: true, "print keys, one a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
             examples: ["keys user:", "keys a c --limit 10", "keys --match 'user:[0-9]*'"]
         ) { session, invocation throws(CommandError) in try session.keys(invocation) },
         Command(
-            "scan", "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
+            "scan", aliases: ["find"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
             isPaged: true, "print keys with their values, one entry a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
             examples: [

@@ -24,6 +24,7 @@ final class ScriptRunner {
     init(_ session: Session, reader: ByteReader) {
         self.session = session
         self.reader = reader
+        parser.takesPrograms = session.settings.allowsShell
     }
 
     /// Runs to the end of the input, `quit`, an error that stops the script, or a signal.

@@ -12,6 +12,10 @@ struct SessionSettings {
     var assumesYes = false
     var showsTiming = false
     var hasColor = false
+    /// Not only by the place where replies go.
+    var formatIsChosen = false
+    /// Scripts may write files and run programs.
+    var allowsShell = false
     /// The prompt may stand on a terminal where the replies do not.
     var colorsPrompt = false
 }
@@ -29,7 +33,7 @@ final class Session {
 
     let place: Place
     let output: OutputWriter
-    let errors: OutputWriter
+    var errors: OutputWriter
     var settings: SessionSettings
     /// Set by `quit`.
     var isDone = false
@@ -46,6 +50,8 @@ final class Session {
 
     /// Whether a running command is to stop.
     var isInterrupted: () -> Bool = { Signals.isInterrupted }
+    /// What is written is shown by `watch`.
+    var isWatching = false
     /// Set by `compact pause`.
     var isCompactionPaused = false
     /// How far a long command or script is; nil where nobody looks.
@@ -54,6 +60,9 @@ final class Session {
     let mailbox: Mailbox
     /// Opens the store once more, as it was opened at first.
     var reopen: (() throws(StoreError) -> Store)?
+
+    /// How many files of commands are open in each other.
+    var sourceDepth = 0
 
     private(set) var openedStore: Store? {
         didSet { defersSync = writesDeferSync }
@@ -77,7 +86,7 @@ final class Session {
         errors =
             Self.sharesOutput
             ? output
-            : OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+            : Self.makeErrors()
         defersSync = writesDeferSync
         output.beforeWrite = { [unowned self] () throws(SystemError) in
             if outputIsTerminal { bar?.erase() }
@@ -85,7 +94,12 @@ final class Session {
         }
     }
 
-    let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    static func makeErrors() -> OutputWriter {
+        OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+    }
+
+    /// Whether a person sees the replies where they go now.
+    var outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
     /// Whether stdout and stderr are the same file or pipe, as after 2>&1.
     private static var sharesOutput: Bool {
@@ -115,18 +129,34 @@ final class Session {
     /// Carries out one command. Its replies are in `output`, not necessarily written yet.
     func execute(_ words: [Word]) throws(CommandError) {
         guard let first = words.first else { return }
+        if first.equals("!"), words.count == 2, words[1].kind == .program {
+            return try runProgram(words[1])
+        }
         let command = try command(for: first)
+        if command.isForPeople, place == .script {
+            throw .usage("\(command.name) needs a person; no script has it", at: first)
+        }
         timeOfPerson = .zero
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
-        if command.isPaged { output.beginPaging() }
-        defer { if command.isPaged { endPaging() } }
-        try command.run(self, Invocation(command, words))
+        if let redirection = try Redirection(words, of: command) {
+            try redirection.apply(to: self) { () throws(CommandError) in
+                try command.run(self, Invocation(command, redirection.words))
+            }
+        } else {
+            let isPaged = command.isPaged && !isWatching
+            if isPaged { output.beginPaging() }
+            defer { if isPaged { endPaging() } }
+            try command.run(self, Invocation(command, words))
+        }
         if let started { reportTime(since: started) }
     }
 
     /// The command that a line begins with; an error with a suggestion where there is none.
     func command(for word: Word) throws(CommandError) -> Command {
         if let command = CommandTable.command(for: word) { return command }
+        if let advice = ForeignWords.advice(for: word) {
+            throw .usage("unknown command \(word.shown); \(advice)", at: word)
+        }
         let suggestion = CommandTable.suggestion(for: word)
         throw .usage(
             "unknown command \(word.shown); "

@@ -24,12 +24,20 @@ extension CommandTable {
             for line in session.historyLines() { session.reply(line) }
         },
         Command(
-            "help", "[COMMAND]", words: 0...1, .nothing, isPaged: true,
-            "list the commands, or explain one",
-            examples: ["help", "help scan"]
+            "clear", "", .nothing, "clear the screen", examples: ["clear", "clear  # as Ctrl-L"]
+        ) { session, _ throws(CommandError) in
+            if session.outputIsTerminal, !Environment.isDumbTerminal {
+                session.output.write("\u{1B}[H\u{1B}[2J")
+            }
+        },
+        sourceCommand,
+        Command(
+            "help", "[COMMAND | TOPIC]", words: 0...1, .nothing, isPaged: true,
+            "list the commands, or explain one, or a topic",
+            details: ["Topics: \(Help.topicNames)."], examples: ["help", "help scan", "help quoting"]
         ) { session, invocation throws(CommandError) in try session.help(invocation) },
         Command(
-            "quit", aliases: ["exit"], "", .nothing, "leave the shell (also Ctrl-D)",
+            "quit", aliases: ["exit", "q"], "", .nothing, "leave the shell (also Ctrl-D)",
             examples: ["quit", "exit"]
         ) { session, _ throws(CommandError) in session.isDone = true },
     ]
@@ -59,6 +67,7 @@ extension Session {
                 at: invocation.words[1])
         }
         settings.format = format
+        settings.formatIsChosen = true
     }
 
     func timing(_ invocation: Invocation) throws(CommandError) {
@@ -79,6 +88,7 @@ extension Session {
             return output.write(Help.overview(columns: columns))
         }
         let word = invocation.words[1]
+        if let topic = Help.topic(word.string) { return output.write(Help.text(topic, columns)) }
         output.write(Help.text(for: try command(for: word), columns: columns))
     }
 }

@@ -66,6 +66,9 @@ struct StaveCommand: ParsableCommand {
     @Flag(help: "Answer yes to every question.")
     var yes = false
 
+    @Flag(help: "Let a script write files and run programs: > FILE, >> FILE, | PROGRAM, !PROGRAM.")
+    var allowShell = false
+
     @Flag(help: "No colors; so does the environment variable NO_COLOR.")
     var noColor = false
 
@@ -138,6 +141,8 @@ extension StaveCommand {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
+        settings.formatIsChosen = format != nil
+        settings.allowsShell = allowShell
         settings.quiet = quiet
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
