@@ -1,7 +1,8 @@
 /// One line of output while it is made: cells two spaces apart, or a JSON object.
 struct Line {
     private(set) var bytes: [UInt8] = []
-    private var start = 0
+    /// Where the last cell begins.
+    private(set) var start = 0
     private var isFirstMember = true
 
     init() { bytes.reserveCapacity(256) }

@@ -86,8 +86,7 @@ private struct EditedFile {
 
     /// False where the editor did not end well.
     func edit() -> Bool {
-        let command = Environment.value("VISUAL") ?? Environment.value("EDITOR") ?? "vi"
-        let line = "\(command) \(Quoting.shellWord(path))"
+        let line = "\(PreferredPrograms.editor) \(Quoting.shellWord(path))"
         let terminal = isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDIN_FILENO
         guard let process = Pager.spawn(line, input: STDIN_FILENO, output: terminal) else {
             return false

@@ -44,7 +44,7 @@ struct NewStore {
 extension StaveCommand {
     /// What stands above the first prompt: which store this is, and where to go on.
     func greet(_ session: Session, _ new: NewStore?) {
-        guard !quiet, isatty(STDOUT_FILENO) == 1 else { return }
+        guard session.settings.greets, isatty(STDOUT_FILENO) == 1 else { return }
         if new != nil {
             return session.note(
                 "new store \(directory) (Ctrl-D leaves; an empty one is removed again)")

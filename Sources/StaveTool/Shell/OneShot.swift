@@ -4,7 +4,7 @@ internal import StaveDisk
 
 // `stave DIR COMMAND`.
 extension StaveCommand {
-    func runOnce() -> Int32 {
+    func runOnce(_ settings: SessionSettings) -> Int32 {
         Signals.install(interactive: false)
         var words = argumentWords
         guard let invocation = usableInvocation(words) else { return 64 }
@@ -17,7 +17,7 @@ extension StaveCommand {
         return unsafe value.withUnsafeBytes { bytes in
             // SAFETY: the words live as long as the arguments and the value, which is this call.
             if takesInput { unsafe words.append(Word(bytes: bytes, kind: .quoted, offset: 0)) }
-            return runOnce(words, invocation.access)
+            return runOnce(words, invocation.access, settings)
         }
     }
 
@@ -52,12 +52,14 @@ extension StaveCommand {
         }
     }
 
-    private func runOnce(_ words: [Word], _ access: Command.Access) -> Int32 {
+    private func runOnce(
+        _ words: [Word], _ access: Command.Access, _ settings: SessionSettings
+    ) -> Int32 {
         let session: Session
         if access == .nothing {
             session = Session(nil, place: .oneShot, settings: settings)
         } else {
-            guard let opened = openOnce(access) else { return 2 }
+            guard let opened = openOnce(access, settings) else { return 2 }
             session = opened
         }
         if access != .nothing { printNotices(of: session.store, session) }
@@ -76,12 +78,12 @@ extension StaveCommand {
     }
 
     /// A command that only reads takes no lock, unless it is to make the store first.
-    private func openOnce(_ access: Command.Access) -> Session? {
+    private func openOnce(_ access: Command.Access, _ settings: SessionSettings) -> Session? {
         if access == .read, create == true, isMissing {
-            return openSession(.oneShot, creates: true, readOnly: false)
+            return openSession(.oneShot, settings, creates: true, readOnly: false)
         }
         return openSession(
-            .oneShot, creates: create ?? false, readOnly: readOnly || access == .read)
+            .oneShot, settings, creates: create ?? false, readOnly: readOnly || access == .read)
     }
 
     private var isMissing: Bool {

@@ -4,7 +4,9 @@ internal import Stave
 // Opening the store, and what to say where that fails.
 extension StaveCommand {
     /// A session on the store; nil where it could not be opened, which is said.
-    func openSession(_ place: Session.Place, creates: Bool, readOnly: Bool) -> Session? {
+    func openSession(
+        _ place: Session.Place, _ settings: SessionSettings, creates: Bool, readOnly: Bool
+    ) -> Session? {
         let mailbox = Mailbox(isInteractive: place == .prompt)
         var options = StoreOptions()
         options.access = readOnly ? .readOnly : .readWrite

@@ -14,6 +14,9 @@ struct SessionSettings {
     var hasColor = false
     /// Not only by the place where replies go.
     var formatIsChosen = false
+    var greets = true
+    /// Commands by names that the person gave them.
+    var aliases: [String: String] = [:]
     /// Scripts may write files and run programs.
     var allowsShell = false
     /// The prompt may stand on a terminal where the replies do not.
@@ -132,6 +135,11 @@ final class Session {
         if first.equals("!"), words.count == 2, words[1].kind == .program {
             return try runProgram(words[1])
         }
+        if !settings.aliases.isEmpty, CommandTable.command(for: first) == nil,
+            let alias = settings.aliases[first.string]
+        {
+            return try execute(alias: alias, words)
+        }
         let command = try command(for: first)
         if command.isForPeople, place == .script {
             throw .usage("\(command.name) needs a person; no script has it", at: first)
@@ -148,7 +156,7 @@ final class Session {
             defer { if isPaged { endPaging() } }
             try command.run(self, Invocation(command, words))
         }
-        if let started { reportTime(since: started) }
+        if let started, !command.isForPeople { reportTime(since: started) }
     }
 
     /// The command that a line begins with; an error with a suggestion where there is none.

@@ -17,7 +17,9 @@ struct ByteSize: ExpressibleByArgument {
 
 /// `stave [options] DIR [COMMAND [ARG...]]`.
 struct StaveCommand: ParsableCommand {
-    static let optionsWithValue: Set<String> = ["--durability", "--segment-size", "--format"]
+    static let optionsWithValue: Set<String> = [
+        "--durability", "--segment-size", "--format", "--config",
+    ]
 
     static let configuration = CommandConfiguration(
         commandName: "stave",
@@ -69,6 +71,9 @@ struct StaveCommand: ParsableCommand {
     @Flag(help: "Let a script write files and run programs: > FILE, >> FILE, | PROGRAM, !PROGRAM.")
     var allowShell = false
 
+    @Option(help: "Take settings from this file; without it, a prompt takes ~/.config/stave/config.")
+    var config: String?
+
     @Flag(help: "No colors; so does the environment variable NO_COLOR.")
     var noColor = false
 
@@ -100,10 +105,18 @@ struct StaveCommand: ParsableCommand {
     }
 
     func run() throws {
+        let isPrompt = command.isEmpty && isatty(STDIN_FILENO) == 1
+        let configuration = configuration(isPrompt: isPrompt)
+        if config != nil, !isPrompt, let problem = configuration.problems.first {
+            Self.complain("stave: \(problem)")
+            Glibc.exit(2)
+        }
+        PreferredPrograms.take(configuration)
+        let settings = settings(configuration)
         let status =
             command.isEmpty
-            ? (isatty(STDIN_FILENO) == 1 ? runPrompt() : runScript())
-            : runOnce()
+            ? (isPrompt ? runPrompt(settings, configuration.problems) : runScript(settings))
+            : runOnce(settings)
         Glibc.exit(status)
     }
 }
@@ -111,20 +124,29 @@ struct StaveCommand: ParsableCommand {
 // MARK: - Three ways to run
 
 extension StaveCommand {
-    private func runPrompt() -> Int32 {
+    private func configuration(isPrompt: Bool) -> Configuration {
+        if let config { return Configuration(path: config, isNamed: true) }
+        guard isPrompt, let path = Configuration.defaultPath else { return Configuration() }
+        return Configuration(path: path, isNamed: false)
+    }
+
+    private func runPrompt(_ settings: SessionSettings, _ problems: [String]) -> Int32 {
         Signals.install(interactive: true)
         let new = create == nil && !readOnly ? NewStore(at: directory) : nil
-        guard let session = openSession(.prompt, creates: create ?? !readOnly, readOnly: readOnly)
+        guard let session = openSession(
+            .prompt, settings, creates: create ?? !readOnly, readOnly: readOnly)
         else { return 2 }
+        for problem in problems { session.note("note: \(problem)") }
         greet(session, new)
         printNotices(of: session.store, session)
         let status = Prompt(session).run()
         return close(session, status, new)
     }
 
-    private func runScript() -> Int32 {
+    private func runScript(_ settings: SessionSettings) -> Int32 {
         Signals.install(interactive: false)
-        guard let session = openSession(.script, creates: create ?? false, readOnly: readOnly)
+        guard let session = openSession(
+            .script, settings, creates: create ?? false, readOnly: readOnly)
         else { return 2 }
         printNotices(of: session.store, session)
         let reader = ByteReader(descriptor: STDIN_FILENO)
@@ -137,7 +159,8 @@ extension StaveCommand {
         return close(session, status)
     }
 
-    var settings: SessionSettings {
+    /// - Parameter configuration: what counts where no option says otherwise.
+    func settings(_ configuration: Configuration) -> SessionSettings {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
@@ -146,7 +169,12 @@ extension StaveCommand {
         settings.quiet = quiet
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
-        settings.colorsPrompt = !noColor && Environment.allowsColor
+        settings.aliases = configuration.aliases
+        settings.greets = configuration.greets && !quiet
+        if format == nil, let format = configuration.format {
+            (settings.format, settings.formatIsChosen) = (format, true)
+        }
+        settings.colorsPrompt = !noColor && Environment.allowsColor && configuration.hasColor
         settings.hasColor = isTerminal && settings.colorsPrompt
         return settings
     }
