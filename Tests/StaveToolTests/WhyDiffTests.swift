@@ -183,11 +183,12 @@ struct WhyDiffTests {
         #expect(outcome.status == 1)
         let lines = outcome.text.split(separator: "\n")
         func word(_ key: [UInt8]) -> String { Printable.quoted(key) }
-        try #require(lines.count == 3)
+        try #require(lines.count == 4)
         #expect(lines[0].hasPrefix("! \(word(keys[0])) "), "\(lines)")
         #expect(lines[0].hasSuffix(" -> changed"), "\(lines)")
         #expect(lines[1].hasPrefix("< \(word(keys[1])) "), "\(lines)")
         #expect(lines[2] == "> zzz new")
+        #expect(lines[3].hasPrefix("1 only in "), "\(lines)")
         try writer.close()
         let json = try run(["diff", "--json", other.path, folder.path])
         #expect(json.text.contains(#""kind":"onlyInFirst","key":"zzz""#))

@@ -72,7 +72,7 @@ extension CompletionScript {
             *:inspect|*:verify|*:why|*:repair|*:diff|*:help) ;;
             1:*) candidates="\#(joined(CommandTable.names))" ;;
             *)
-                [[ ${#positional[@]} -gt 2 && ${positional[1]} == set ]] \
+                [[ ${#positional[@]} -gt 2 && ${positional[1]} == @(set|put) ]] \
                     || _stave_words "${positional[1]}" "${positional[0]}" "$current"
                 ;;
             esac

@@ -1,6 +1,5 @@
 internal import Glibc
 internal import StaveDisk
-internal import Synchronization
 
 /// What a person has set for all their shells: `stave/config` under $XDG_CONFIG_HOME or ~/.config.
 ///
@@ -99,21 +98,6 @@ struct Configuration {
         guard text == "on" || text == "off" else { return "\(name) is on or off" }
         flag = text == "on"
         return nil
-    }
-}
-
-/// The person's own programs, where the configuration names them: before the environment's.
-enum PreferredPrograms {
-    private static let state = Mutex<(pager: String?, editor: String?)>((nil, nil))
-
-    static var pager: String? { state.withLock { $0.pager } }
-    static var editor: String {
-        state.withLock { $0.editor } ?? Environment.value("VISUAL") ?? Environment.value("EDITOR")
-            ?? "vi"
-    }
-
-    static func take(_ configuration: Configuration) {
-        state.withLock { $0 = (configuration.pager, configuration.editor) }
     }
 }
 

@@ -16,7 +16,7 @@ extension CommandTable {
                 .init(name: "--exact", help: "the bytes alone: no format, no newline"),
                 .init(name: "--pretty", help: "JSON indented, other bytes in hexadecimal digits"),
             ],
-            takesAnyWord: true, examples: ["get user:1", "get --pretty user:1", "get photo > cat.jpg"]
+            takesAnyWord: true, examples: ["get --pretty user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
             "set", aliases: ["put"], "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,

@@ -117,6 +117,11 @@ final class Prompt {
     private func executeAll(_ text: String) {
         let bytes = Array(text.utf8)
         Signals.clearInterruption()
+        session.gathersReplies = bytes.contains(Byte.newline)
+        defer {
+            session.gathersReplies = false
+            session.flush()
+        }
         // SAFETY: the array lives through the call.
         unsafe bytes.withUnsafeBytes { line in
             var index = 0

@@ -20,15 +20,13 @@ extension CommandTable {
             "keys", aliases: ["ls"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
             isPaged: true, "print keys, one a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
-            examples: ["keys user:", "keys a c --limit 10", "keys --match 'user:[0-9]*'"]
+            examples: ["keys user: --limit 10", "keys --match 'user:[0-9]*'"]
         ) { session, invocation throws(CommandError) in try session.keys(invocation) },
         Command(
             "scan", aliases: ["find"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
             isPaged: true, "print keys with their values, one entry a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
-            examples: [
-                "scan user: --limit 10", "scan 2024-01 2024-07 --reverse", "scan --grep ada -i",
-            ]
+            examples: ["scan 2024-01 2024-07 --reverse", "scan user: --grep ada -i --limit 10"]
         ) { session, invocation throws(CommandError) in try session.scan(invocation) },
     ]
 }

@@ -64,6 +64,10 @@ final class Session {
     /// Opens the store once more, as it was opened at first.
     var reopen: (() throws(StoreError) -> Store)?
 
+    /// Whether equal replies that come one after the other are to be one line: a thousand lines that were
+    /// pasted need no thousand OKs.
+    var gathersReplies = false { didSet { writeGathered() } }
+    private var gathered: (line: String, count: Int)?
     /// How many files of commands are open in each other.
     var sourceDepth = 0
 
@@ -144,6 +148,8 @@ final class Session {
         if command.isForPeople, place == .script {
             throw .usage("\(command.name) needs a person; no script has it", at: first)
         }
+        // These answer with nothing else.
+        if command.name != "set", command.name != "delete" { writeGathered() }
         timeOfPerson = .zero
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
         if let redirection = try Redirection(words, of: command) {
@@ -205,7 +211,18 @@ final class Session {
 
     /// A reply that --quiet leaves out.
     func acknowledge(_ line: String) {
-        if !settings.quiet { output.write(line: line) }
+        if settings.quiet { return }
+        guard gathersReplies else { return output.write(line: line) }
+        if gathered?.line != line { writeGathered() }
+        gathered = (line, (gathered?.count ?? 0) + 1)
+    }
+
+    private func writeGathered() {
+        guard let (line, count) = gathered else { return }
+        gathered = nil
+        // A few are as easily read as they are.
+        if count > 3 { return output.write(line: "\(line) (\(Units.count(count)) times)") }
+        for _ in 0..<count { output.write(line: line) }
     }
 
     func reportMissing(_ key: UnsafeRawBufferPointer) {
@@ -227,6 +244,10 @@ final class Session {
     ///   - color: of the label.
     func note(_ line: String, label: String = "", color: String? = nil) {
         bar?.erase()
+        if gathered != nil {
+            writeGathered()
+            output.flush()
+        }
         for (index, piece) in wrapped(label + line).enumerated() {
             guard index == 0, let color else {
                 errors.write(message: piece)

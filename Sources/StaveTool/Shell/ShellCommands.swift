@@ -34,7 +34,7 @@ extension CommandTable {
         Command(
             "help", "[COMMAND | TOPIC]", words: 0...1, .nothing, isPaged: true,
             "list the commands, or explain one, or a topic",
-            details: ["Topics: \(Help.topicNames)."], examples: ["help", "help scan", "help quoting"]
+            details: ["Topics: \(Help.topicNames)."], examples: ["help scan", "help quoting"]
         ) { session, invocation throws(CommandError) in try session.help(invocation) },
         Command(
             "quit", aliases: ["exit", "q"], "", .nothing, "leave the shell (also Ctrl-D)",

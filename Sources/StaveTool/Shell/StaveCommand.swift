@@ -111,7 +111,7 @@ struct StaveCommand: ParsableCommand {
             Self.complain("stave: \(problem)")
             Glibc.exit(2)
         }
-        PreferredPrograms.take(configuration)
+        PreferredPrograms.set(pager: configuration.pager, editor: configuration.editor)
         let settings = settings(configuration)
         let status =
             command.isEmpty

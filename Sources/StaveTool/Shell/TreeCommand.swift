@@ -17,7 +17,7 @@ extension CommandTable {
             .init(name: "--depth", value: "N", help: "how many levels; 2 by itself"),
             .init(name: "--json", help: "an object a line for each group"),
         ],
-        examples: ["tree", "tree user: --depth 1", "tree --delimiter /"]
+        examples: ["tree user: --depth 1", "tree --delimiter /"]
     ) { session, invocation throws(CommandError) in try session.tree(invocation) }
 }
 
