@@ -21,7 +21,7 @@ struct Invocation {
         } else {
             self.words = words
         }
-        if !command.redirects { try refuseRedirection() }
+        try refuseSigns()
         let count = self.words.count - 1
         if count < command.wordCount.lowerBound {
             throw .usage("too few words; usage: \(command.usage)", at: words.last)
@@ -39,8 +39,9 @@ struct Invocation {
     private var hasSign: Bool { sign != nil }
 
     /// Where it opens no file, a sign is most likely meant to: `delete a < out` is no three keys.
-    private func refuseRedirection() throws(CommandError) {
+    private func refuseSigns() throws(CommandError) {
         guard let sign else { return }
+        if command.redirects, sign.isBare("<") || sign.isBare(">") { return }
         // Behind the words it would have been taken, or a script may not.
         let advice =
             sign.isBare("<")

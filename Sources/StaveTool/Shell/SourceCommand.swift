@@ -37,7 +37,7 @@ extension Session {
             let failure = unsafe bytes[start..<end].withUnsafeBytes { unsafe execute($0, parser) }
             if var failure {
                 let column = failure.offset.map { ":\($0 + 1)" } ?? ""
-                failure.message = "\(file.shown):\(line)\(column): \(failure.message)"
+                failure.message = "\(Quoting.message(path)):\(line)\(column): \(failure.message)"
                 failure.offset = file.offset
                 throw failure
             }
