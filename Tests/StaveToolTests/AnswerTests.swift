@@ -76,7 +76,8 @@ struct AnswerTests {
         let none = try run(["--create", scratch.store], script: "foo\n")
         #expect(none.errors.hasSuffix("\nstdin: stopped in line 1; nothing was done\n"))
         let some = try run([scratch.store], script: "set a 1\nset b 1\n\nexpire a\n")
-        #expect(some.errors.hasSuffix("\nstdin: stopped in line 4; 2 commands before it were done\n"))
+        #expect(
+            some.errors.hasSuffix("\nstdin: stopped in line 4; 2 commands before it were done\n"))
         #expect(some.errors.contains("unknown command expire; "))
         #expect(!some.errors.contains("did you mean"))
     }
@@ -192,9 +193,11 @@ struct AnswerTests {
         #expect(text(deep) == deep + "\n")
     }
 
-    @Test("A table's lines are as wide as the screen, wide characters counted", arguments: [40, 80])
+    @Test(
+        "A table's lines are as wide as the screen, wide characters counted", arguments: [40, 80])
     func table(columns: UInt16) throws {
-        let script = "set short 1\nset 日本語日本語日本語 語語語語語語語語語語語語語語語語語語語語語語語語\nset 'k k' '\(String(repeating: "long ", count: 100))'\n"
+        let script =
+            "set short 1\nset 日本語日本語日本語 語語語語語語語語語語語語語語語語語語語語語語語語\nset 'k k' '\(String(repeating: "long ", count: 100))'\n"
         _ = try run(["--create", "--quiet", scratch.store], script: script)
         let shell = try scratch.shell(["--format", "table"], columns: columns)
         shell.type("scan", .enter)

@@ -37,7 +37,8 @@ struct ConfigurationTests {
     @Test("What is wrong is told with its line, and the rest counts")
     func problems() throws {
         let found = try configuration(
-            "format xml\ncolour off\nalias get scan\ncolor maybe\nalias x\npager 'a\nformat hex\npager\n")
+            "format xml\ncolour off\nalias get scan\ncolor maybe\nalias x\npager 'a\nformat hex\npager\n"
+        )
         let path = scratch.path + "/config"
         #expect(found.format == .hex)
         #expect(found.problems.count == 7)
@@ -47,7 +48,8 @@ struct ConfigurationTests {
             (5, "behind alias stand a name and a command"), (6, "this quote is not closed"),
             (8, "pager needs a value"),
         ] {
-            #expect(found.problems.contains { $0.hasPrefix("\(path):\(line): \(reason)") }, "\(line)")
+            #expect(
+                found.problems.contains { $0.hasPrefix("\(path):\(line): \(reason)") }, "\(line)")
         }
         #expect(Configuration(path: path + "x", isNamed: false).problems == [])
         #expect(Configuration(path: path + "x", isNamed: true).problems.count == 1)

@@ -100,7 +100,8 @@ struct ScriptTests {
         #expect(stopped.text == "1\n1\n1\n")
         #expect(stopped.errors.contains("stdin:2:7: "), "\(stopped.errors)")
         #expect(stopped.errors.contains("the value of b is damaged ("))
-        #expect(stopped.errors.contains("\nthe other keys: --keep-going; a clean copy: stave repair "))
+        #expect(
+            stopped.errors.contains("\nthe other keys: --keep-going; a clean copy: stave repair "))
         #expect(stopped.errors.hasSuffix("stopped in line 2; 1 command before it was done\n"))
         let whole = try run(["--keep-going", scratch.store], script: gets)
         #expect(whole.text == "1\n1\n1\n3\n3\n4\n")

@@ -102,7 +102,8 @@ final class SegmentSpace {
     /// Records whose values do not check out: their bytes are live, and the map shows damage there.
     private var badValues: [Range<Int>] {
         survey.findings.list.compactMap { finding in
-            guard finding.severity == .damage, finding.file == survey.name, !finding.isOfHeader else {
+            guard finding.severity == .damage, finding.file == survey.name, !finding.isOfHeader
+            else {
                 return nil
             }
             return finding.range

@@ -28,7 +28,8 @@ struct Configuration {
 
     static var defaultPath: String? {
         let folder =
-            Environment.value("XDG_CONFIG_HOME") ?? Environment.value("HOME").map { $0 + "/.config" }
+            Environment.value("XDG_CONFIG_HOME")
+            ?? Environment.value("HOME").map { $0 + "/.config" }
         return folder.map { $0 + "/stave/config" }
     }
 
@@ -115,7 +116,8 @@ extension Session {
                 return CommandError("the alias \(words[0].shown): \(error.message)", at: words[0])
             }
             guard let first = parser.words.first, CommandTable.command(for: first) != nil else {
-                return CommandError("the alias \(words[0].shown) begins with no command", at: words[0])
+                return CommandError(
+                    "the alias \(words[0].shown) begins with no command", at: words[0])
             }
             do throws(CommandError) {
                 try execute(parser.words + words.dropFirst())

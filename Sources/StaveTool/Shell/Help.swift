@@ -11,7 +11,8 @@ enum Help {
         }
         return text + "\n"
             + line(
-                "", "help COMMAND says more; so does help \(topicNames). Words with blanks are put"
+                "",
+                "help COMMAND says more; so does help \(topicNames). Words with blanks are put"
                     + " in quotes.", columns)
     }
 

@@ -15,7 +15,10 @@ extension Help {
             ("", "Keys and values are bytes. Words are cut at blanks. A word is"),
             ("  user:1", "bare: no quote in it, and a backslash is just a backslash"),
             ("  'say \"hi\"'", "in single quotes: all up to the next ' as it is"),
-            ("  \"two\\nlines\"", "in double quotes, with \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{1F600}"),
+            (
+                "  \"two\\nlines\"",
+                "in double quotes, with \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{1F600}"
+            ),
             ("", "# at the start of a word begins a comment. Behind -- no word is an option."),
             ("", "What format quoted prints can be pasted behind set."),
         ])
@@ -23,7 +26,10 @@ extension Help {
     private static let formats = Topic(
         name: "formats", width: 10,
         lines: [
-            ("", "format MODE, or --format MODE on the command line. Without: quoted at a terminal, raw"),
+            (
+                "",
+                "format MODE, or --format MODE on the command line. Without: quoted at a terminal, raw"
+            ),
             ("", "in a pipe and a file."),
             ("  quoted", "words that can be pasted behind set"),
             ("  raw", "the bytes; scan puts a tab between key and value"),
@@ -51,10 +57,16 @@ extension Help {
             ("set KEY < FILE", "stores the bytes of a file"),
             ("get KEY > FILE", "writes the bytes of a value"),
             ("COMMAND > FILE", "writes the replies of any command; >> FILE appends them"),
-            ("COMMAND | PROGRAM", "gives them to a program; the rest of the line is the outer shell's"),
+            (
+                "COMMAND | PROGRAM",
+                "gives them to a program; the rest of the line is the outer shell's"
+            ),
             ("!PROGRAM", "runs one"),
             ("source FILE", "carries out the commands of a file"),
-            ("", "Where no format was chosen, it is raw there. A script needs --allow-shell for > FILE of"),
+            (
+                "",
+                "Where no format was chosen, it is raw there. A script needs --allow-shell for > FILE of"
+            ),
             ("", "other commands than get KEY, for >>, | and !."),
         ])
 }

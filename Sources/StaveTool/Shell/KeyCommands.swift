@@ -6,7 +6,8 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact | --pretty] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1, .read,
+            "get", "[--exact | --pretty] KEY...  (or: get KEY > FILE)", words: 1...Int.max - 1,
+            .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
                 "`get KEY > FILE` writes the bytes of the value to FILE, whatever the format.",
@@ -19,7 +20,8 @@ extension CommandTable {
             takesAnyWord: true, examples: ["get --pretty user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", aliases: ["put"], "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write, redirects: true,
+            "set", aliases: ["put"], "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write,
+            redirects: true,
             "store a value under a key",
             details: [
                 "`set KEY < FILE` stores the bytes of FILE.",

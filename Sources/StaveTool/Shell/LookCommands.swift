@@ -6,7 +6,8 @@ extension CommandTable {
         Command(
             "first", "[PREFIX]", words: 0...1, .read, "print the entry with the first key",
             examples: ["first", "first user:"]
-        ) { session, invocation throws(CommandError) in try session.end(invocation, isLast: false) },
+        ) { session, invocation throws(CommandError) in try session.end(invocation, isLast: false)
+        },
         Command(
             "last", "[PREFIX]", words: 0...1, .read, "print the entry with the last key",
             examples: ["last", "last user:"]
@@ -14,7 +15,9 @@ extension CommandTable {
         Command(
             "random", "[N]", words: 0...1, .read, isPaged: true,
             "print entries that are chosen by chance, each as likely",
-            details: ["One, or N, in the order of their keys; it reads the keys up to the last one."],
+            details: [
+                "One, or N, in the order of their keys; it reads the keys up to the last one."
+            ],
             examples: ["random", "random 5"]
         ) { session, invocation throws(CommandError) in try session.random(invocation) },
         treeCommand,

@@ -43,7 +43,8 @@ extension StaveCommand {
             let command = holder.flatMap { Environment.commandLine(ofProcess: $0) }
             let name = command.map { "`\($0)`" } ?? "another process"
             let id = holder.map { " (pid \($0))" } ?? ""
-            return "\(place) is in use by \(name)\(id); to read beside it: stave --read-only \(path)"
+            return
+                "\(place) is in use by \(name)\(id); to read beside it: stave --read-only \(path)"
         case .system(_, _, let code, _) where [EROFS, EACCES, EPERM].contains(code) && !readOnly:
             return error.description + "; to read: --read-only"
         case .missingSegment: return error.description + repair

@@ -17,13 +17,15 @@ extension CommandTable {
             examples: ["count user:", "count --match '*:name'"]
         ) { session, invocation throws(CommandError) in try session.count(invocation) },
         Command(
-            "keys", aliases: ["ls"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
+            "keys", aliases: ["ls"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)",
+            words: 0...2, .read,
             isPaged: true, "print keys, one a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
             examples: ["keys user: --limit 10", "keys --match 'user:[0-9]*'"]
         ) { session, invocation throws(CommandError) in try session.keys(invocation) },
         Command(
-            "scan", aliases: ["find"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)", words: 0...2, .read,
+            "scan", aliases: ["find"], "[PREFIX | FROM TO] [--limit N] [--reverse] \(filters)",
+            words: 0...2, .read,
             isPaged: true, "print keys with their values, one entry a line", details: range,
             options: [limit, reverse] + EntryFilter.options,
             examples: ["scan 2024-01 2024-07 --reverse", "scan user: --grep ada -i --limit 10"]
@@ -49,7 +51,8 @@ extension Session {
         count = unsafe try visit(invocation, filter) { (cursor) throws(StoreError) in
             guard let key = try cursor.nextKey() else { return .end }
             // SAFETY: the array lives through the call.
-            return unsafe key.withUnsafeBytes { unsafe filter.includes(key: $0) } ? .shown : .skipped
+            return unsafe key.withUnsafeBytes { unsafe filter.includes(key: $0) }
+                ? .shown : .skipped
         } withValue: { _, _ in
         }
         reply("\(count)")
@@ -128,7 +131,8 @@ extension Session {
     /// - Parameter words: the command's name, and PREFIX, or FROM and TO.
     @discardableResult
     func visit(
-        _ words: [Word], _ filter: EntryFilter? = nil, _ limit: Int = .max, isReversed: Bool = false,
+        _ words: [Word], _ filter: EntryFilter? = nil, _ limit: Int = .max,
+        isReversed: Bool = false,
         _ step: (inout EntryCursor) throws(StoreError) -> Step
     ) throws(CommandError) -> Int {
         var cursor: EntryCursor

@@ -17,7 +17,8 @@ struct Redirection {
         guard let last = words.last else { return nil }
         if last.kind == .program {
             guard unsafe last.bytes.contains(where: { $0 != Byte.space && $0 != Byte.tab }) else {
-                throw .usage("behind | stands a program; quote | if it is meant as a word", at: last)
+                throw .usage(
+                    "behind | stands a program; quote | if it is meant as a word", at: last)
             }
             place = .program(last)
             self.words = Array(words.dropLast(2))

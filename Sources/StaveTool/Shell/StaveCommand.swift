@@ -71,7 +71,8 @@ struct StaveCommand: ParsableCommand {
     @Flag(help: "Let a script write files and run programs: > FILE, >> FILE, | PROGRAM, !PROGRAM.")
     var allowShell = false
 
-    @Option(help: "Take settings from this file; without it, a prompt takes ~/.config/stave/config.")
+    @Option(
+        help: "Take settings from this file; without it, a prompt takes ~/.config/stave/config.")
     var config: String?
 
     @Flag(help: "No colors; so does the environment variable NO_COLOR.")
@@ -133,8 +134,9 @@ extension StaveCommand {
     private func runPrompt(_ settings: SessionSettings, _ problems: [String]) -> Int32 {
         Signals.install(interactive: true)
         let new = create == nil && !readOnly ? NewStore(at: directory) : nil
-        guard let session = openSession(
-            .prompt, settings, creates: create ?? !readOnly, readOnly: readOnly)
+        guard
+            let session = openSession(
+                .prompt, settings, creates: create ?? !readOnly, readOnly: readOnly)
         else { return 2 }
         for problem in problems { session.note("note: \(problem)") }
         greet(session, new)
@@ -145,8 +147,9 @@ extension StaveCommand {
 
     private func runScript(_ settings: SessionSettings) -> Int32 {
         Signals.install(interactive: false)
-        guard let session = openSession(
-            .script, settings, creates: create ?? false, readOnly: readOnly)
+        guard
+            let session = openSession(
+                .script, settings, creates: create ?? false, readOnly: readOnly)
         else { return 2 }
         printNotices(of: session.store, session)
         let reader = ByteReader(descriptor: STDIN_FILENO)

@@ -138,7 +138,8 @@ extension Session {
         let counts = rows.map { Units.count($0.count) }
         let room = counts.map(\.count).max() ?? 1
         let columns = outputIsTerminal ? ScreenSize.of(STDOUT_FILENO).columns : Int.max
-        let width = min(rows.map { Cells.width(of: $0.text) }.max() ?? 0, max(8, columns - room - 3))
+        let width = min(
+            rows.map { Cells.width(of: $0.text) }.max() ?? 0, max(8, columns - room - 3))
         let hasColor = outputIsTerminal && settings.hasColor
         for (row, count) in zip(rows, counts) {
             let text = Cells.padded(Cells.cut(row.text, to: width), width)

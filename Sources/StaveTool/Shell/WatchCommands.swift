@@ -70,8 +70,9 @@ extension Session {
         let command = title[2...].map(\.shown).joined(separator: " ")
         let heading = "every \(title[1].shown) s: \(command)  (Ctrl-C ends)"
         output.write("\u{1B}[H\u{1B}[2J")
-        output.write(line: Palette.colored(
-            Cells.cut(heading, to: screen.columns - 1), Palette.label, settings.hasColor))
+        output.write(
+            line: Palette.colored(
+                Cells.cut(heading, to: screen.columns - 1), Palette.label, settings.hasColor))
         let shown = lines.prefix(max(1, screen.rows - 3))
         for (index, line) in shown.enumerated() {
             let isNew = before.map { index >= $0.count || $0[index] != line } ?? false

@@ -72,7 +72,8 @@ struct Glob {
     }
 
     /// Scalars; a byte that is not UTF-8 has a number that no scalar has.
-    private static func characters(_ bytes: [UInt8]) -> [(value: UInt32, bytes: ArraySlice<UInt8>)] {
+    private static func characters(_ bytes: [UInt8]) -> [(value: UInt32, bytes: ArraySlice<UInt8>)]
+    {
         // SAFETY: the array outlives the call.
         unsafe bytes.withUnsafeBytes { buffer in
             var result: [(value: UInt32, bytes: ArraySlice<UInt8>)] = []

@@ -26,7 +26,9 @@ struct Pretty {
         for start in stride(from: 0, to: shown.count, by: 16) {
             let row = shown[start..<min(start + 16, shown.count)]
             let digits = row.map(Printable.hexByte).joined(separator: " ")
-            let letters = row.map { (0x20..<0x7F).contains($0) ? Character(Unicode.Scalar($0)) : "." }
+            let letters = row.map {
+                (0x20..<0x7F).contains($0) ? Character(Unicode.Scalar($0)) : "."
+            }
             let place = Units.padded(String(start, radix: 16), width, right: true)
             rows.append(
                 Palette.colored(place, Palette.label, hasColor) + "  " + Units.padded(digits, 49)

@@ -48,8 +48,10 @@ internal import Glibc
         var text = [CChar](repeating: 0, count: 200)
         // SAFETY: writes into the array, with its NUL.
         unsafe regerror(code, nil, &text, text.count)
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            .lowercased()
+        return String(
+            decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self
+        )
+        .lowercased()
     }
 
     /// Where it stands first; nil where it does not.
