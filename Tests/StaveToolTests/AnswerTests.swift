@@ -197,7 +197,7 @@ struct AnswerTests {
         "A table's lines are as wide as the screen, wide characters counted", arguments: [40, 80])
     func table(columns: UInt16) throws {
         let script =
-            "set short 1\nset 日本語日本語日本語 語語語語語語語語語語語語語語語語語語語語語語語語\nset 'k k' '\(String(repeating: "long ", count: 100))'\n"
+            "set short 1\nset 日本語日本語日本語 \(String(repeating: "語", count: 24))\nset 'k k' '\(String(repeating: "long ", count: 100))'\n"
         _ = try run(["--create", "--quiet", scratch.store], script: script)
         let shell = try scratch.shell(["--format", "table"], columns: columns)
         shell.type("scan", .enter)

@@ -37,7 +37,8 @@ struct ConfigurationTests {
     @Test("What is wrong is told with its line, and the rest counts")
     func problems() throws {
         let found = try configuration(
-            "format xml\ncolour off\nalias get scan\ncolor maybe\nalias x\npager 'a\nformat hex\npager\n"
+            "format xml\ncolour off\nalias get scan\ncolor maybe\nalias x\npager 'a\n"
+                + "format hex\npager\n"
         )
         let path = scratch.path + "/config"
         #expect(found.format == .hex)

@@ -4,8 +4,8 @@ import Testing
 
 @testable import StaveTool
 
-/// What a newcomer reads is what happens: the examples of README and of the guide to the shell, run in the
-/// order in which they stand there, in one folder.
+/// What a newcomer reads is what happens: the examples of README and of the guide to the shell, run
+/// in the order in which they stand there, in one folder.
 struct DocumentExamplesTests {
     private let scratch = Scratch()
 
@@ -17,7 +17,8 @@ struct DocumentExamplesTests {
         var isExact: Bool { !replies.contains("...") }
     }
 
-    /// The indented blocks: `$ ` begins a line of the outer shell, `people> ` or `"> ` one of a store's.
+    /// The indented blocks: `$ ` begins a line of the outer shell, `people> ` or `"> ` one of a
+    /// store's.
     private func steps(_ path: String) throws -> [Step] {
         let root = #filePath.split(separator: "/").dropLast(3).reduce("") { $0 + "/" + $1 }
         let text = try String(contentsOfFile: root + "/" + path, encoding: .utf8)

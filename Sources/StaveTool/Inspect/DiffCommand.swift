@@ -125,11 +125,15 @@ struct DiffCommand: ParsableCommand {
         case .full: return Printable.quoted(place.bytes(0..<length))
         case .preview: break
         }
-        let start = max(0, (other.flatMap(place.firstDifference) ?? 0) - 10)
-        let shown = start + 40 < length || start > 0 ? start..<min(start + 40, length) : 0..<length
-        let text = Printable.quoted(place.bytes(shown))
-        return (shown.lowerBound > 0 ? "..." : "") + text
+        // The beginning, where that shows it.
+        let difference = other.flatMap(place.firstDifference) ?? 0
+        let start = difference < 40 ? 0 : difference - 10
+        let isWhole = start == 0 && length <= 60
+        let shown = isWhole ? 0..<length : start..<min(start + 40, length)
+        let text =
+            (start > 0 ? "..." : "") + Printable.quoted(place.bytes(shown))
             + (shown.upperBound < length ? "..." : "")
-            + (shown.count < length ? " (\(length) bytes, from byte \(start))" : "")
+        if shown.count >= length { return text }
+        return text + " (\(length) bytes" + (start > 0 ? ", from byte \(start))" : ")")
     }
 }

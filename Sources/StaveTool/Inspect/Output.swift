@@ -20,8 +20,8 @@ final class Output {
         self.writer = writer
     }
 
-    /// - Parameter columns: of the screen; where it is kept and nothing is said, lines may be of any
-    ///   length.
+    /// - Parameter columns: of the screen; where it is kept and nothing is said, lines may be of
+    ///   any length.
     init(isKept: Bool = false, isPaged: Bool = false, columns: Int? = nil) {
         self.isKept = isKept
         let isTerminal = !isKept && isatty(STDOUT_FILENO) == 1
@@ -33,8 +33,8 @@ final class Output {
     /// What was printed and not written yet.
     var text: String { String(decoding: buffer, as: UTF8.self) }
 
-    /// On a terminal a line that is longer than a row goes on in the next one, cut at a blank. (Lines with
-    /// colors are as long as there is room.)
+    /// On a terminal a line that is longer than a row goes on in the next one, cut at a blank.
+    /// (Lines with colors are as long as there is room.)
     func line(_ text: String = "") {
         if let columns, text.utf8.count > columns, !text.utf8.contains(0x1B) {
             for row in Cells.wrapped(text, room: columns, indent: "    ") { put(row.utf8) }
@@ -63,8 +63,8 @@ final class Output {
         if buffer.count >= 1 << 16, !isKept { flush() }
     }
 
-    /// Rows as columns two spaces apart. Where a screen is too narrow, columns that can be done without are
-    /// left out, then the last one is wrapped, and then each row becomes a paragraph.
+    /// Rows as columns two spaces apart. Where a screen is too narrow, columns that can be done
+    /// without are left out, then the last one is wrapped, and then each row becomes a paragraph.
     ///
     /// - Parameters:
     ///   - right: columns that are set flush right.

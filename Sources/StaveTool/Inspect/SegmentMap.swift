@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// Segments as rows of cells, in the order of the file: see `SegmentSpace.shares`. The largest file is as
-/// long as the row; damage shows wherever there is any.
+/// Segments as rows of cells, in the order of the file: see `SegmentSpace.shares`. The largest file
+/// is as long as the row; damage shows wherever there is any.
 struct SegmentMap {
     /// A store of thousands of segments shows its first and last ones.
     static let shownSegments = 200

@@ -112,9 +112,9 @@ final class SegmentSpace {
 
     /// What each cell shows, in the order of the file; nil for one of a header alone.
     ///
-    /// Damage shows wherever there is any. Of the others a cell shows one, so that over a stretch of
-    /// cells each share gets as many as it has bytes: what a cell does not show is carried on to the next
-    /// (error diffusion: Floyd and Steinberg 1976, in one dimension).
+    /// Damage shows wherever there is any. Of the others a cell shows one, so that over a stretch
+    /// of cells each share gets as many as it has bytes: what a cell does not show is carried on to
+    /// the next (error diffusion: Floyd and Steinberg 1976, in one dimension).
     lazy var shares: [Share?] = {
         var isDamaged = (0..<cellCount).map { bytes(of: $0, .damaged) > 0 }
         for range in badValues where !range.isEmpty {

@@ -7,9 +7,9 @@ extension CommandTable {
         "edit", "KEY", words: 1...1, .write, isForPeople: true,
         "change a value in your editor ($VISUAL, $EDITOR or vi)",
         details: [
-            "The value lies in a file that is yours alone meanwhile. It is stored if you changed it and"
-                + " the key is as it was; where the key was changed meanwhile, your text stays in the"
-                + " file. A newline that the editor added at the end is left out.",
+            "The value lies in a file that is yours alone meanwhile. It is stored if you changed it"
+                + " and the key is as it was; where the key was changed meanwhile, your text stays"
+                + " in the file. A newline that the editor added at the end is left out.",
             "A key that is not there begins as an empty file.",
         ],
         examples: ["edit user:1", "edit note"]

@@ -28,9 +28,9 @@ extension Help {
         lines: [
             (
                 "",
-                "format MODE, or --format MODE on the command line. Without: quoted at a terminal, raw"
+                "format MODE, or --format MODE on the command line. Without: quoted at a"
+                    + " terminal, raw in a pipe and a file."
             ),
-            ("", "in a pipe and a file."),
             ("  quoted", "words that can be pasted behind set"),
             ("  raw", "the bytes; scan puts a tab between key and value"),
             ("  json", "an object a line; bytes that are not UTF-8 in hexadecimal digits"),
@@ -65,8 +65,8 @@ extension Help {
             ("source FILE", "carries out the commands of a file"),
             (
                 "",
-                "Where no format was chosen, it is raw there. A script needs --allow-shell for > FILE of"
+                "Where no format was chosen, it is raw there. A script needs --allow-shell for"
+                    + " > FILE of other commands than get KEY, for >>, | and !."
             ),
-            ("", "other commands than get KEY, for >>, | and !."),
         ])
 }

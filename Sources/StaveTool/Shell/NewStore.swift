@@ -2,8 +2,8 @@ internal import Glibc
 internal import Stave
 internal import StaveDisk
 
-/// A store that was made because its directory was missing, by a person at a terminal who named it and
-/// nothing else: it may have been a slip of the finger.
+/// A store that was made because its directory was missing, by a person at a terminal who named it
+/// and nothing else: it may have been a slip of the finger.
 struct NewStore {
     let path: String
 
@@ -15,8 +15,9 @@ struct NewStore {
 
     /// Removes the store where nothing was ever written to it. The store is closed.
     ///
-    /// Under the lock, so that no other process writes to it meanwhile. What is no file of a new store
-    /// stays, and its directory with it. Where a kill comes between, what is left holds no record.
+    /// Under the lock, so that no other process writes to it meanwhile. What is no file of a new
+    /// store stays, and its directory with it. Where a kill comes between, what is left holds no
+    /// record.
     func removeIfUnused() {
         guard let directory = try? Directory(path: path),
             let lock = try? StoreLock.acquire(in: directory)

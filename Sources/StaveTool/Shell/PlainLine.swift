@@ -46,7 +46,8 @@
         else { return nil }
     }
 
-    /// Whether a word that is written like this is neither an option nor begins a redirection or a pipe.
+    /// Whether a word that is written like this is neither an option nor begins a redirection or a
+    /// pipe.
     @inline(__always)
     private static func isOrdinary(_ word: UnsafeRawBufferPointer) -> Bool {
         // SAFETY: reads the first byte of what is not empty.

@@ -6,7 +6,8 @@ extension CommandTable {
         name: "--reverse", help: "from the last key to the first")
     private static let filters = "[--match GLOB] [--grep TEXT [-i] [--regex]] [--invert]"
     private static let range = [
-        "With two words: from FROM up to, but not including, TO. An empty TO (\"\") means to the end."
+        "With two words: from FROM up to, but not including, TO."
+            + " An empty TO (\"\") means to the end."
     ]
 
     /// Commands about many keys, in the order of their bytes.
@@ -94,8 +95,8 @@ extension Session {
         if count == 0 { reportNone(invocation.words, filter) }
     }
 
-    /// Goes on until the end, the limit, Ctrl-C, or until the reader has gone; returns how many entries
-    /// were shown. Steps over damage where the settings allow it.
+    /// Goes on until the end, the limit, Ctrl-C, or until the reader has gone; returns how many
+    /// entries were shown. Steps over damage where the settings allow it.
     ///
     /// - Parameters:
     ///   - step: the way without a look at values.

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Stave
 
-/// Where the replies of one command go instead: `COMMAND > FILE`, `COMMAND >> FILE`, `COMMAND | PROGRAM`.
+/// Where the replies of one command go instead: `COMMAND > FILE`, `COMMAND >> FILE`, `COMMAND |
+/// PROGRAM`.
 struct Redirection {
     private enum Place {
         case file(Word, appends: Bool)
@@ -27,7 +28,8 @@ struct Redirection {
         guard words.count > 2 else { return nil }
         let sign = words[words.count - 2]
         guard sign.isBare(">") || sign.isBare(">>") else { return nil }
-        // `get KEY > FILE` is a command of its own: it writes the bytes of the value and nothing else.
+        // `get KEY > FILE` is a command of its own: it writes the bytes of the value and nothing
+        // else.
         if command.name == "get", words.count == 4, sign.isBare(">") { return nil }
         place = .file(last, appends: sign.isBare(">>"))
         self.words = Array(words.dropLast(2))
@@ -95,8 +97,8 @@ extension Session {
             at: word)
     }
 
-    /// Carries `body` out with replies going to a descriptor, in the format of a pipe where none was
-    /// chosen; returns what went wrong with writing them.
+    /// Carries `body` out with replies going to a descriptor, in the format of a pipe where none
+    /// was chosen; returns what went wrong with writing them.
     fileprivate func redirect(
         to descriptor: Int32, name: String, _ body: () throws(CommandError) -> Void
     ) throws(CommandError) -> SystemError? {

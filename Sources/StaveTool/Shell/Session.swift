@@ -64,8 +64,8 @@ final class Session {
     /// Opens the store once more, as it was opened at first.
     var reopen: (() throws(StoreError) -> Store)?
 
-    /// Whether equal replies that come one after the other are to be one line: a thousand lines that were
-    /// pasted need no thousand OKs.
+    /// Whether equal replies that come one after the other are to be one line: a thousand lines
+    /// that were pasted need no thousand OKs.
     var gathersReplies = false { didSet { writeGathered() } }
     private var gathered: (line: String, count: Int)?
     /// How many files of commands are open in each other.
@@ -284,24 +284,6 @@ final class Session {
         guard settings.keepGoing || place == .prompt else { throw error }
         reportedErrorCount += 1
         report(error)
-    }
-
-    /// A bar for what writes many replies: only where they go elsewhere, or are left out.
-    func makeBar(_ label: String, total: Int?, unit: ProgressBar.Unit) -> ProgressBar? {
-        guard ProgressBar.isWanted, !outputIsTerminal || settings.quiet else { return nil }
-        return ProgressBar(label, total: total, unit: unit, on: errors)
-    }
-
-    /// A bar for what goes through all segments.
-    func makeStoreBar(_ label: String) throws(StoreError) -> ProgressBar? {
-        guard ProgressBar.isWanted else { return nil }
-        let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
-        return ProgressBar(label, bytes: bytes, on: errors)
-    }
-
-    func endBar() {
-        bar?.erase()
-        bar = nil
     }
 
     // MARK: Durability

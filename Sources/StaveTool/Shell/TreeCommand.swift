@@ -7,8 +7,8 @@ extension CommandTable {
         isPaged: true, "show how many keys begin alike, level by level",
         details: [
             "A level ends with the delimiter, which is : by itself. Two levels are shown, or N.",
-            "Of each group the first \(KeyTree.shownGroups) are shown; --json has all of them, those"
-                + " within a group before the group.",
+            "Of each group the first \(KeyTree.shownGroups) are shown; --json has all of them,"
+                + " those within a group before the group.",
         ],
         options: [
             .init(
@@ -21,8 +21,8 @@ extension CommandTable {
     ) { session, invocation throws(CommandError) in try session.tree(invocation) }
 }
 
-/// Keys counted by what they begin with. They come sorted, so that groups open and close like brackets:
-/// memory grows with what is shown and not with the keys.
+/// Keys counted by what they begin with. They come sorted, so that groups open and close like
+/// brackets: memory grows with what is shown and not with the keys.
 struct KeyTree {
     static let shownGroups = 50
 

@@ -59,7 +59,8 @@ extension Session {
         }
     }
 
-    /// On a terminal the screen anew, with lines that were not there before in bold; else the lines.
+    /// On a terminal the screen anew, with lines that were not there before in bold; else the
+    /// lines.
     private func show(_ lines: [Substring], _ before: [Substring]?, title: [Word]) {
         guard outputIsTerminal, !Environment.isDumbTerminal else {
             for line in lines { output.write(line: String(line)) }

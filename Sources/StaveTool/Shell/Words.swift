@@ -19,7 +19,8 @@ struct SyntaxError: Error, Equatable {
 /// be meant in two ways is an error rather than a guess.
 @safe final class WordParser {
     private(set) var words: [Word] = []
-    /// Whether what stands behind a bare | or a ! that begins the line is a program for the outer shell.
+    /// Whether what stands behind a bare | or a ! that begins the line is a program for the outer
+    /// shell.
     var takesPrograms = false
     /// Decoded bytes; as long as the longest line so far, since decoding never makes a word longer.
     private var decoded = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)

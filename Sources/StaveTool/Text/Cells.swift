@@ -33,8 +33,8 @@ enum Cells {
         return right ? space + text : text + space
     }
 
-    /// `text` in rows of at most `room` columns, cut at blanks; from the second row on behind `indent`. A
-    /// word that is longer than a row is cut.
+    /// `text` in rows of at most `room` columns, cut at blanks; from the second row on behind
+    /// `indent`. A word that is longer than a row is cut.
     static func wrapped(_ text: String, room: Int, indent: String = "") -> [String] {
         if width(of: text) <= room { return [text] }
         var rows: [String] = []

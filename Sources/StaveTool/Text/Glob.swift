@@ -1,5 +1,6 @@
-/// A pattern for whole keys: `*` any bytes, `?` one character, `[a-z]` one of some, `[!a-z]` one of the
-/// others, and a backslash takes the next character as it is. A character is a byte where the bytes are not UTF-8.
+/// A pattern for whole keys: `*` any bytes, `?` one character, `[a-z]` one of some, `[!a-z]` one of
+/// the others, and a backslash takes the next character as it is. A character is a byte where the
+/// bytes are not UTF-8.
 struct Glob {
     private enum Part {
         case one(UInt32)

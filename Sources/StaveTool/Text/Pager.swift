@@ -15,8 +15,8 @@ internal import Glibc
         isatty(STDOUT_FILENO) == 1 && !Environment.isDumbTerminal && isThere(command)
     }
 
-    /// Where the program is not found, results would go nowhere. A line that is more than a program's name
-    /// and words is the outer shell's to understand.
+    /// Where the program is not found, results would go nowhere. A line that is more than a
+    /// program's name and words is the outer shell's to understand.
     private static func isThere(_ command: String?) -> Bool {
         guard let command else { return false }
         guard let name = command.split(separator: " ").first.map(String.init),

@@ -1,6 +1,6 @@
-/// The colors of the shell, the maps and the messages: one for each thing, the same everywhere. The page
-/// of `--html` has them too (`PageStyle`). Green, red, magenta and cyan are readable on dark and on
-/// light; yellow is not.
+/// The colors of the shell, the maps and the messages: one for each thing, the same everywhere. The
+/// page of `--html` has them too (`PageStyle`). Green, red, magenta and cyan are readable on dark
+/// and on light; yellow is not.
 enum Palette {
     static let live = "32"
     /// Dim: what is dead is not to be looked at.

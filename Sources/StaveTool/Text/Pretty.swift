@@ -1,5 +1,5 @@
-/// A value as a person reads it: JSON indented, text in its lines, and of other bytes the first ones in
-/// hexadecimal digits.
+/// A value as a person reads it: JSON indented, text in its lines, and of other bytes the first
+/// ones in hexadecimal digits.
 struct Pretty {
     var hasColor = false
     /// JSON that is nested deeper is shown as text.

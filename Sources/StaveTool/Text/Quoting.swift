@@ -25,7 +25,8 @@ enum Quoting {
     /// What stands around a word.
     private enum Quotes { case none, single, double }
 
-    /// The quotes with which the word needs no escapes; double ones where it needs some all the same.
+    /// The quotes with which the word needs no escapes; double ones where it needs some all the
+    /// same.
     private static func quotes(for bytes: UnsafeRawBufferPointer) -> Quotes {
         // SAFETY: the bytes are only read.
         if unsafe isBare(bytes) { return .none }
@@ -216,8 +217,8 @@ enum UTF8Scan {
         return true
     }
 
-    /// Whether it is a letter, a digit or a mark of some script: what stands in a word of a language. A
-    /// mark belongs to the letter before it.
+    /// Whether it is a letter, a digit or a mark of some script: what stands in a word of a
+    /// language. A mark belongs to the letter before it.
     static func isLetter(_ scalar: Unicode.Scalar, atStart: Bool) -> Bool {
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,

@@ -4,9 +4,10 @@ internal import Glibc
 
 /// Looks for a text, or for what a regular expression describes, in bytes of any kind.
 ///
-/// Regular expressions are POSIX's extended ones, those of grep -E, by the C library: it is there anyway,
-/// takes bytes as they lie without making a string of them, and adds nothing to the time that a start
-/// takes. Swift's Regex would have to decode every value first, and brings some megabytes.
+/// Regular expressions are POSIX's extended ones, those of grep -E, by the C library: it is there
+/// anyway, takes bytes as they lie without making a string of them, and adds nothing to the time
+/// that a start takes. Swift's Regex would have to decode every value first, and brings some
+/// megabytes.
 @safe final class TextSearch {
     private var expression = unsafe regex_t()
     private let isCompiled: Bool
