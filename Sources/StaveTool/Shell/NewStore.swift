@@ -9,6 +9,7 @@ struct NewStore {
 
     /// nil where there is something at `path` already.
     init?(at path: String) {
+        // SAFETY: the text lives through the call.
         guard unsafe access(path, F_OK) != 0, errno == ENOENT else { return nil }
         self.path = path
     }
