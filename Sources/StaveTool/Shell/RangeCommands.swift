@@ -62,11 +62,12 @@ extension Session {
     func keys(_ invocation: Invocation) throws(CommandError) {
         let printer = printer
         let filter = try EntryFilter(invocation)
+        let isFiltered = filter.isSet
         let count = unsafe try visit(invocation, filter) { (cursor) throws(StoreError) in
             guard let key = try cursor.nextKey() else { return .end }
             // SAFETY: the array lives through the call.
             return unsafe key.withUnsafeBytes { key in
-                guard unsafe filter.includes(key: key) else { return .skipped }
+                if isFiltered, unsafe !filter.includes(key: key) { return .skipped }
                 unsafe printer.printKey(key)
                 return .shown
             }
@@ -80,11 +81,12 @@ extension Session {
         var printer = printer
         if outputIsTerminal, settings.format == .quoted { printer.longestValue = 1000 }
         let filter = try EntryFilter(invocation)
+        let isFiltered = filter.isSet
         let count = unsafe try visit(invocation, filter) { (cursor) throws(StoreError) in
             // SAFETY: both are borrowed while they are printed.
             try cursor.withNext { key, value in
                 unsafe key.withUnsafeBytes { key in
-                    guard unsafe filter.includes(key: key) else { return .skipped }
+                    if isFiltered, unsafe !filter.includes(key: key) { return .skipped }
                     unsafe value.withUnsafeBytes { unsafe printer.printEntry(key: key, value: $0) }
                     return .shown
                 }
