@@ -149,7 +149,7 @@ budget: dependencies
 		strip --strip-debug $$bin && $$bin Tests/Benchmarks/budget.txt
 
 install: build
-	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/stave
+	install -D -m 755 --strip $(BINARY) $(DESTDIR)$(PREFIX)/bin/stave
 	install -D -m 644 docs/stave.1 $(SHARE)/man/man1/stave.1
 	install -d $(dir $(COMPLETIONS))
 	$(BINARY) --generate-completion-script bash > $(word 1,$(COMPLETIONS))

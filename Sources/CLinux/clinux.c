@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -145,6 +146,10 @@ void stave_forget_lost_pages(const void *start, int64_t length) {
     lost_ranges[kept++] = lost_ranges[index];
   }
   lost_count = kept;
+}
+
+const void *stave_find(const void *bytes, size_t count, const void *text, size_t text_count) {
+  return memmem(bytes, count, text, text_count);
 }
 
 char **stave_environment(void) { return environ; }

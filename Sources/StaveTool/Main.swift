@@ -70,7 +70,9 @@ enum Dispatch {
             let code = type.exitCode(for: error)
             // --help and --version are no errors.
             if code == .success { type.exit(withError: error) }
-            let what = StaveCommand.unknownOption(among: options) ?? type.message(for: error)
+            let what =
+                StaveCommand.unknownOption(among: options)
+                ?? StaveCommand.unknownWord(among: options) ?? type.message(for: error)
             StaveCommand.complain("\(name): " + what.prefix(1).lowercased() + what.dropFirst())
             if arguments.isEmpty, let usage = type.configuration.usage {
                 for line in usage.split(separator: "\n") { StaveCommand.complain("  \(line)") }

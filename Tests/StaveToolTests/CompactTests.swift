@@ -69,7 +69,7 @@ struct CompactTests {
         try terminal.expect("compacting  ")
         try terminal.expect(" %")
         terminal.type("\u{03}")
-        try terminal.expect("error: cancelled\r\n")
+        try terminal.expect("(stopped)\r\n")
         try terminal.expect("> ")
         terminal.type("count\r")
         try terminal.expect("\r\n120000\r\n")
@@ -99,7 +99,8 @@ struct CompactTests {
             let terminal = try scratch.terminal([], more)
             try terminal.expect("store> ")
             terminal.type("compact\rquit\r")
-            try terminal.expect("compacted ")
+            // The first one left nothing to do.
+            try terminal.expect("nothing to compact")
             #expect(terminal.waitForExit() == 0)
             #expect(!terminal.unmatched.contains("compacting"))
         }
@@ -120,7 +121,7 @@ struct CompactTests {
             (["compact", "pause", "--dry-run"], "stands alone"),
         ] {
             let single = try run([scratch.store] + words)
-            #expect(single.status == 2)
+            #expect(single.status == (reason == "as long as a shell" ? 2 : 64))
             #expect(single.errors.contains(reason))
         }
         let readOnly = try run(["--read-only", scratch.store], script: "compact pause\n")

@@ -46,7 +46,7 @@ struct InspectSpaceTests {
             #expect(cells.reduce(0, +) == whole - segment.bytes(.other))
             #expect(cells.allSatisfy { $0 >= 0 })
         }
-        let records = [.live, .dead, .tombstones, .padding].reduce(0) { $0 + space.bytes($1) }
+        let records = [.live, .dead, .tombstones].reduce(0) { $0 + space.bytes($1) }
         let all = space.prefixes.total
         #expect(all.bytes == records)
         let (shown, rest, _) = space.prefixes.largest(3)

@@ -27,12 +27,13 @@ struct PromptDisplayTests {
     @Test("help NAME shows usage, options and two examples")
     func help() throws {
         let shell = try scratch.shell()
-        shell.type("help keys", .enter)
+        shell.type("help warm", .enter)
         try shell.above(
-            "store> help keys", "usage: keys [PREFIX] [--limit N] [--reverse]", "",
-            "  print keys, one a line", "", "options:", "  --limit N     stop after N entries",
-            "  --reverse     from the last key to the first", "", "examples:", "  keys user:",
-            "  keys --limit 10")
+            "store> help warm", "usage: warm", "", "  load the live segments into memory",
+            "  Reads after it find their records there, until the system needs the memory",
+            "  otherwise.",
+            "  stats says how much is resident. Ctrl-C stops it; what is loaded stays.", "",
+            "examples:", "  warm", "  warm  # before a measurement, or after a restart")
         try shell.leave()
     }
 
@@ -103,7 +104,7 @@ struct PromptDisplayTests {
         try shell.enter("set key:2000 value", "OK")
         shell.type("stats", .enter)
         try shell.anywhere("########  active")
-        try shell.anywhere("# live  - dead  + tombstones")
+        try shell.anywhere("# live  . dead  t tombstones")
         try shell.leave()
     }
 
@@ -190,10 +191,11 @@ struct PromptDisplayTests {
         try shell.enter("set a 1", "OK")
         let other = try Terminal(
             [stave, scratch.store], environment: scratch.environment(), columns: 300)
-        try other.expect("it is held by: ")
+        try other.expect(" is in use by `")
         // Its command line, of each word the beginning.
         try other.expect(String(scratch.store.prefix(50)))
-        try other.expect("\r\n  to read: stave --read-only \(scratch.store)\r\n")
+        try other.expect("` (pid ")
+        try other.expect("); to read beside it: stave --read-only \(scratch.store)\r\n")
         #expect(other.waitForExit() == 2)
         try shell.leave()
     }

@@ -86,7 +86,7 @@ struct PromptEditingTests {
 
     @Test("A line longer than the screen is wide wraps, also in the middle of wide characters")
     func wrapping() throws {
-        let shell = try scratch.shell(columns: 40, rows: 12)
+        let shell = try scratch.shell(["--quiet"], columns: 40, rows: 12)
         shell.type("echo ", Key(String(repeating: "漢", count: 20)), .home, .end, "!")
         try shell.screen("two rows") {
             $0.lines == [

@@ -8,9 +8,9 @@ struct PromptNarrowTests {
     func words() throws {
         let shell = try scratch.shell(columns: 40)
         try shell.enter(
-            "keys --foo", "error: keys has no option \"--foo\"; a",
-            "word that begins with -- is put in",
-            "quotes or behind --")
+            "keys --foo", "error: keys has no option --foo; a word",
+            "that begins with -- is put in quotes or",
+            "behind --")
         try shell.enter(
             "set name Ada Lovelace", "error: one word too many; quote a value",
             "with blanks; usage: set KEY VALUE  (or:",
@@ -28,9 +28,8 @@ struct PromptNarrowTests {
                 "/bin/sh", "-c", "stty cols 0 rows 0; exec \"$0\" \"$1\"", stave, scratch.store,
             ], environment: scratch.environment(["COLUMNS": "30", "PAGER": ""]))
         try shell.enter(
-            "keys --foo", "error: keys has no option", "\"--foo\"; a word that begins",
-            "with -- is put in quotes or",
-            "behind --")
+            "keys --foo", "error: keys has no option", "--foo; a word that begins",
+            "with -- is put in quotes or", "behind --")
         try shell.leave()
     }
 }

@@ -144,6 +144,7 @@ struct PromptSignalTests {
 
     @Test("A shell started by another one leaves at Ctrl-D and lets the store go")
     func leavesJob() throws {
+        _ = try run(["--create", scratch.store], script: "")
         let job = try scratch.jobShell()
         job.type(Key("\(stave) \(scratch.store); echo status $? > \(scratch.path)/end"), .enter)
         try job.shows("store> ")

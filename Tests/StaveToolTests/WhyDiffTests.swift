@@ -164,6 +164,34 @@ struct WhyDiffTests {
         #expect(try run([folder.path, "why", keys[0]]).status == 0)
     }
 
+    @Test("diff shows long values from just before where they differ; --values says how much")
+    func differentTails() throws {
+        let other = try TemporaryFolder()
+        let long = String(repeating: "x", count: 100)
+        for (path, end) in [(folder.path, "A"), (other.path, "B")] {
+            let store = try Store(path: path, options: .small())
+            try store.set(long + end, forKey: "long")
+            try store.set("short " + end, forKey: "short")
+            try store.set("same", forKey: "same")
+            try store.close()
+        }
+        func diff(_ options: String...) throws -> [Substring] {
+            let outcome = try run(["diff", folder.path, other.path] + options)
+            #expect(outcome.status == 1)
+            return outcome.text.split(separator: "\n")
+        }
+        let shown = try diff()
+        #expect(
+            shown[0] == "! long ...xxxxxxxxxxA (101 bytes, from byte 90)"
+                + " -> ...xxxxxxxxxxB (101 bytes, from byte 90)")
+        #expect(shown[1] == "! short \"short A\" -> \"short B\"")
+        #expect(shown[2] == "2 with other values; 1 key the same")
+        #expect(try diff("--values", "full")[0] == "! long \(long)A -> \(long)B")
+        #expect(try diff("--values", "none")[0] == "! long (101 bytes) -> (101 bytes)")
+        let same = try run(["diff", folder.path, folder.path])
+        #expect(same.status == 0 && same.text == "the same: 3 keys\n")
+    }
+
     @Test("diff finds just the keys that differ, and says so by its status")
     func differences() throws {
         store.write(to: folder)
@@ -183,11 +211,12 @@ struct WhyDiffTests {
         #expect(outcome.status == 1)
         let lines = outcome.text.split(separator: "\n")
         func word(_ key: [UInt8]) -> String { Printable.quoted(key) }
-        try #require(lines.count == 3)
+        try #require(lines.count == 4)
         #expect(lines[0].hasPrefix("! \(word(keys[0])) "), "\(lines)")
         #expect(lines[0].hasSuffix(" -> changed"), "\(lines)")
         #expect(lines[1].hasPrefix("< \(word(keys[1])) "), "\(lines)")
         #expect(lines[2] == "> zzz new")
+        #expect(lines[3].hasPrefix("1 only in "), "\(lines)")
         try writer.close()
         let json = try run(["diff", "--json", other.path, folder.path])
         #expect(json.text.contains(#""kind":"onlyInFirst","key":"zzz""#))

@@ -87,6 +87,8 @@ __attribute__((no_sanitize("thread"))) static inline _Bool stave_has_lane(const 
 #endif
 }
 
+/// memmem(3).
+const void *stave_find(const void *bytes, size_t count, const void *text, size_t text_count);
 /// The environment, as a list that ends with NULL.
 char **stave_environment(void);
 /// write(2) that takes what fits without waiting; -1 with EOPNOTSUPP where that is not to be had.

@@ -132,7 +132,6 @@ enum Drawing {
         case .live: "live"
         case .dead: "dead"
         case .tombstones: "tombstones"
-        case .padding: "padding"
         case .reserved: "reserved"
         case .damaged, .torn: "damaged"
         case .headers, .other, nil: "other"

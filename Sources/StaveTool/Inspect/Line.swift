@@ -1,7 +1,8 @@
 /// One line of output while it is made: cells two spaces apart, or a JSON object.
 struct Line {
     private(set) var bytes: [UInt8] = []
-    private var start = 0
+    /// Where the last cell begins.
+    private(set) var start = 0
     private var isFirstMember = true
 
     init() { bytes.reserveCapacity(256) }
@@ -37,7 +38,10 @@ struct Line {
     /// A key, quoted where it must be; of a long one `limit` bytes and its length.
     mutating func put(_ key: [UInt8], limit: Int, width: Int = 0) {
         begin()
-        appendQuoted(key.prefix(limit))
+        // SAFETY: the array outlives the call.
+        unsafe key.withUnsafeBytes { key in
+            unsafe Quoting.write(Quoting.beginning(key, limit)) { bytes.append($0) }
+        }
         if key.count > limit { append("... (\(key.count) bytes)") }
         end(width: width)
     }

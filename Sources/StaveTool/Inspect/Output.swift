@@ -4,12 +4,28 @@ internal import Glibc
 final class Output {
     private var buffer: [UInt8] = []
     private let isKept: Bool
+    /// Of the terminal that it goes to; nil where a program reads it.
+    private let columns: Int?
     /// Whether what is longer than the screen goes through the pager.
     private let isPaged: Bool
     private var pager: Pager?
+    /// Where it all goes instead.
+    private var writer: OutputWriter?
 
-    init(isKept: Bool = false, isPaged: Bool = false) {
+    /// What is printed goes where `writer` writes.
+    init(into writer: OutputWriter) {
+        isKept = false
+        isPaged = false
+        columns = isatty(STDOUT_FILENO) == 1 ? ScreenSize.of(STDOUT_FILENO).columns : nil
+        self.writer = writer
+    }
+
+    /// - Parameter columns: of the screen; where it is kept and nothing is said, lines may be of
+    ///   any length.
+    init(isKept: Bool = false, isPaged: Bool = false, columns: Int? = nil) {
         self.isKept = isKept
+        let isTerminal = !isKept && isatty(STDOUT_FILENO) == 1
+        self.columns = columns ?? (isTerminal ? ScreenSize.of(STDOUT_FILENO).columns : nil)
         self.isPaged = isPaged && Pager.isWanted
         buffer.reserveCapacity(1 << 16)
     }
@@ -17,35 +33,97 @@ final class Output {
     /// What was printed and not written yet.
     var text: String { String(decoding: buffer, as: UTF8.self) }
 
+    /// On a terminal a line that is longer than a row goes on in the next one, cut at a blank.
+    /// (Lines with colors are as long as there is room.)
     func line(_ text: String = "") {
-        buffer.append(contentsOf: text.utf8)
-        buffer.append(UInt8(ascii: "\n"))
-        if buffer.count >= 1 << 16, !isKept { flush() }
+        if let columns, text.utf8.count > columns, !text.utf8.contains(0x1B) {
+            for row in Cells.wrapped(text, room: columns, indent: "    ") { put(row.utf8) }
+        } else {
+            put(text.utf8)
+        }
     }
 
     func line(_ line: Line) {
-        buffer.append(contentsOf: line.bytes)
-        while buffer.last == UInt8(ascii: " ") { buffer.removeLast() }
+        if let columns, line.bytes.count > columns {
+            // The last cell is the long one.
+            let isCut = line.start > 0 && line.start <= columns
+            let head = String(decoding: line.bytes[..<(isCut ? line.start : 0)], as: UTF8.self)
+            if isCut { put(head.utf8.reversed().drop { $0 == UInt8(ascii: " ") }.reversed()) }
+            let tail = String(decoding: line.bytes[(isCut ? line.start : 0)...], as: UTF8.self)
+            let text = (isCut ? "    " : "") + tail
+            for row in Cells.wrapped(text, room: columns, indent: "    ") { put(row.utf8) }
+            return
+        }
+        put(line.bytes.reversed().drop { $0 == UInt8(ascii: " ") }.reversed())
+    }
+
+    private func put(_ line: some Sequence<UInt8>) {
+        buffer.append(contentsOf: line)
         buffer.append(UInt8(ascii: "\n"))
         if buffer.count >= 1 << 16, !isKept { flush() }
     }
 
-    /// Rows as columns two spaces apart; `right` names the columns that are set flush right.
-    func table(_ rows: [[String]], right: Set<Int> = []) {
+    /// Rows as columns two spaces apart. Where a screen is too narrow, columns that can be done
+    /// without are left out, then the last one is wrapped, and then each row becomes a paragraph.
+    ///
+    /// - Parameters:
+    ///   - right: columns that are set flush right.
+    ///   - optional: columns that can be done without, the first one first.
+    func table(_ rows: [[String]], right: Set<Int> = [], optional: [Int] = []) {
+        var widths = Self.widths(rows)
+        guard let columns, let titles = rows.first else { return put(rows, widths, right) }
+        func width(_ widths: [Int]) -> Int { widths.reduce(0, +) + 2 * (widths.count - 1) }
+        var shown = Array(titles.indices)
+        for column in optional where width(shown.map { widths[$0] }) > columns {
+            shown.removeAll { $0 == column }
+        }
+        let rows = rows.map { row in shown.filter { $0 < row.count }.map { row[$0] } }
+        let right = Set(shown.indices.filter { right.contains(shown[$0]) })
+        widths = shown.map { widths[$0] }
+        if width(widths) <= columns { return put(rows, widths, right) }
+        let last = columns - width(widths.dropLast()) - 2
+        guard last >= 30 else { return putParagraphs(rows) }
+        widths[widths.count - 1] = last
+        let indent = String(repeating: " ", count: columns - last)
+        for row in rows {
+            let text = row.count == widths.count ? row[row.count - 1] : ""
+            let lines = Cells.wrapped(text, room: last)
+            let first = row.count == widths.count ? row.dropLast() + [lines.first ?? ""] : row[...]
+            put([Array(first)], widths, right)
+            for line in lines.dropFirst() { put((indent + line).utf8) }
+        }
+    }
+
+    /// The first column's cell, and below it the others behind their titles.
+    private func putParagraphs(_ rows: [[String]]) {
+        guard let titles = rows.first, let columns else { return }
+        for row in rows.dropFirst() {
+            line("\(titles[0]) \(row[0])")
+            let cells = zip(titles, row).dropFirst().filter { !$0.1.isEmpty && $0.1 != "-" }
+            let text = "  " + cells.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+            for row in Cells.wrapped(text, room: columns, indent: "  ") { put(row.utf8) }
+        }
+    }
+
+    private static func widths(_ rows: [[String]]) -> [Int] {
         var widths: [Int] = []
         for row in rows {
             for (column, text) in row.enumerated() {
                 if column == widths.count { widths.append(0) }
-                widths[column] = max(widths[column], text.count)
+                widths[column] = max(widths[column], Cells.width(of: text))
             }
         }
+        return widths
+    }
+
+    private func put(_ rows: [[String]], _ widths: [Int], _ right: Set<Int>) {
         for row in rows {
             let cells = row.enumerated().map { column, text in
-                Units.padded(text, widths[column], right: right.contains(column))
+                Cells.padded(text, widths[column], right: right.contains(column))
             }
             var text = cells.joined(separator: "  ")
             while text.last == " " { text.removeLast() }
-            line(text)
+            put(text.utf8)
         }
     }
 
@@ -53,6 +131,11 @@ final class Output {
 
     /// Ends the program quietly where nobody reads any more.
     func flush() {
+        if let writer {
+            writer.write(buffer)
+            writer.flush()
+            return buffer.removeAll(keepingCapacity: true)
+        }
         if isPaged, pager == nil { beginPaging() }
         var done = 0
         while done < buffer.count {
@@ -79,6 +162,10 @@ final class Output {
 
     /// Waits, and says whether there is still somebody who could read: a pipe's reader may have gone.
     func hasReader(waiting milliseconds: Int32) -> Bool {
+        if let writer {
+            _ = Signals.waitToRead(-1, milliseconds: milliseconds)
+            return writer.failure == nil && !Signals.isInterrupted
+        }
         var wait = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         // SAFETY: one entry.
         return unsafe poll(&wait, 1, milliseconds) <= 0

@@ -2,11 +2,11 @@
 enum PageStyle {
     static let text: StaticString = """
         :root{--paper:#fbfaf7;--card:#fff;--ink:#20221f;--soft:#63665f;--line:#e4e1d8;\
-        --live:#2f7d5b;--dead:#c8bba6;--tombstones:#d9952b;--reserved:#e9e7e0;--damaged:#c22f4b;\
-        --padding:#8f9bb0;--other:#5d6b86}
+        --live:#2f7d5b;--dead:#c8bba6;--tombstones:#9a5bb5;--reserved:#e9e7e0;--damaged:#c22f4b;\
+        --other:#5d6b86}
         @media (prefers-color-scheme:dark){:root{--paper:#161815;--card:#1e211d;--ink:#e8e6df;\
-        --soft:#9da198;--line:#32362f;--live:#5cba8f;--dead:#6d6454;--tombstones:#e0a94f;\
-        --reserved:#2b2f29;--damaged:#ef6a80;--padding:#7886a0;--other:#93a3c4}}
+        --soft:#9da198;--line:#32362f;--live:#5cba8f;--dead:#6d6454;--tombstones:#c08fd6;\
+        --reserved:#2b2f29;--damaged:#ef6a80;--other:#93a3c4}}
         *{box-sizing:border-box}
         body{margin:0;background:var(--paper);color:var(--ink);\
         font:16px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif;\
@@ -42,7 +42,7 @@ enum PageStyle {
         svg{display:block;width:100%;height:1.15rem;border-radius:.2rem}
         svg.band{height:1.6rem;margin:.5rem 0}
         .live{fill:var(--live)}.dead{fill:var(--dead)}.tombstones{fill:var(--tombstones)}
-        .reserved{fill:var(--reserved)}.damaged{fill:var(--damaged)}.padding{fill:var(--padding)}
+        .reserved{fill:var(--reserved)}.damaged{fill:var(--damaged)}
         .other{fill:var(--other)}
         ul.legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;\
         margin:.4rem 0 .6rem;font-size:.85rem;color:var(--soft)}

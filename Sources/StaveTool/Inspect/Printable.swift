@@ -7,7 +7,8 @@ enum Printable {
     ///
     /// - Parameter limit: bytes after which the rest is left out and counted instead.
     static func quoted(_ bytes: [UInt8], limit: Int = .max) -> String {
-        let shown = bytes.count <= limit ? bytes : Array(bytes[..<limit])
+        // SAFETY: the array outlives the call.
+        let shown = unsafe bytes.withUnsafeBytes { unsafe Array(Quoting.beginning($0, limit)) }
         let word = String(decoding: Quoting.quoted(shown), as: UTF8.self)
         return shown.count == bytes.count ? word : word + "... (\(bytes.count) bytes)"
     }

@@ -32,6 +32,11 @@ struct KeyPattern {
 
     func matches(_ key: [UInt8]) -> Bool { isPrefix ? key.starts(with: bytes) : key == bytes }
 
+    init(prefix: [UInt8]) {
+        bytes = prefix
+        isPrefix = true
+    }
+
     init?(_ text: String) {
         var word = Array(text.utf8)[...]
         isPrefix = word.last == UInt8(ascii: "*")

@@ -28,7 +28,7 @@ struct Screen {
             isPlain: !isUTF8 || Environment.value("TERM") == "dumb")
     }
 
-    func colored(_ text: String, _ code: Int) -> String {
-        hasColor ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    func colored(_ text: String, _ code: String) -> String {
+        Palette.colored(text, code, hasColor)
     }
 }

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// Segments as rows of cells: each cell shows what most of its bytes are, in the order of the file.
-/// The largest file is as long as the row; damage shows wherever there is any.
+/// Segments as rows of cells, in the order of the file: see `SegmentSpace.shares`. The largest file
+/// is as long as the row; damage shows wherever there is any.
 struct SegmentMap {
     /// A store of thousands of segments shows its first and last ones.
     static let shownSegments = 200
@@ -74,13 +74,13 @@ struct SegmentMap {
 
     private static func style(
         _ share: SegmentSpace.Share?
-    ) -> (plain: String, block: String, color: Int?) {
+    ) -> (plain: String, block: String, color: String?) {
         switch share {
-        case .live: ("#", "█", 32)
-        case .dead: (".", "░", 31)
-        case .tombstones: ("t", "▒", 33)
-        case .reserved: ("_", "·", 2)
-        case .damaged: ("!", "!", 35)
+        case .live: ("#", "█", Palette.live)
+        case .dead: (".", "░", Palette.dead)
+        case .tombstones: ("t", "▒", Palette.tombstones)
+        case .reserved: ("_", "·", Palette.reserved)
+        case .damaged: ("!", "!", Palette.damage)
         case nil: (" ", " ", nil)
         }
     }

@@ -2,9 +2,9 @@ internal import StaveDisk
 
 /// What the bytes of one segment's file are, and where in it.
 final class SegmentSpace {
-    /// Padding is apart from the records it stands behind.
+    /// Records are counted with their padding, as `stats` counts them.
     enum Kind: Int, CaseIterable {
-        case live, dead, tombstones, padding, headers, damaged, torn, reserved
+        case live, dead, tombstones, headers, damaged, torn, reserved
         /// Behind the end of a sealed segment, or of a file whose records cannot be told apart.
         case other
 
@@ -53,9 +53,7 @@ final class SegmentSpace {
 
     /// A record, dead until `move` says otherwise.
     func add(record header: RecordHeader, at offset: Int) {
-        let used = RecordHeader.byteCount + header.keyLength + header.valueLength
-        bytes[Kind.dead.rawValue] += used
-        bytes[Kind.padding.rawValue] += header.recordLength - used
+        bytes[Kind.dead.rawValue] += header.recordLength
         mark(offset..<(offset + header.recordLength), .dead, 1)
     }
 
@@ -81,10 +79,10 @@ final class SegmentSpace {
     }
 
     /// The record of `entry` is the newest of its key.
-    func move(_ entry: HintEntry, padding: Int) {
+    func move(_ entry: HintEntry) {
         let kind: Kind = entry.kind == .value ? .live : .tombstones
-        bytes[Kind.dead.rawValue] -= entry.recordLength - padding
-        bytes[kind.rawValue] += entry.recordLength - padding
+        bytes[Kind.dead.rawValue] -= entry.recordLength
+        bytes[kind.rawValue] += entry.recordLength
         let range = entry.offset..<(entry.offset + entry.recordLength)
         mark(range, .dead, -1)
         mark(range, kind == .live ? .live : .tombstones, 1)
@@ -101,15 +99,49 @@ final class SegmentSpace {
         }
     }
 
-    /// What most of a cell's bytes are; damage wherever there is any. nil for a cell of a header alone.
-    func share(of cell: Int) -> Share? {
-        let counts = Share.allCases.map { bytes(of: cell, $0) }
-        if counts[Share.damaged.rawValue] > 0 { return .damaged }
-        guard let most = Share.allCases.max(by: { counts[$0.rawValue] < counts[$1.rawValue] }),
-            counts[most.rawValue] > 0
-        else { return nil }
-        return most
+    /// Records whose values do not check out: their bytes are live, and the map shows damage there.
+    private var badValues: [Range<Int>] {
+        survey.findings.list.compactMap { finding in
+            guard finding.severity == .damage, finding.file == survey.name, !finding.isOfHeader
+            else {
+                return nil
+            }
+            return finding.range
+        }
     }
+
+    /// What each cell shows, in the order of the file; nil for one of a header alone.
+    ///
+    /// Damage shows wherever there is any. Of the others a cell shows one, so that over a stretch
+    /// of cells each share gets as many as it has bytes: what a cell does not show is carried on to
+    /// the next (error diffusion: Floyd and Steinberg 1976, in one dimension).
+    lazy var shares: [Share?] = {
+        var isDamaged = (0..<cellCount).map { bytes(of: $0, .damaged) > 0 }
+        for range in badValues where !range.isEmpty {
+            let last = min((range.upperBound - 1) / bytesPerCell, cellCount - 1)
+            for cell in stride(from: range.lowerBound / bytesPerCell, through: last, by: 1) {
+                isDamaged[cell] = true
+            }
+        }
+        let others: [Share] = [.live, .dead, .tombstones, .reserved]
+        var carried = [Int](repeating: 0, count: others.count)
+        return (0..<cellCount).map { cell in
+            if isDamaged[cell] { return .damaged }
+            var sum = 0
+            for (index, share) in others.enumerated() {
+                let count = bytes(of: cell, share)
+                carried[index] += count
+                sum += count
+            }
+            guard sum > 0, let most = carried.indices.max(by: { carried[$0] < carried[$1] }) else {
+                return nil
+            }
+            carried[most] -= sum
+            return others[most]
+        }
+    }()
+
+    func share(of cell: Int) -> Share? { shares[cell] }
 
     /// Bytes of a share in a cell.
     func bytes(of cell: Int, _ share: Share) -> Int {

@@ -36,8 +36,9 @@ struct SpaceReport {
         output.table(rows, right: [1, 2, 3])
         let headers = space.liveKeys * RecordHeader.byteCount
         output.line(
-            "live: \(Units.count(space.liveKeys, "key")), keys \(space.liveKeyBytes),"
-                + " values \(space.liveValueBytes), record headers \(headers) bytes")
+            "live: \(Units.count(space.liveKeys, "key")); bytes of keys \(space.liveKeyBytes),"
+                + " values \(space.liveValueBytes), record headers \(headers),"
+                + " padding \(space.livePaddingBytes)")
     }
 
     private func printPrefixes() {
@@ -54,7 +55,7 @@ struct SpaceReport {
         for usage in shown { rows.append(row(Self.name(of: usage), usage)) }
         if restCount > 0 { rows.append(row("(\(Units.count(restCount)) more)", rest)) }
         rows.append(row("(all)", total))
-        output.table(rows, right: [1, 2, 3, 4, 5, 6])
+        output.table(rows, right: [1, 2, 3, 4, 5, 6], optional: [4, 3, 2])
     }
 
     static func name(of usage: PrefixTable.Usage) -> String {
@@ -94,6 +95,7 @@ struct SpaceReport {
             ("keyBytes", .number(space.liveKeyBytes)),
             ("valueBytes", .number(space.liveValueBytes)),
             ("headerBytes", .number(space.liveKeys * RecordHeader.byteCount)),
+            ("paddingBytes", .number(space.livePaddingBytes)),
         ])
         let (shown, rest, restCount) = space.prefixes.largest(limit)
         for usage in shown {

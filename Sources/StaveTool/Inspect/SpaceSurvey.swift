@@ -22,10 +22,11 @@ final class SpaceSurvey {
     private(set) var foreignBytes = 0
     /// Of segments that cannot be opened.
     private(set) var unreadBytes = 0
-    /// Of the live records alone, padding left out.
+    /// Of the live records alone.
     private(set) var liveKeys = 0
     private(set) var liveKeyBytes = 0
     private(set) var liveValueBytes = 0
+    private(set) var livePaddingBytes = 0
     private(set) var keySizes = SizeHistogram("live keys")
     private(set) var valueSizes = SizeHistogram("live values")
 
@@ -108,12 +109,13 @@ final class SpaceSurvey {
         let keyLength = unsafe entry.key.count
         let padding =
             entry.recordLength - RecordHeader.byteCount - keyLength - entry.valueLength
-        space.move(entry, padding: padding)
+        space.move(entry)
         unsafe prefixes.addNewest(entry.key, entry.recordLength, entry.kind)
         guard entry.kind == .value else { return }
         liveKeys += 1
         liveKeyBytes += keyLength
         liveValueBytes += entry.valueLength
+        livePaddingBytes += padding
         keySizes.add(keyLength)
         valueSizes.add(entry.valueLength)
     }

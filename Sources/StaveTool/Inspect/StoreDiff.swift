@@ -41,8 +41,18 @@ struct StoreDiff {
             }
         }
 
-        /// As much of the value as is shown.
-        var preview: [UInt8] { withValue { $0.array(0..<40) } ?? [] }
+        /// As much of the value as a program is shown.
+        var preview: [UInt8] { bytes(0..<40) }
+
+        /// A part of the value; nothing where the record does not check out.
+        func bytes(_ range: Range<Int>) -> [UInt8] { withValue { $0.array(range) } ?? [] }
+
+        /// The first byte in which the values differ.
+        func firstDifference(from other: Place) -> Int? {
+            withValue { value in
+                other.withValue { value.differing(from: $0)?.lowerBound } ?? nil
+            } ?? nil
+        }
     }
 
     enum Difference {
@@ -54,7 +64,10 @@ struct StoreDiff {
     }
 
     private(set) var sameCount = 0
-    private(set) var differenceCount = 0
+    private(set) var onlyInFirst = 0
+    private(set) var onlyInSecond = 0
+    private(set) var otherValues = 0
+    var differenceCount: Int { onlyInFirst + onlyInSecond + otherValues }
     private(set) var damageCount = 0
 
     /// Calls `body` with each key in which the two stores differ.
@@ -66,10 +79,10 @@ struct StoreDiff {
         while a != nil || b != nil {
             let order = Self.order(a, b)
             if order < 0, let place = a {
-                differenceCount += 1
+                onlyInFirst += 1
                 body(.onlyInFirst(place))
             } else if order > 0, let place = b {
-                differenceCount += 1
+                onlyInSecond += 1
                 body(.onlyInSecond(place))
             } else if let a, let b {
                 compare(a, b, body)
@@ -92,7 +105,7 @@ struct StoreDiff {
         switch outcome {
         case .some(.some(true)): sameCount += 1
         case .some(.some(false)):
-            differenceCount += 1
+            otherValues += 1
             body(.value(a, b))
         case .some(.none):
             damageCount += 1

@@ -66,7 +66,7 @@ struct StoreReport {
             "total", "", Units.bytes(total.size), "\(total.records)", "\(total.live)",
             Units.bytes(total.liveBytes), "\(total.dead)", "\(total.tombstones)",
         ])
-        output.table(rows, right: [2, 3, 4, 5, 6, 7])
+        output.table(rows, right: [2, 3, 4, 5, 6, 7], optional: [8, 9, 5])
         for segment in survey.segments where !segment.isSealed && segment.image != nil {
             output.line(
                 "\(segment.name): records up to offset \(segment.end), synced up to "

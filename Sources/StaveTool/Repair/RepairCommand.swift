@@ -38,6 +38,7 @@ struct RepairCommand: ParsableCommand {
             throw ExitCode(error.status)
         }
         bar?.erase()
+        try requireOutside()
         var isBegun = false
         do throws(StoreError) {
             let builder = try StoreBuilder(path: newDirectory)
@@ -57,6 +58,18 @@ struct RepairCommand: ParsableCommand {
         if !repair.isLossless { throw ExitCode(1) }
     }
 
+    /// What is written must not lie in DIR, which stays as it is.
+    private func requireOutside() throws {
+        do throws(FileError) {
+            let above = try Directory.opening(parentOf: newDirectory)
+            guard try above.isInside(Directory(path: directory)) else { return }
+            throw FileError("repair into", newDirectory, reason: "it would lie in \(directory)")
+        } catch {
+            Output.complain(error.description)
+            throw ExitCode(73)
+        }
+    }
+
     private func survey() throws(InspectError) -> StoreSurvey {
         do throws(FileError) {
             let source = try Directory(path: directory)
@@ -71,10 +84,6 @@ struct RepairCommand: ParsableCommand {
             }
             if survey.findings.worst == .unreadable, let finding = survey.findings.list.first {
                 throw FileError("repair", finding.file, reason: finding.text)
-            }
-            let above = try Directory.opening(parentOf: newDirectory)
-            guard !above.isInside(source) else {
-                throw FileError("repair into", newDirectory, reason: "it would lie in \(directory)")
             }
             return survey
         } catch {

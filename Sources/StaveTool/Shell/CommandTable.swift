@@ -23,6 +23,8 @@ final class Command: Sendable {
     let access: Access
     /// Whether `<` and `>` stand for files.
     let redirects: Bool
+    /// It needs a person: no script has it.
+    let isForPeople: Bool
     /// Whether its result may be longer than a screen.
     let isPaged: Bool
     /// With this option the command only reads.
@@ -38,7 +40,7 @@ final class Command: Sendable {
     init(
         _ name: String, aliases: [String] = [], _ arguments: String,
         words wordCount: ClosedRange<Int> = 0...0, _ access: Access, redirects: Bool = false,
-        isPaged: Bool = false, _ summary: String,
+        isPaged: Bool = false, isForPeople: Bool = false, _ summary: String,
         details: [String] = [], options: [Option] = [], readingOption: String? = nil,
         takesAnyWord: Bool = false, examples: [String],
         run: @escaping @Sendable (Session, Invocation) throws(CommandError) -> Void
@@ -50,6 +52,7 @@ final class Command: Sendable {
         self.access = access
         self.redirects = redirects
         self.isPaged = isPaged
+        self.isForPeople = isForPeople
         self.readingOption = readingOption
         self.takesAnyWord = takesAnyWord || options.isEmpty
         self.summary = summary
@@ -64,10 +67,15 @@ final class Command: Sendable {
 
 /// All commands, in the order in which help shows them.
 enum CommandTable {
-    static let all: [Command] =
-        keyCommands + changeCommands + rangeCommands + batchCommands + transferCommands
-        + storeCommands
-        + shellCommands
+    static let all: [Command] = groups.flatMap(\.commands)
+
+    static let groups: [(title: String, commands: [Command])] = [
+        ("one key, or some", keyCommands + [editCommand] + changeCommands),
+        ("many keys", rangeCommands), ("all or nothing", batchCommands),
+        ("a look at what there is", lookCommands + watchCommands),
+        ("in and out", transferCommands), ("the store", storeCommands),
+        ("the shell", shellCommands),
+    ]
 
     static let names: [String] = all.flatMap { [$0.name] + $0.aliases }
 
@@ -81,6 +89,8 @@ enum CommandTable {
     }
 
     static func command(for word: Word) -> Command? {
+        // No name that could be completed.
+        if word.isBare("?") { return command(named: "help") }
         // SAFETY: the word's bytes are only read.
         guard let name = unsafe pack(word.bytes) else { return nil }
         return packed.first { $0.name == name }?.command

@@ -28,23 +28,27 @@ extension Session {
         }
         do throws(StoreError) {
             let report = try isDry ? store.compactionPlan() : compactWithProgress()
-            reply(
-                (isDry ? "would compact" : "compacted")
-                    + " \(Units.count(report.segmentsBefore, "segment")) into"
-                    + " \(Units.count(report.segmentsAfter)):"
-                    + " copied \(Units.bytes(report.copiedBytes)),"
-                    + " freed \(Units.bytes(report.freedBytes))")
+            reply(Self.text(of: report, isDry: isDry))
             for damage in report.damage { note("note: \(damage)") }
         } catch {
             throw CommandError(error, at: invocation.words[0])
         }
     }
 
+    private static func text(of report: CompactionReport, isDry: Bool) -> String {
+        guard report.segmentsBefore > 0 else { return "nothing to compact" }
+        let (copied, freed) = (Units.bytes(report.copiedBytes), Units.bytes(report.freedBytes))
+        return (isDry ? "would compact" : "compacted")
+            + " \(Units.count(report.segmentsBefore, "segment")) into"
+            + " \(Units.count(report.segmentsAfter)):"
+            + (isDry ? " copies \(copied), frees \(freed)" : " copied \(copied), freed \(freed)")
+    }
+
     /// `compact pause` and `compact resume`.
     private func steerCompaction(_ word: Word, isDry: Bool) throws(CommandError) {
-        if isDry { throw CommandError("--dry-run stands alone", at: word) }
+        if isDry { throw .usage("--dry-run stands alone", at: word) }
         guard word.equals("pause") || word.equals("resume") else {
-            throw CommandError("what follows compact is pause, resume or --dry-run", at: word)
+            throw .usage("what follows compact is pause, resume or --dry-run", at: word)
         }
         if place == .oneShot {
             throw CommandError("pause and resume last as long as a shell does", at: word)

@@ -102,7 +102,9 @@ struct Completion {
         var replacement = quoted(common)
         let isWhole = paths.count == 1 && !hasMore && !common.hasSuffix("/")
         // Where the word goes on, so does its quote.
-        if !isWhole, replacement.hasSuffix("\"") { replacement.removeLast() }
+        if !isWhole, replacement.hasSuffix("\"") || replacement.hasSuffix("'") {
+            replacement.removeLast()
+        }
         return Result(
             wordStart: start, candidates: paths.map(quoted),
             replacement: !isWhole && common.utf8.elementsEqual(typed)
@@ -134,7 +136,7 @@ struct Completion {
         }
         var quoted = Quoting.quoted(common)
         // The word goes on, so its quote stays open.
-        if quoted.last == Byte.double { quoted.removeLast() }
+        if quoted.last == Byte.double || quoted.last == Byte.single { quoted.removeLast() }
         return Result(
             wordStart: start, candidates: candidates,
             replacement: String(decoding: quoted, as: UTF8.self), hasMore: hasMore)

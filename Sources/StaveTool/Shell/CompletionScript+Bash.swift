@@ -13,7 +13,7 @@ extension CompletionScript {
             local key
             while IFS= read -r key; do
                 [[ $key == *\\* ]] && continue
-                key=${key#\"} key=${key%\"}
+                key=${key#[\"\']} key=${key%[\"\']}
                 [[ $key == "$2"* ]] && printf -v key %q "$key" && COMPREPLY+=("$key")
             done < <("$stave" --format quoted -- "$1" keys --limit 200 -- "$2" 2>/dev/null)
         }
@@ -75,7 +75,7 @@ extension CompletionScript {
             *:inspect|*:verify|*:why|*:repair|*:diff|*:backup|*:import|*:export|*:help) ;;
             1:*) candidates="\#(joined(CommandTable.names))" ;;
             *)
-                [[ ${#positional[@]} -gt 2 && ${positional[1]} == set ]] \
+                [[ ${#positional[@]} -gt 2 && ${positional[1]} == @(set|put) ]] \
                     || _stave_words "${positional[1]}" "${positional[0]}" "$current"
                 ;;
             esac

@@ -34,7 +34,7 @@ extension CompletionScript {
             set -l begun (string unescape -- (commandline -ct))
             string match -q -- '-*' $begun; and return
             $stave --format quoted -- $directory keys --limit 200 -- "$begun" 2>/dev/null |
-                string match -rv '\\\\' | string trim -c '"'
+                string match -rv '\\\\' | string replace -r '^(["\'])(.*)\\1$' '$2'
         end
 
         complete -c stave -f

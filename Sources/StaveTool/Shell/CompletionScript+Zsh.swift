@@ -12,7 +12,7 @@ extension CompletionScript {
             local -a keys
             keys=(${(f)"$($1 --format quoted -- $2 keys --limit 200 -- ${(Q)PREFIX} 2>/dev/null)"})
             keys=(${keys:#*\\*})
-            keys=(${${keys#\"}%\"})
+            keys=(${${keys#[\"\']}%[\"\']})
             compadd -a keys
         }
 

@@ -27,7 +27,7 @@ extension Session {
                 unsafe value.withUnsafeBytes { unsafe target.write($0) }
             }
         } catch {
-            throw CommandError(error, at: key)
+            throw CommandError(error, at: key, key: key)
         }
         switch failure {
         case .none: unsafe reportMissing(key.bytes)
@@ -54,14 +54,16 @@ extension Session {
 
 /// Where a value goes: a file that is replaced, see `NewContents`, or a pipe or device that is
 /// written to as it is.
-private struct Target {
+struct Target {
     let path: String
     let exists: Bool
     /// nil for what is no regular file.
     private let contents: NewContents?
 
+    var isRegular: Bool { contents != nil }
+
     /// - Parameter store: the directory whose files are not to be touched.
-    init(_ path: String, outside store: String, _ file: Word) throws(CommandError) {
+    init(_ path: String, outside store: String?, _ file: Word) throws(CommandError) {
         var status = stat()
         // SAFETY: fills in the struct.
         exists = unsafe stat(path, &status) == 0
@@ -72,7 +74,7 @@ private struct Target {
         let name = self.path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
         let parent = String(self.path.dropLast(name.count))
         if let folder = Self.resolved(parent.isEmpty ? "." : parent),
-            let store = Self.resolved(store), (folder + "/").hasPrefix(store + "/")
+            let store = store.flatMap(Self.resolved), (folder + "/").hasPrefix(store + "/")
         {
             throw CommandError("\(file.shown) lies in the store's own directory", at: file)
         }

@@ -62,7 +62,11 @@ internal import Stave
                 try look(up: next..., session) { next = $0 + 1 }
             } catch {
                 let place = places[next]
-                let failure = CommandError(message: error.description, offset: place.offset)
+                // SAFETY: the word is used inside the call only.
+                let failure = unsafe bytes[range(next)].withUnsafeBytes { key in
+                    let word = unsafe Word(bytes: key, kind: .bare, offset: place.offset)
+                    return CommandError(error, at: word, key: word)
+                }
                 if place.command > lastFailed { result.failed += 1 }
                 lastFailed = place.command
                 guard unsafe onError(failure, place.line, place.number) else { break }

@@ -1,13 +1,29 @@
 /// Help, made from the table of commands. Where a terminal shows it, lines are cut between words.
 enum Help {
     static func overview(columns: Int? = nil) -> String {
-        let width = CommandTable.all.map { title($0).count }.max()! + 2
+        let width = CommandTable.all.map { title($0).count }.max()! + 4
         var text = ""
-        for command in CommandTable.all {
-            text += line(Units.padded(title(command), width), command.summary, columns)
+        for group in CommandTable.groups {
+            text += (text.isEmpty ? "" : "\n") + group.title + "\n"
+            for command in group.commands {
+                text += line(Units.padded("  " + title(command), width), command.summary, columns)
+            }
         }
         return text + "\n"
-            + line("", "help COMMAND says more. Words with blanks are put in quotes.", columns)
+            + line(
+                "",
+                "help COMMAND says more; so does help \(topicNames). Words with blanks are put"
+                    + " in quotes.", columns)
+    }
+
+    static let topicNames = topics.map(\.name).joined(separator: ", ")
+
+    static func topic(_ name: String) -> Topic? { topics.first { $0.name == name } }
+
+    static func text(_ topic: Topic, _ columns: Int?) -> String {
+        topic.lines.map { label, text in
+            line(Units.padded(label, label.isEmpty ? 0 : topic.width), text, columns)
+        }.joined()
     }
 
     private static func title(_ command: Command) -> String {

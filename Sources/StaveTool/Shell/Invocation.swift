@@ -1,5 +1,3 @@
-internal import Stave
-
 /// A command with the words that were given to it.
 struct Invocation {
     let command: Command
@@ -24,7 +22,7 @@ struct Invocation {
         } else {
             self.words = words
         }
-        if !command.redirects { try refuseRedirection() }
+        try refuseSigns()
         let count = self.words.count - 1
         if count < command.wordCount.lowerBound {
             throw .usage("too few words; usage: \(command.usage)", at: words.last)
@@ -38,15 +36,21 @@ struct Invocation {
         }
     }
 
-    private var sign: Word? { words.first { $0.isBare("<") || $0.isBare(">") } }
+    private var sign: Word? { words.first(where: \.isSign) }
     private var hasSign: Bool { sign != nil }
 
     /// Where it opens no file, a sign is most likely meant to: `delete a < out` is no three keys.
-    private func refuseRedirection() throws(CommandError) {
+    private func refuseSigns() throws(CommandError) {
         guard let sign else { return }
-        throw .usage(
-            "\(command.name) reads and writes no files;"
-                + " quote \(sign.string) if it is meant as a word", at: sign)
+        if command.redirects, sign.isBare("<") || sign.isBare(">") { return }
+        // Behind the words it would have been taken, or a script may not.
+        let advice =
+            sign.isBare("<")
+            ? "\(command.name) reads no file"
+            : sign.isBare("|")
+                ? "| PROGRAM in a script needs --allow-shell"
+                : "\(sign.string) FILE stands behind all words"
+        throw .usage("\(advice); quote \(sign.string) if it is meant as a word", at: sign)
     }
 
     private static func split(
@@ -57,7 +61,7 @@ struct Invocation {
         while index < words.count {
             let word = words[index]
             index += 1
-            guard word.mayBeOption else {
+            guard word.mayBeOption || Self.isShortOption(word, of: command) else {
                 rest.append(word)
                 continue
             }
@@ -77,9 +81,7 @@ struct Invocation {
                     rest.append(word)
                     continue
                 }
-                throw .usage(
-                    "\(command.name) has no option \(word.shown);"
-                        + " a word that begins with -- is put in quotes or behind --", at: word)
+                throw noOption(command, name, word)
             }
             guard option.value != nil else {
                 if attached != nil { throw .usage("\(name) takes no value", at: word) }
@@ -102,6 +104,21 @@ struct Invocation {
             }
             options.append(GivenOption(name: name, number: number))
         }
+    }
+
+    /// The one option with one dash; without any with two it is a word.
+    private static func isShortOption(_ word: Word, of command: Command) -> Bool {
+        word.kind != .quoted && word.equals("-i") && command.options.contains { $0.name == "-i" }
+    }
+
+    private static func noOption(_ command: Command, _ name: String, _ word: Word) -> CommandError {
+        let nearest = command.options.map { ($0.name, CommandTable.editDistance(name, $0.name)) }
+            .min { $0.1 < $1.1 }
+        let shown = unsafe word.bytes.count > 32 ? word.shown : Quoting.message(name)
+        let advice =
+            nearest.flatMap { $0.1 <= 2 ? "did you mean \($0.0)?" : nil }
+            ?? "a word that begins with -- is put in quotes or behind --"
+        return .usage("\(command.name) has no option \(shown); \(advice)", at: word)
     }
 
     func has(_ option: String) -> Bool { options.contains { $0.name == option } }
@@ -130,6 +147,10 @@ struct CommandError: Error {
     var offset: Int?
     /// The words make no command, whatever the store holds.
     var isUsage = false
+    /// Bytes of the store do not check out.
+    var isDamage = false
+    /// The person stopped the command.
+    var isStop = false
 
     init(message: String, offset: Int?) {
         self.message = message
@@ -145,9 +166,5 @@ struct CommandError: Error {
         var error = CommandError(message, at: word)
         error.isUsage = true
         return error
-    }
-
-    init(_ error: StoreError, at word: Word? = nil) {
-        self.init(error.description, at: word)
     }
 }

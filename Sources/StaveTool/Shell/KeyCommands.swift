@@ -6,7 +6,8 @@ extension CommandTable {
     /// Commands about single keys.
     static let keyCommands: [Command] = [
         Command(
-            "get", "[--exact | --version] [--missing WORD] KEY...  (or: get KEY > FILE)",
+            "get",
+            "[--exact | --pretty | --version] [--missing WORD] KEY...  (or: get KEY > FILE)",
             words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
@@ -19,11 +20,12 @@ extension CommandTable {
                 .init(
                     name: "--missing", value: "WORD", isText: true,
                     help: "print WORD for a key that is not there"),
+                .init(name: "--pretty", help: "JSON indented, other bytes in hexadecimal digits"),
             ],
-            takesAnyWord: true, examples: ["get user:1", "get photo > cat.jpg"]
+            takesAnyWord: true, examples: ["get --pretty user:1", "get photo > cat.jpg"]
         ) { session, invocation throws(CommandError) in try session.get(invocation) },
         Command(
-            "set", "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write,
+            "set", aliases: ["put"], "KEY VALUE  (or: set KEY < FILE)", words: 2...2, .write,
             redirects: true, "store a value under a key",
             details: [
                 "With a condition that does not hold, nothing is written and the answer is 0.",
@@ -69,6 +71,15 @@ extension Session {
         if isExact, outputIsTerminal {
             throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
         }
+        let pretty =
+            invocation.has("--pretty")
+            ? Pretty(hasColor: settings.hasColor && outputIsTerminal) : nil
+        if isExact, pretty != nil {
+            throw .usage("--exact and --pretty do not go together", at: words[0])
+        }
+        var printer = printer
+        // What takes a minute to scroll by is not read.
+        if outputIsTerminal, settings.format == .quoted { printer.longestValue = 1 << 20 }
         for word in words.dropFirst() {
             try requireUsable(word)
             do throws(StoreError) {
@@ -76,6 +87,9 @@ extension Session {
                 let print = { (value: UnsafeRawBufferPointer) in
                     // SAFETY: the word and the value are only read.
                     if isExact { return unsafe self.output.write(value) }
+                    if let pretty {
+                        return self.output.write(unsafe pretty.text(of: Array(value)))
+                    }
                     unsafe printer.printValue(value, forKey: word.bytes)
                 }
                 // SAFETY: the word and the value are used inside the call only.
@@ -89,7 +103,7 @@ extension Session {
                     unsafe reportMissing(word.bytes)
                 }
             } catch {
-                try stepOver(CommandError(error, at: word))
+                try stepOver(CommandError(error, at: word, key: word))
             }
         }
     }
@@ -118,7 +132,7 @@ extension Session {
                     unsafe reportMissing(word.bytes)
                 }
             } catch {
-                try stepOver(CommandError(error, at: word))
+                try stepOver(CommandError(error, at: word, key: word))
             }
         }
     }
@@ -221,7 +235,7 @@ extension Session {
                     isInBatch ? try batch?.contains(key: key) == true : try store.contains(key: key)
                 if isThere { count += 1 }
             } catch {
-                throw CommandError(error, at: word)
+                throw CommandError(error, at: word, key: word)
             }
         }
         missCount += invocation.words.count - 1 - count
@@ -229,7 +243,7 @@ extension Session {
     }
 
     /// What can be no key is an error to ask for, as it is to set.
-    private func requireUsable(_ key: Word) throws(CommandError) {
+    func requireUsable(_ key: Word) throws(CommandError) {
         if key.canBeKey { return }
         let count = unsafe key.bytes.count
         throw CommandError(count == 0 ? .emptyKey : .keyTooLong(length: count), at: key)

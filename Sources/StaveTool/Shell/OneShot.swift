@@ -4,7 +4,7 @@ internal import StaveDisk
 
 // `stave DIR COMMAND`.
 extension StaveCommand {
-    func runOnce() -> Int32 {
+    func runOnce(_ settings: SessionSettings) -> Int32 {
         Signals.install(interactive: false)
         var words = argumentWords
         guard let invocation = usableInvocation(words) else { return 64 }
@@ -20,7 +20,7 @@ extension StaveCommand {
             if takesInput, let place {
                 words[place] = unsafe Word(bytes: bytes, kind: .quoted, offset: 0)
             }
-            return runOnce(words, invocation.access)
+            return runOnce(words, invocation.access, settings)
         }
     }
 
@@ -55,12 +55,14 @@ extension StaveCommand {
         }
     }
 
-    private func runOnce(_ words: [Word], _ access: Command.Access) -> Int32 {
+    private func runOnce(
+        _ words: [Word], _ access: Command.Access, _ settings: SessionSettings
+    ) -> Int32 {
         let session: Session
         if access == .nothing {
             session = Session(nil, place: .oneShot, settings: settings)
         } else {
-            guard let opened = openOnce(access) else { return 2 }
+            guard let opened = openOnce(access, settings) else { return 2 }
             session = opened
         }
         if access != .nothing { printNotices(of: session.store, session) }
@@ -72,6 +74,7 @@ extension StaveCommand {
             session.replyError(error.message)
             session.flush()
             session.note("stave: \(error.message)")
+            session.advise(on: error)
             status = error.isUsage ? 64 : 2
         }
         if status == 0, session.missCount > 0 { status = 1 }
@@ -79,12 +82,12 @@ extension StaveCommand {
     }
 
     /// A command that only reads takes no lock, unless it is to make the store first.
-    private func openOnce(_ access: Command.Access) -> Session? {
+    private func openOnce(_ access: Command.Access, _ settings: SessionSettings) -> Session? {
         if access == .read, create == true, isMissing {
-            return openSession(.oneShot, creates: true, readOnly: false)
+            return openSession(.oneShot, settings, creates: true, readOnly: false)
         }
         return openSession(
-            .oneShot, creates: create ?? false, readOnly: readOnly || access == .read)
+            .oneShot, settings, creates: create ?? false, readOnly: readOnly || access == .read)
     }
 
     private var isMissing: Bool {

@@ -4,7 +4,9 @@ internal import Stave
 // Opening the store, and what to say where that fails.
 extension StaveCommand {
     /// A session on the store; nil where it could not be opened, which is said.
-    func openSession(_ place: Session.Place, creates: Bool, readOnly: Bool) -> Session? {
+    func openSession(
+        _ place: Session.Place, _ settings: SessionSettings, creates: Bool, readOnly: Bool
+    ) -> Session? {
         let mailbox = Mailbox(isInteractive: place == .prompt)
         var options = StoreOptions()
         options.access = readOnly ? .readOnly : .readWrite
@@ -42,22 +44,36 @@ extension StaveCommand {
     }
 
     private func reportFailure(_ error: StoreError, creates: Bool) {
-        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-        if creates, case .noSuchDirectory = error {
-            errors.write(
-                message: "stave: the directory that \(directory) is to be made in is missing;"
-                    + " make it first: \(missingParent)")
-        } else {
-            errors.write(message: "stave: \(error.description)")
+        Self.complain("stave: " + text(of: error, creates: creates))
+    }
+
+    /// What is wrong, and what can be done about it.
+    private func text(of error: StoreError, creates: Bool) -> String {
+        let path = Self.shellPath(directory)
+        let repair = "; or save what can be read: stave repair \(path) NEWDIR"
+        switch error {
+        case .noSuchDirectory where creates:
+            return "the directory that \(directory) is to be made in is missing;"
+                + " make it first: \(missingParent)"
+        case .locked(let place, let holder):
+            let command = holder.flatMap { Environment.commandLine(ofProcess: $0) }
+            let name = command.map { "`\($0)`" } ?? "another process"
+            let id = holder.map { " (pid \($0))" } ?? ""
+            return
+                "\(place) is in use by \(name)\(id); to read beside it: stave --read-only \(path)"
+        case .system(_, _, let code, _) where [EROFS, EACCES, EPERM].contains(code) && !readOnly:
+            return error.description + "; to read: --read-only"
+        case .missingSegment: return error.description + repair
+        case .notAStore(_, let reason) where reason.contains("MANIFEST is missing"):
+            return error.description + repair
+        case .damaged: return CommandError.text(of: error) + repair
+        default: return CommandError.text(of: error)
         }
-        if case .locked(_, let holder) = error {
-            if let holder, let command = Environment.commandLine(ofProcess: holder) {
-                errors.write(message: "  it is held by: \(command)")
-            }
-            let path = Quoting.shellWord(directory.hasPrefix("-") ? "./" + directory : directory)
-            errors.write(message: "  to read: stave --read-only \(path)")
-        }
-        errors.flush()
+    }
+
+    /// A path as a word of a command line for the outer shell.
+    static func shellPath(_ path: String) -> String {
+        Quoting.shellWord(path.hasPrefix("-") ? "./" + path : path)
     }
 
     private var missingParent: String {

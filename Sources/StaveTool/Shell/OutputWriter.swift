@@ -10,15 +10,15 @@ internal import Glibc
 /// Rule 2: no write(2) waits where a signal that ends the process could not end the wait. What nobody
 /// reads is dropped then.
 @safe final class OutputWriter {
-    private let descriptor: Int32
-    private let name: String
+    private var descriptor: Int32
+    private var name: String
     private let capacity: Int
     private var memory: UnsafeMutableRawPointer
     private var count = 0
     private var isPaged = false
     private var pager: Pager?
     /// Not a file: nobody may be reading.
-    private let mayBlock: Bool
+    private var mayBlock: Bool
     /// Whether the kernel can write as much as fits; terminals and older pipes cannot.
     private var hasWriteWithoutWaiting = true
     /// Otherwise: a pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
@@ -33,13 +33,57 @@ internal import Glibc
         self.descriptor = descriptor
         self.name = name
         self.capacity = capacity
-        var status = stat()
-        // SAFETY: fills in the struct.
-        mayBlock = unsafe fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG
+        mayBlock = Self.mayBlock(descriptor)
         unsafe memory = .allocate(byteCount: capacity, alignment: 1)
     }
 
     deinit { unsafe memory.deallocate() }
+
+    private static func mayBlock(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        // SAFETY: fills in the struct.
+        return unsafe fstat(descriptor, &status) != 0 || status.st_mode & S_IFMT != S_IFREG
+    }
+
+    // MARK: Other places
+
+    /// Where replies went before, to go there again.
+    struct Origin {
+        fileprivate let descriptor: Int32
+        fileprivate let name: String
+    }
+
+    /// What is written next goes to another descriptor, until `redirect(back:)`.
+    func redirect(to descriptor: Int32, name: String) -> Origin {
+        flush()
+        defer { set(descriptor, name) }
+        return Origin(descriptor: self.descriptor, name: self.name)
+    }
+
+    /// What could not be written elsewhere is no failure here.
+    func redirect(back origin: Origin) {
+        flush()
+        failure = nil
+        set(origin.descriptor, origin.name)
+    }
+
+    private func set(_ descriptor: Int32, _ name: String) {
+        (self.descriptor, self.name) = (descriptor, name)
+        mayBlock = Self.mayBlock(descriptor)
+        hasWriteWithoutWaiting = true
+    }
+
+    private var captured: [UInt8]?
+
+    /// What `body` writes, kept instead of written.
+    func capture<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) -> [UInt8] {
+        flush()
+        captured = []
+        defer { captured = nil }
+        try body()
+        flush()
+        return captured ?? []
+    }
 
     @inline(__always)
     func write(_ byte: UInt8) {
@@ -123,6 +167,11 @@ internal import Glibc
     }
 
     private func writeAll(_ start: UnsafeRawPointer, _ count: Int) {
+        if captured != nil {
+            // SAFETY: the caller's bytes are only read.
+            unsafe captured?.append(contentsOf: UnsafeRawBufferPointer(start: start, count: count))
+            return
+        }
         var done = 0
         while done < count {
             if mayBlock, !Signals.waitToWrite(descriptor) {

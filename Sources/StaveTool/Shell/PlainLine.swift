@@ -46,11 +46,13 @@
         else { return nil }
     }
 
-    /// Whether a word that is written like this is neither an option nor begins a redirection.
+    /// Whether a word that is written like this is neither an option nor begins a redirection or a
+    /// pipe.
     @inline(__always)
     private static func isOrdinary(_ word: UnsafeRawBufferPointer) -> Bool {
         // SAFETY: reads the first byte of what is not empty.
         guard let first = unsafe word.first else { return false }
         return first != Byte.minus && first != Byte.less && first != Byte.greater
+            && first != Byte.bar
     }
 }

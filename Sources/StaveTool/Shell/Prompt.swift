@@ -13,6 +13,7 @@ final class Prompt {
     init(_ session: Session) {
         self.session = session
         history = History(path: History.defaultPath)
+        parser.takesPrograms = true
         session.historyLines = { [history] in history.lines }
         session.confirm = { [unowned self] question in confirm(question) }
     }
@@ -118,6 +119,11 @@ final class Prompt {
     private func executeAll(_ text: String) {
         let bytes = Array(text.utf8)
         Signals.clearInterruption()
+        session.gathersReplies = bytes.contains(Byte.newline)
+        defer {
+            session.gathersReplies = false
+            session.flush()
+        }
         // SAFETY: the array lives through the call.
         unsafe bytes.withUnsafeBytes { line in
             var index = 0
@@ -125,8 +131,7 @@ final class Prompt {
                 do throws(CommandError) {
                     index = unsafe try executeOne(line, index)
                 } catch {
-                    session.output.flush()
-                    session.note("error: \(error.message)")
+                    session.report(error)
                     break
                 }
                 session.flush()

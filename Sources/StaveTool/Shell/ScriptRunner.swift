@@ -18,10 +18,13 @@ final class ScriptRunner {
     private var succeeded = 0
     private var failed = 0
     private var isStopped = false
+    /// The line of the command that stopped the script.
+    private var stopLine: Int?
 
     init(_ session: Session, reader: ByteReader) {
         self.session = session
         self.reader = reader
+        parser.takesPrograms = session.settings.allowsShell
     }
 
     /// Runs to the end of the input, `quit`, an error that stops the script, or a signal.
@@ -136,7 +139,8 @@ final class ScriptRunner {
             try unsafe session.set(value, forKey: key)
             succeeded += 1
         } catch {
-            let failure = CommandError(message: error.description, offset: offset)
+            let word = unsafe Word(bytes: key, kind: .bare, offset: offset)
+            let failure = CommandError(error, at: word, key: word)
             unsafe report(failure, line, reader.lineNumber)
         }
     }
@@ -218,7 +222,11 @@ final class ScriptRunner {
         session.replyError(
             error.message,
             [("line", .number(number)), ("column", column.map(JSON.number) ?? .null)])
-        if !session.settings.keepGoing { isStopped = true }
+        session.advise(on: error)
+        if !session.settings.keepGoing {
+            isStopped = true
+            stopLine = number
+        }
     }
 
     /// A script that is atomic is made now; a batch that was only begun is given up.
@@ -243,13 +251,18 @@ final class ScriptRunner {
         if let failure = output.failure, Signals.endingSignal == nil {
             session.note("stave: \(failure.message)")
         }
-        if failed > 0 {
-            let commands = succeeded == 1 ? "command" : "commands"
-            session.note(
-                session.settings.keepGoing
-                    ? "stdin: \(failed) failed, \(succeeded) \(commands) succeeded"
-                    : "stdin: stopped after \(succeeded) \(commands) succeeded")
-        }
+        if failed > 0 { session.note("stdin: " + summary) }
         return failed > 0 || output.failure != nil || session.reportedErrorCount > 0 ? 2 : 0
+    }
+
+    /// What was done all the same.
+    private var summary: String {
+        let done = Units.count(succeeded, "command")
+        guard !session.settings.keepGoing else {
+            return "\(Units.count(failed)) failed, \(done) succeeded"
+        }
+        let place = stopLine.map { "stopped in line \(Units.count($0)); " } ?? "stopped; "
+        if succeeded == 0 { return place + "nothing was done" }
+        return place + "\(done) before it \(succeeded == 1 ? "was" : "were") done"
     }
 }

@@ -14,6 +14,13 @@ struct SessionSettings {
     var isAtomic = false
     var showsTiming = false
     var hasColor = false
+    /// Not only by the place where replies go.
+    var formatIsChosen = false
+    var greets = true
+    /// Commands by names that the person gave them.
+    var aliases: [String: String] = [:]
+    /// Scripts may write files and run programs.
+    var allowsShell = false
     /// The prompt may stand on a terminal where the replies do not.
     var colorsPrompt = false
 }
@@ -31,12 +38,14 @@ final class Session {
 
     let place: Place
     let output: OutputWriter
-    let errors: OutputWriter
+    var errors: OutputWriter
     var settings: SessionSettings
     /// Set by `quit`.
     var isDone = false
     /// Keys that were asked for and not there.
     var missCount = 0
+    /// Whether it was said where to go on behind damage.
+    var hasAdvised = false
     /// Errors that did not end their command, such as damage that a scan stepped over.
     var reportedErrorCount = 0
     /// Asks the person; absent where there is none.
@@ -46,6 +55,8 @@ final class Session {
 
     /// Whether a running command is to stop.
     var isInterrupted: () -> Bool = { Signals.isInterrupted }
+    /// What is written is shown by `watch`.
+    var isWatching = false
     /// Set by `compact pause`.
     var isCompactionPaused = false
     /// How far a long command or script is; nil where nobody looks.
@@ -72,6 +83,13 @@ final class Session {
         isInBatch = false
     }
 
+    /// Whether equal replies that come one after the other are to be one line: a thousand lines
+    /// that were pasted need no thousand OKs.
+    var gathersReplies = false { didSet { writeGathered() } }
+    private var gathered: (line: String, count: Int)?
+    /// How many files of commands are open in each other.
+    var sourceDepth = 0
+
     private(set) var openedStore: Store? {
         didSet { defersSync = writesDeferSync }
     }
@@ -90,7 +108,11 @@ final class Session {
         self.place = place
         self.settings = settings
         output = OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
-        errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+        // Where both go to one file or pipe, they stand there in the order of the commands.
+        errors =
+            Self.sharesOutput
+            ? output
+            : Self.makeErrors()
         defersSync = writesDeferSync
         output.beforeWrite = { [unowned self] () throws(SystemError) in
             if outputIsTerminal { bar?.erase() }
@@ -98,7 +120,22 @@ final class Session {
         }
     }
 
-    let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    static func makeErrors() -> OutputWriter {
+        OutputWriter(descriptor: STDERR_FILENO, name: "stderr", capacity: 16 << 10)
+    }
+
+    /// Whether a person sees the replies where they go now.
+    var outputIsTerminal = isatty(STDOUT_FILENO) == 1
+
+    /// Whether stdout and stderr are the same file or pipe, as after 2>&1.
+    private static var sharesOutput: Bool {
+        var (out, err) = (stat(), stat())
+        // SAFETY: fills in the structs.
+        guard unsafe fstat(STDOUT_FILENO, &out) == 0, unsafe fstat(STDERR_FILENO, &err) == 0 else {
+            return false
+        }
+        return out.st_dev == err.st_dev && out.st_ino == err.st_ino && isatty(STDOUT_FILENO) == 0
+    }
 
     var store: Store {
         guard let openedStore else {
@@ -118,18 +155,41 @@ final class Session {
     /// Carries out one command. Its replies are in `output`, not necessarily written yet.
     func execute(_ words: [Word]) throws(CommandError) {
         guard let first = words.first else { return }
+        if first.equals("!"), words.count == 2, words[1].kind == .program {
+            return try runProgram(words[1])
+        }
+        if !settings.aliases.isEmpty, CommandTable.command(for: first) == nil,
+            let alias = settings.aliases[first.string]
+        {
+            return try execute(alias: alias, words)
+        }
         let command = try command(for: first)
+        if command.isForPeople, place == .script {
+            throw .usage("\(command.name) needs a person; no script has it", at: first)
+        }
+        // These answer with nothing else.
+        if command.name != "set", command.name != "delete" { writeGathered() }
         timeOfPerson = .zero
         let started = settings.showsTiming || place == .prompt ? ContinuousClock.now : nil
-        if command.isPaged { output.beginPaging() }
-        defer { if command.isPaged { endPaging() } }
-        try command.run(self, Invocation(command, words))
-        if let started { reportTime(since: started) }
+        if let redirection = try Redirection(words, of: command) {
+            try redirection.apply(to: self) { () throws(CommandError) in
+                try command.run(self, Invocation(command, redirection.words))
+            }
+        } else {
+            let isPaged = command.isPaged && !isWatching
+            if isPaged { output.beginPaging() }
+            defer { if isPaged { endPaging() } }
+            try command.run(self, Invocation(command, words))
+        }
+        if let started, !command.isForPeople { reportTime(since: started) }
     }
 
     /// The command that a line begins with; an error with a suggestion where there is none.
     func command(for word: Word) throws(CommandError) -> Command {
         if let command = CommandTable.command(for: word) { return command }
+        if let advice = ForeignWords.advice(for: word) {
+            throw .usage("unknown command \(word.shown); \(advice)", at: word)
+        }
         let suggestion = CommandTable.suggestion(for: word)
         throw .usage(
             "unknown command \(word.shown); "
@@ -161,6 +221,10 @@ final class Session {
         var printer = EntryPrinter(output: output, format: settings.format)
         // Only there anything may not fit.
         if settings.format == .raw0 { printer.onUnfit = { self.reportUnfit($0) } }
+        if outputIsTerminal {
+            printer.hasColor = settings.hasColor
+            printer.columns = ScreenSize.of(STDOUT_FILENO).columns
+        }
         return printer
     }
 
@@ -168,7 +232,18 @@ final class Session {
 
     /// A reply that --quiet leaves out.
     func acknowledge(_ line: String) {
-        if !settings.quiet { reply(line, as: ("ok", .bool(true))) }
+        if settings.quiet { return }
+        guard gathersReplies else { return reply(line, as: ("ok", .bool(true))) }
+        if gathered?.line != line { writeGathered() }
+        gathered = (line, (gathered?.count ?? 0) + 1)
+    }
+
+    private func writeGathered() {
+        guard let (line, count) = gathered else { return }
+        gathered = nil
+        // A few are as easily read as they are.
+        if count > 3 { return output.write(line: "\(line) (\(Units.count(count)) times)") }
+        for _ in 0..<count { output.write(line: line) }
     }
 
     func reportMissing(_ key: UnsafeRawBufferPointer) {
@@ -185,9 +260,24 @@ final class Session {
 
     /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
     /// waits.
-    func note(_ line: String) {
+    ///
+    /// - Parameters:
+    ///   - label: what the line begins with.
+    ///   - color: of the label.
+    func note(_ line: String, label: String = "", color: String? = nil) {
         bar?.erase()
-        for piece in wrapped(line) { errors.write(message: piece) }
+        if gathered != nil {
+            writeGathered()
+            output.flush()
+        }
+        for (index, piece) in wrapped(label + line).enumerated() {
+            guard index == 0, let color else {
+                errors.write(message: piece)
+                continue
+            }
+            errors.write(Palette.colored(label, color))
+            errors.write(message: String(piece.dropFirst(label.count)))
+        }
         if !output.isPaging { errors.flush() }
     }
 
@@ -216,26 +306,7 @@ final class Session {
         guard settings.keepGoing || place == .prompt else { throw error }
         reportedErrorCount += 1
         replyError(error.message)
-        output.flush()
-        note("error: \(error.message)")
-    }
-
-    /// A bar for what writes many replies: only where they go elsewhere, or are left out.
-    func makeBar(_ label: String, total: Int?, unit: ProgressBar.Unit) -> ProgressBar? {
-        guard ProgressBar.isWanted, !outputIsTerminal || settings.quiet else { return nil }
-        return ProgressBar(label, total: total, unit: unit, on: errors)
-    }
-
-    /// A bar for what goes through all segments.
-    func makeStoreBar(_ label: String) throws(StoreError) -> ProgressBar? {
-        guard ProgressBar.isWanted else { return nil }
-        let bytes = try store.statistics().segments.reduce(0) { $0 + $1.bytes }
-        return ProgressBar(label, bytes: bytes, on: errors)
-    }
-
-    func endBar() {
-        bar?.erase()
-        bar = nil
+        report(error)
     }
 
     // MARK: Durability

@@ -24,12 +24,20 @@ extension CommandTable {
             for line in session.historyLines() { session.reply(line) }
         },
         Command(
-            "help", "[COMMAND]", words: 0...1, .nothing, isPaged: true,
-            "list the commands, or explain one",
-            examples: ["help", "help scan"]
+            "clear", "", .nothing, "clear the screen", examples: ["clear", "clear  # as Ctrl-L"]
+        ) { session, _ throws(CommandError) in
+            if session.outputIsTerminal, !Environment.isDumbTerminal {
+                session.output.write("\u{1B}[H\u{1B}[2J")
+            }
+        },
+        sourceCommand,
+        Command(
+            "help", "[COMMAND | TOPIC]", words: 0...1, .nothing, isPaged: true,
+            "list the commands, or explain one, or a topic",
+            details: ["Topics: \(Help.topicNames)."], examples: ["help scan", "help quoting"]
         ) { session, invocation throws(CommandError) in try session.help(invocation) },
         Command(
-            "quit", aliases: ["exit"], "", .nothing, "leave the shell (also Ctrl-D)",
+            "quit", aliases: ["exit", "q"], "", .nothing, "leave the shell (also Ctrl-D)",
             examples: ["quit", "exit"]
         ) { session, _ throws(CommandError) in session.isDone = true },
     ]
@@ -59,9 +67,12 @@ extension Session {
         guard invocation.words.count > 1 else { return reply(settings.format.rawValue) }
         guard let format = OutputFormat(rawValue: invocation.words[1].string) else {
             let modes = OutputFormat.allCases.map(\.rawValue).joined(separator: ", ")
-            throw .usage("no such format; there are \(modes)", at: invocation.words[1])
+            throw .usage(
+                "no format \(invocation.words[1].shown); there are \(modes)",
+                at: invocation.words[1])
         }
         settings.format = format
+        settings.formatIsChosen = true
     }
 
     func timing(_ invocation: Invocation) throws(CommandError) {
@@ -82,6 +93,7 @@ extension Session {
             return reply(text: Help.overview(columns: columns))
         }
         let word = invocation.words[1]
+        if let topic = Help.topic(word.string) { return reply(text: Help.text(topic, columns)) }
         reply(text: Help.text(for: try command(for: word), columns: columns))
     }
 }

@@ -52,10 +52,10 @@ struct StatsView {
         if !s.isReadOnly { rows.append(("durability", durability)) }
         if let failure = s.threadFailure { rows.append(("threads", failure)) }
         if let space = s.spaceAmplification {
-            rows.append(("space", "\(hundredths(space)) bytes on disk for a live byte"))
+            rows.append(("space", "\(times(space)) the live bytes are on disk"))
         }
         if let write = s.writeAmplification {
-            rows.append(("writes", "\(hundredths(write)) bytes written for a byte set"))
+            rows.append(("writes", "\(times(write)) the bytes that were set were written"))
         }
         if !s.isReadOnly { rows.append(("compaction", compaction)) }
         if s.compactionCount > 0 {
@@ -112,9 +112,11 @@ struct StatsView {
         all > 0 ? " (\(Units.decimal(Double(part) * 100 / Double(all))) %)" : ""
     }
 
-    private func hundredths(_ value: Double) -> String {
+    /// `1.35 times`; where next to nothing is stored, it is the headers of files that are counted.
+    private func times(_ value: Double) -> String {
+        if value >= 100 { return "\(Units.count(Int(min(value, 1e15)))) times" }
         let number = Int((value * 100).rounded())
-        return "\(number / 100).\(number % 100 / 10)\(number % 10)"
+        return "\(number / 100).\(number % 100 / 10)\(number % 10) times"
     }
 }
 
@@ -125,14 +127,13 @@ extension StatsView {
         let name: String
         let mark: String
         let plainMark: String
-        let color: Int
+        let color: String
     }
 
-    /// Red, green and magenta are readable on dark and on light; yellow is not.
     private static let parts = [
-        Part(name: "live", mark: "█", plainMark: "#", color: 32),
-        Part(name: "dead", mark: "░", plainMark: "-", color: 31),
-        Part(name: "tombstones", mark: "▒", plainMark: "+", color: 35),
+        Part(name: "live", mark: "█", plainMark: "#", color: Palette.live),
+        Part(name: "dead", mark: "░", plainMark: ".", color: Palette.dead),
+        Part(name: "tombstones", mark: "▒", plainMark: "t", color: Palette.tombstones),
     ]
 
     private var segmentTable: String {
@@ -195,10 +196,10 @@ extension StatsView {
 
     private func mark(_ part: Part) -> String { isPlain ? part.plainMark : part.mark }
 
-    private func dim(_ text: String) -> String { colored(text, 2) }
+    private func dim(_ text: String) -> String { colored(text, Palette.label) }
 
-    private func colored(_ text: String, _ code: Int) -> String {
-        hasColor ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+    private func colored(_ text: String, _ code: String) -> String {
+        Palette.colored(text, code, hasColor)
     }
 }
 

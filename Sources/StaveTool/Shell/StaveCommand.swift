@@ -18,7 +18,7 @@ struct ByteSize: ExpressibleByArgument {
 /// `stave [options] DIR [COMMAND [ARG...]]`.
 struct StaveCommand: ParsableCommand {
     static let optionsWithValue: Set<String> = [
-        "--durability", "--segment-size", "--format", "--wait",
+        "--durability", "--segment-size", "--format", "--wait", "--config",
     ]
 
     static let configuration = CommandConfiguration(
@@ -77,6 +77,13 @@ struct StaveCommand: ParsableCommand {
     @Flag(help: "Answer yes to every question.")
     var yes = false
 
+    @Flag(help: "Let a script write files and run programs: > FILE, >> FILE, | PROGRAM, !PROGRAM.")
+    var allowShell = false
+
+    @Option(
+        help: "Take settings from this file; without it, a prompt takes ~/.config/stave/config.")
+    var config: String?
+
     @Flag(help: "No colors; so does the environment variable NO_COLOR.")
     var noColor = false
 
@@ -102,6 +109,12 @@ struct StaveCommand: ParsableCommand {
         if let size = segmentSize?.bytes, !(4096...(256 << 20)).contains(size) {
             throw ValidationError("--segment-size must lie between 4K and 256M")
         }
+        if create == nil, CommandTable.command(named: directory) != nil,
+            NewStore(at: directory) != nil
+        {
+            let words = ([directory] + command).map(Quoting.shellWord).joined(separator: " ")
+            throw ValidationError("the directory comes first: stave DIR \(words)")
+        }
         if let name = command.first, CommandTable.command(named: name) == nil {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
@@ -111,10 +124,18 @@ struct StaveCommand: ParsableCommand {
     }
 
     func run() throws {
+        let isPrompt = command.isEmpty && isatty(STDIN_FILENO) == 1
+        let configuration = configuration(isPrompt: isPrompt)
+        if config != nil, !isPrompt, let problem = configuration.problems.first {
+            Self.complain("stave: \(problem)")
+            Glibc.exit(2)
+        }
+        PreferredPrograms.set(pager: configuration.pager, editor: configuration.editor)
+        let settings = settings(configuration)
         let status =
             command.isEmpty
-            ? (isatty(STDIN_FILENO) == 1 ? runPrompt() : runScript())
-            : runOnce()
+            ? (isPrompt ? runPrompt(settings, configuration.problems) : runScript(settings))
+            : runOnce(settings)
         Glibc.exit(status)
     }
 }
@@ -122,18 +143,31 @@ struct StaveCommand: ParsableCommand {
 // MARK: - Three ways to run
 
 extension StaveCommand {
-    private func runPrompt() -> Int32 {
-        Signals.install(interactive: true)
-        guard let session = openSession(.prompt, creates: create ?? !readOnly, readOnly: readOnly)
-        else { return 2 }
-        printNotices(of: session.store, session)
-        let status = Prompt(session).run()
-        return close(session, status)
+    private func configuration(isPrompt: Bool) -> Configuration {
+        if let config { return Configuration(path: config, isNamed: true) }
+        guard isPrompt, let path = Configuration.defaultPath else { return Configuration() }
+        return Configuration(path: path, isNamed: false)
     }
 
-    private func runScript() -> Int32 {
+    private func runPrompt(_ settings: SessionSettings, _ problems: [String]) -> Int32 {
+        Signals.install(interactive: true)
+        let new = create == nil && !readOnly ? NewStore(at: directory) : nil
+        guard
+            let session = openSession(
+                .prompt, settings, creates: create ?? !readOnly, readOnly: readOnly)
+        else { return 2 }
+        for problem in problems { session.note("note: \(problem)") }
+        greet(session, new)
+        printNotices(of: session.store, session)
+        let status = Prompt(session).run()
+        return close(session, status, new)
+    }
+
+    private func runScript(_ settings: SessionSettings) -> Int32 {
         Signals.install(interactive: false)
-        guard let session = openSession(.script, creates: create ?? false, readOnly: readOnly)
+        guard
+            let session = openSession(
+                .script, settings, creates: create ?? false, readOnly: readOnly)
         else { return 2 }
         printNotices(of: session.store, session)
         let reader = ByteReader(descriptor: STDIN_FILENO)
@@ -146,15 +180,23 @@ extension StaveCommand {
         return close(session, status)
     }
 
-    var settings: SessionSettings {
+    /// - Parameter configuration: what counts where no option says otherwise.
+    func settings(_ configuration: Configuration) -> SessionSettings {
         let isTerminal = isatty(STDOUT_FILENO) == 1
         var settings = SessionSettings()
         settings.format = format ?? (isTerminal ? .quoted : .raw)
+        settings.formatIsChosen = format != nil
+        settings.allowsShell = allowShell
         settings.quiet = quiet
         settings.isAtomic = atomic && command.isEmpty
         settings.keepGoing = keepGoing
         settings.assumesYes = yes
-        settings.colorsPrompt = !noColor && Environment.allowsColor
+        settings.aliases = configuration.aliases
+        settings.greets = configuration.greets && !quiet
+        if format == nil, let format = configuration.format {
+            (settings.format, settings.formatIsChosen) = (format, true)
+        }
+        settings.colorsPrompt = !noColor && Environment.allowsColor && configuration.hasColor
         settings.hasColor = isTerminal && settings.colorsPrompt
         return settings
     }
@@ -165,7 +207,7 @@ extension StaveCommand {
 
     /// Writes what is left, closes the store and says how it all ended: the status, or 2 where that
     /// failed. A signal that ended the session ends the process.
-    func close(_ session: Session, _ status: Int32) -> Int32 {
+    func close(_ session: Session, _ status: Int32, _ new: NewStore? = nil) -> Int32 {
         var status = status
         let isWritten = session.flush()
         do throws(StoreError) {
@@ -174,6 +216,7 @@ extension StaveCommand {
             session.note("stave: \(error.description)")
             status = 2
         }
+        new?.removeIfUnused()
         session.showMessages()
         if let signal = Signals.endingSignal { Signals.raiseDefault(signal) }
         if session.output.isBrokenPipe { Signals.raiseDefault(SIGPIPE) }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import Stave
 
 extension StaveCommand {
     /// `stave help [COMMAND]`.
@@ -22,6 +23,24 @@ extension StaveCommand {
                     + (suggestion.map { "; did you mean \($0)?" } ?? "; stave help lists them"))
             Glibc.exit(64)
         }
+    }
+
+    /// What is wrong with the first value of --format or --durability that is none.
+    static func unknownWord(among options: [String]) -> String? {
+        let known = [
+            "--format": OutputFormat.allCases.map(\.rawValue),
+            "--durability": Durability.allCases.map(\.rawValue),
+        ]
+        for (index, option) in options.enumerated() {
+            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let words = parts.first.flatMap({ known[$0] }),
+                let value = parts.count > 1 ? parts[1] : options.dropFirst(index + 1).first,
+                !words.contains(value)
+            else { continue }
+            return "no \(parts[0].dropFirst(2)) \(Quoting.text(Array(value.utf8)));"
+                + " there are \(words.joined(separator: ", "))"
+        }
+        return nil
     }
 
     /// What is wrong with the first option that there is none of. (To the parser it is one of many

@@ -5,7 +5,7 @@ extension CommandTable {
     /// Commands about the store as a whole.
     static let storeCommands: [Command] = [
         Command(
-            "stats", "[--json]", .read, isPaged: true,
+            "stats", aliases: ["info"], "[--json]", .read, isPaged: true,
             "show what the store holds and how it lies on disk",
             options: [.init(name: "--json", help: "one JSON object, with every number")],
             examples: ["stats", "stats --json"]

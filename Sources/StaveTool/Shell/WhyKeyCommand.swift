@@ -1,9 +1,10 @@
+internal import Glibc
 internal import Stave
 internal import StaveDisk
 
 extension CommandTable {
     static let whyCommand = Command(
-        "why", "KEY [--json]", words: 1...1, .read,
+        "why", "KEY [--json]", words: 1...1, .read, isPaged: true,
         "show every version of a key, and which compaction frees it",
         details: [
             "Segment, offset, sequence number and time of each; live or dead, and what superseded it.",
@@ -20,7 +21,8 @@ extension Session {
         guard word.canBeKey else {
             throw CommandError("a key has 1 to 65,535 bytes", at: word)
         }
-        let lines = Output(isKept: true)
+        let columns = outputIsTerminal ? ScreenSize.of(STDOUT_FILENO).columns : nil
+        let lines = Output(isKept: true, columns: columns)
         let worst: Severity
         do throws(InspectError) {
             worst = try KeyHistory.show(

@@ -9,6 +9,8 @@ internal import StaveDisk
         /// Written without quotes in a line.
         case bare
         case quoted
+        /// The rest of a line behind | or !, for the outer shell.
+        case program
         /// An argument of the process: may be an option, never a redirection.
         case argument
     }
@@ -53,7 +55,13 @@ internal import StaveDisk
     var canBeKey: Bool { unsafe (1...Format.maxKeyLength).contains(bytes.count) }
 
     /// Whether it may be an option or stand for a file's place.
-    var mayBeSign: Bool { mayBeOption || isBare("<") || isBare(">") }
+    var mayBeSign: Bool { mayBeOption || isSign }
+
+    /// A bare word that stands for a file's or a program's place.
+    var isSign: Bool {
+        guard kind == .bare, unsafe bytes.count <= 2 else { return kind == .program }
+        return equals("<") || equals(">") || equals(">>") || equals("|")
+    }
 
     /// True for a bare word that is exactly this.
     func isBare(_ text: StaticString) -> Bool { kind == .bare && equals(text) }
@@ -77,6 +85,7 @@ enum Byte {
     static let comma = UInt8(ascii: ",")
     static let minus = UInt8(ascii: "-")
     static let equal = UInt8(ascii: "=")
+    static let bar = UInt8(ascii: "|")
     static let less = UInt8(ascii: "<")
     static let greater = UInt8(ascii: ">")
     static let backslash = UInt8(ascii: "\\")

@@ -19,6 +19,9 @@ struct SyntaxError: Error, Equatable {
 /// be meant in two ways is an error rather than a guess.
 @safe final class WordParser {
     private(set) var words: [Word] = []
+    /// Whether what stands behind a bare | or a ! that begins the line is a program for the outer
+    /// shell.
+    var takesPrograms = false
     /// Decoded bytes; as long as the longest line so far, since decoding never makes a word longer.
     private var decoded = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
     private var decodedCount = 0
@@ -57,6 +60,9 @@ struct SyntaxError: Error, Equatable {
                 while index < count, unsafe line[index] != Byte.newline { index &+= 1 }
             case Byte.single: index = unsafe try parseSingle(line, index, multiline)
             case Byte.double: index = unsafe try parseDouble(line, index, multiline)
+            case Byte.bar where unsafe takesPrograms && isBlank(line, index + 1),
+                UInt8(ascii: "!") where takesPrograms && words.isEmpty:
+                return unsafe parseProgram(line, index)
             default: index = unsafe try parseBare(line, index)
             }
         }
@@ -92,7 +98,8 @@ struct SyntaxError: Error, Equatable {
             index &+= 1
         }
         let first = unsafe line[start]
-        if first == Byte.less || first == Byte.greater, index > start + 1 {
+        let appends = unsafe index == start + 2 && first == Byte.greater && line[start + 1] == first
+        if first == Byte.less || first == Byte.greater, index > start + 1, !appends {
             throw SyntaxError(
                 message: "put a space behind \(first == Byte.less ? "<" : ">"), or quote the word",
                 offset: start)
@@ -100,6 +107,20 @@ struct SyntaxError: Error, Equatable {
         unsafe words.append(
             Word(bytes: .init(rebasing: line[start..<index]), kind: .bare, offset: start))
         return index
+    }
+
+    /// The sign, and the rest of the line as one word. Returns where the next command begins.
+    private func parseProgram(_ line: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        let newline = Byte.newline
+        var end = unsafe ByteScan.firstByte(newline, newline, newline, in: line, from: start)
+        let next = min(end + 1, line.count)
+        if end > start + 1, unsafe line[end - 1] == Byte.return { end -= 1 }
+        unsafe words.append(
+            Word(bytes: .init(rebasing: line[start..<(start + 1)]), kind: .bare, offset: start))
+        unsafe words.append(
+            Word(
+                bytes: .init(rebasing: line[(start + 1)..<end]), kind: .program, offset: start + 1))
+        return next
     }
 
     private func parseSingle(_ line: UnsafeRawBufferPointer, _ start: Int, _ multiline: Bool)

@@ -12,11 +12,24 @@ internal import Glibc
 
     /// Whether descriptor 1 is a terminal whose owner wants a pager.
     static var isWanted: Bool {
-        isatty(STDOUT_FILENO) == 1 && !Environment.isDumbTerminal && command != nil
+        isatty(STDOUT_FILENO) == 1 && !Environment.isDumbTerminal && isThere(command)
+    }
+
+    /// Where the program is not found, results would go nowhere. A line that is more than a
+    /// program's name and words is the outer shell's to understand.
+    private static func isThere(_ command: String?) -> Bool {
+        guard let command else { return false }
+        guard let name = command.split(separator: " ").first.map(String.init),
+            command.utf8.allSatisfy({ !"'\"\\$`|&;<>()*?~=".utf8.contains($0) })
+        else { return !command.allSatisfy { $0 == " " } }
+        if name.contains("/") { return unsafe access(name, X_OK) == 0 }
+        let folders = Environment.value("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
+        return folders.split(separator: ":").contains { unsafe access("\($0)/\(name)", X_OK) == 0 }
     }
 
     /// $PAGER, or less; nil where $PAGER is set to nothing or to cat, which are ways to say none.
     private static var command: String? {
+        if let pager = PreferredPrograms.pager { return pager == "cat" ? nil : pager }
         // SAFETY: nothing in this process changes the environment.
         guard let value = unsafe getenv("PAGER") else { return "less" }
         let text = unsafe String(cString: value)
@@ -66,7 +79,7 @@ internal import Glibc
     }
 
     /// `command` is a line for the shell, as for git and man: it may have arguments.
-    private static func spawn(_ command: String, input: Int32, output: Int32) -> pid_t? {
+    static func spawn(_ command: String, input: Int32, output: Int32) -> pid_t? {
         var environment = inheritedEnvironment
         if Environment.value("LESS") == nil { environment.append("LESS=FRX") }
         var actions = unsafe posix_spawn_file_actions_t()

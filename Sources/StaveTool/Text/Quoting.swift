@@ -15,20 +15,69 @@ enum Quoting {
         }
     }
 
-    /// Whether the bytes, as they are, make the word.
+    /// Whether the bytes, as they are, make the word, and are of ASCII.
     static func isBare(_ bytes: UnsafeRawBufferPointer) -> Bool {
         // SAFETY: the bytes are only read, inside their bounds.
         unsafe !bytes.isEmpty && bytes.allSatisfy({ isPlain($0) || $0 == UInt8(ascii: "-") })
             && bytes[0] != UInt8(ascii: "-")
     }
 
+    /// What stands around a word.
+    private enum Quotes { case none, single, double }
+
+    /// The quotes with which the word needs no escapes; double ones where it needs some all the
+    /// same.
+    private static func quotes(for bytes: UnsafeRawBufferPointer) -> Quotes {
+        // SAFETY: the bytes are only read.
+        if unsafe isBare(bytes) { return .none }
+        var isBareWord = unsafe !bytes.isEmpty && bytes[0] != UInt8(ascii: "-")
+        var (needsEscape, hasSingle) = (false, false)
+        var index = 0
+        while index < bytes.count {
+            // SAFETY: index < count.
+            guard let (scalar, length) = unsafe UTF8Scan.scalar(bytes, index),
+                UTF8Scan.isPrintable(scalar)
+            else { return .double }
+            switch scalar {
+            case "\"", "\\": needsEscape = true
+            case "'": hasSingle = true
+            default: break
+            }
+            if isBareWord {
+                isBareWord =
+                    scalar.isASCII
+                    ? isPlain(UInt8(scalar.value)) || scalar == "-"
+                    : UTF8Scan.isLetter(scalar, atStart: index == 0)
+            }
+            index += length
+        }
+        if isBareWord { return .none }
+        return needsEscape && !hasSingle ? .single : .double
+    }
+
     /// Calls `put` with each byte of the word.
     static func write(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
         // SAFETY: the bytes are only read.
-        if unsafe isBare(bytes) { return unsafe bytes.forEach(put) }
-        put(Byte.double)
-        unsafe writeEscaped(bytes, put)
-        put(Byte.double)
+        switch unsafe quotes(for: bytes) {
+        case .none: unsafe bytes.forEach(put)
+        case .single:
+            put(Byte.single)
+            unsafe bytes.forEach(put)
+            put(Byte.single)
+        case .double:
+            put(Byte.double)
+            unsafe writeEscaped(bytes, put)
+            put(Byte.double)
+        }
+    }
+
+    /// At most `limit` bytes, cut between two characters where there are any.
+    static func beginning(_ bytes: UnsafeRawBufferPointer, _ limit: Int) -> UnsafeRawBufferPointer {
+        guard bytes.count > limit else { return unsafe bytes }
+        var end = limit
+        // SAFETY: end < count.
+        while end > 0, end > limit - 4, unsafe bytes[end] & 0xC0 == 0x80 { end -= 1 }
+        return unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(end))
     }
 
     static func quoted(_ bytes: [UInt8]) -> [UInt8] {
@@ -55,7 +104,7 @@ enum Quoting {
     static func writeText(_ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void) {
         let limit = 60
         // SAFETY: the bytes are only read.
-        unsafe write(UnsafeRawBufferPointer(rebasing: bytes.prefix(limit)), put)
+        unsafe write(beginning(bytes, limit), put)
         if bytes.count > limit { "…".utf8.forEach(put) }
     }
 
@@ -166,6 +215,18 @@ enum UTF8Scan {
             }
         }
         return true
+    }
+
+    /// Whether it is a letter, a digit or a mark of some script: what stands in a word of a
+    /// language. A mark belongs to the letter before it.
+    static func isLetter(_ scalar: Unicode.Scalar, atStart: Bool) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
+            .decimalNumber:
+            true
+        case .nonspacingMark, .spacingMark: !atStart
+        default: false
+        }
     }
 
     /// False for what would move the cursor, vanish, or reorder the text around it.

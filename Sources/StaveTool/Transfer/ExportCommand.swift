@@ -60,9 +60,9 @@ struct ExportCommand: ParsableCommand {
         Signals.install(interactive: false)
         let options = (keepGoing ? ["--keep-going"] : []) + (json ? ["--format=json"] : [])
         let shell = try StaveCommand.parse(options + ["--read-only", "--", directory])
-        guard let session = shell.openSession(.oneShot, creates: false, readOnly: true) else {
-            throw ExitCode(2)
-        }
+        let session = shell.openSession(
+            .oneShot, shell.settings(Configuration()), creates: false, readOnly: true)
+        guard let session else { throw ExitCode(2) }
         shell.printNotices(of: session.store, session)
         throw ExitCode(shell.close(session, session.export(request)))
     }

@@ -102,16 +102,18 @@ struct ImportCommand: ParsableCommand {
                 "stave: --atomic is for a new store, and \(directory) is there already")
             throw ExitCode(64)
         }
+        let settings = shell.settings(Configuration())
         // Opening it says what is to be done where it may not be made.
         guard isNew, creates || dryRun else {
-            let opened = shell.openSession(.oneShot, creates: false, readOnly: dryRun)
+            let opened = shell.openSession(
+                .oneShot, settings, creates: false, readOnly: dryRun)
             guard let session = opened else { throw ExitCode(2) }
             shell.printNotices(of: session.store, session)
             let target = ImportTarget(session.store, isDry: dryRun)
             let status = Self.run(request, decoder, target, session)
             throw ExitCode(shell.close(session, status))
         }
-        let session = Session(nil, place: .oneShot, settings: shell.settings)
+        let session = Session(nil, place: .oneShot, settings: settings)
         if dryRun {
             let status = Self.run(request, decoder, ImportTarget(nil, isDry: true), session)
             throw ExitCode(shell.close(session, status))
@@ -121,7 +123,7 @@ struct ImportCommand: ParsableCommand {
 
     /// Makes a new store; with --atomic beside its place.
     private func build(_ decoder: any RecordDecoder, _ session: Session) -> Int32 {
-        let path = atomic ? NewStore.temporaryPath(for: directory) : directory
+        let path = atomic ? StagedStore.temporaryPath(for: directory) : directory
         let target = ImportTarget(newAt: path) { [durability, segmentSize] () throws(StoreError) in
             var options = StoreOptions()
             options.durability = durability
@@ -134,10 +136,10 @@ struct ImportCommand: ParsableCommand {
             return 2
         }
         let status = Self.run(request, decoder, target, session) {
-            () throws(StoreError) in try NewStore.commit(path, as: directory)
+            () throws(StoreError) in try StagedStore.commit(path, as: directory)
         }
         // Another process may have been faster: its files are not ours.
-        if status != 0, target.isBegun { NewStore.remove(path) }
+        if status != 0, target.isBegun { StagedStore.remove(path) }
         return status
     }
 

@@ -146,7 +146,7 @@ final class ImportTarget {
         do throws(StoreError) {
             try builder.finish(nextSequence: UInt64(builder.recordCount) + 1)
         } catch {
-            NewStore.empty(path)
+            StagedStore.empty(path)
             throw error
         }
     }
@@ -178,7 +178,7 @@ final class ImportTarget {
 }
 
 /// A new store that appears whole or not at all: it is made beside its place and renamed.
-enum NewStore {
+enum StagedStore {
     /// Where it is made.
     static func temporaryPath(for path: String) -> String {
         var path = path
