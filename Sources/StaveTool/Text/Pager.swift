@@ -66,7 +66,7 @@ internal import Glibc
     }
 
     /// `command` is a line for the shell, as for git and man: it may have arguments.
-    private static func spawn(_ command: String, input: Int32, output: Int32) -> pid_t? {
+    static func spawn(_ command: String, input: Int32, output: Int32) -> pid_t? {
         var environment = inheritedEnvironment
         if Environment.value("LESS") == nil { environment.append("LESS=FRX") }
         var actions = unsafe posix_spawn_file_actions_t()

@@ -1,0 +1,339 @@
+internal import Glibc
+
+/// A row and a column, counted from the first of our rows.
+struct DisplayPlace: Equatable {
+    var row = 0
+    var column = 0
+}
+
+/// What is to stand on the terminal: prompt, line and what belongs to it.
+struct Frame {
+    var rows: [CellRow]
+    var cursor: DisplayPlace
+}
+
+/// The rows of prompt and line on the terminal. Knows what stands there and writes what differs.
+///
+/// Rules, each of them something that terminals differ about:
+///
+/// 1. Places count from the first of our rows; where on the screen that is, is never asked.
+/// 2. Only what a VT100 has: CR, LF, BS, cursor by a distance, EL, ED, SGR.
+/// 3. The cursor never waits behind the last column, and EL is not written there: some terminals
+///    clear the last cell then.
+/// 4. A row that goes on in the next one is made by writing: behind a full row the terminal wraps
+///    by itself and knows that the two are one line, for its copies and resizes.
+/// 5. One write a frame. A large one is put between marks, where the terminal is known to hold back
+///    what it shows until the second.
+/// 6. Our rows are cleared from behind their first column. From the first, at the top of its
+///    screen, tmux takes it for a cleared screen and brings the rows back in a resize.
+final class Display {
+    let descriptor: Int32
+    let hasColor: Bool
+    private(set) var columns = 80
+    private(set) var height = 24
+    /// What stands there, from our first row.
+    private var shown: [CellRow] = []
+    /// Rows that exist, ours or blank, from our first one: below them, a newline makes one more.
+    private var made = 1
+    private var at = DisplayPlace()
+    /// Of a frame that is taller than the screen, the first row that is shown.
+    private var top = 0
+    private var style = CellStyle.plain
+    private var out: [UInt8] = []
+    private let holdsBack = Display.terminalHoldsBack
+    private var hasFailed = false
+
+    init(descriptor: Int32, hasColor: Bool) {
+        self.descriptor = descriptor
+        self.hasColor = hasColor
+        measure()
+    }
+
+    func measure() {
+        let size = ScreenSize.of(descriptor)
+        (columns, height) = (max(2, size.columns), size.rows)
+    }
+
+    /// Whether the terminal is known to have synchronized output (mode 2026). Others take the marks
+    /// for nothing, but they are bytes.
+    private static var terminalHoldsBack: Bool {
+        let term = Environment.value("TERM") ?? ""
+        let known = ["xterm-kitty", "foot", "alacritty", "wezterm", "ghostty", "contour", "rio"]
+        if known.contains(where: { term.contains($0) }) { return true }
+        let program = Environment.value("TERM_PROGRAM") ?? ""
+        if ["iTerm.app", "WezTerm", "ghostty", "vscode", "mintty"].contains(program) {
+            return true
+        }
+        return (Environment.value("VTE_VERSION").flatMap { Int($0) } ?? 0) >= 6800
+    }
+
+    // MARK: Frames
+
+    /// Draws `frame`, or as much around the cursor as the screen has room for.
+    func show(_ frame: Frame) {
+        var (rows, cursor) = (frame.rows, frame.cursor)
+        if rows.count > height {
+            top = min(max(top, cursor.row - height + 1), cursor.row, rows.count - height)
+            rows = Array(rows[top..<top + height])
+            cursor.row -= top
+        } else {
+            top = 0
+        }
+        for index in rows.indices {
+            draw(rows[index], index, previous: index > 0 ? rows[index - 1] : nil)
+        }
+        if rows.count < shown.count {
+            move(rows.count, 0)
+            set(.plain)
+            put("\u{1B}[J")
+        }
+        shown = rows
+        move(cursor.row, cursor.column)
+        set(.plain)
+        flush(isFrame: true)
+    }
+
+    private func draw(_ new: CellRow, _ index: Int, previous: CellRow?) {
+        let old = index < shown.count ? shown[index] : CellRow()
+        if index >= made, let previous, previous.isWrapped {
+            return wrap(to: new, index, previous)
+        }
+        if old == new, index < made { return }
+        var first = 0
+        var column = 0
+        while first < old.cells.count, first < new.cells.count,
+            old.cells[first] == new.cells[first]
+        {
+            column += new.cells[first].width
+            first += 1
+        }
+        let last = commonEnd(new, old, from: first)
+        guard first < last || old.width > new.width || index >= made else { return }
+        move(index, column)
+        // All that follows is written anew, on cleared cells.
+        if last == new.cells.count, column < columns,
+            old.cells[first...].contains(where: \.isUncertain)
+        {
+            set(.plain)
+            put("\u{1B}[K")
+        }
+        for cell in new.cells[first..<last] { write(cell) }
+        if old.width > new.width, new.width < columns {
+            move(index, new.width)
+            set(.plain)
+            put("\u{1B}[K")
+        }
+    }
+
+    /// The end of the cells of `new` that are to be written: those behind it stand there already.
+    private func commonEnd(_ new: CellRow, _ old: CellRow, from first: Int) -> Int {
+        guard old.width == new.width else { return new.cells.count }
+        var last = new.cells.count
+        var other = old.cells.count
+        while last > first, other > first, new.cells[last - 1] == old.cells[other - 1] {
+            last -= 1
+            other -= 1
+        }
+        // An uncertain cell may reach into what is behind it.
+        let isUncertain =
+            new.cells[first..<last].contains(where: \.isUncertain)
+            || old.cells[first..<other].contains(where: \.isUncertain)
+        return isUncertain ? new.cells.count : last
+    }
+
+    /// Makes a row by writing, behind a full one: rule 4.
+    private func wrap(to new: CellRow, _ index: Int, _ previous: CellRow) {
+        if at != DisplayPlace(row: index - 1, column: columns) {
+            let last = previous.cells.last!
+            move(index - 1, columns - last.width)
+            write(last)
+        }
+        made = index + 1
+        at = DisplayPlace(row: index, column: 0)
+        if new.cells.isEmpty {
+            set(.plain)
+            put(" \r")
+        }
+        for cell in new.cells { write(cell) }
+    }
+
+    private func write(_ cell: Cell) {
+        // A blank looks the same in every color, and stands between any two words.
+        if cell.text != " " || cell.style.marksBlanks || style.marksBlanks { set(cell.style) }
+        let end = at.column + cell.width
+        if cell.isUncertain {
+            put(String(repeating: " ", count: cell.width) + "\r" + right(at.column))
+            put(cell.text + "\r" + right(end))
+        } else {
+            put(cell.text)
+        }
+        at.column = end
+    }
+
+    private func right(_ count: Int) -> String {
+        count == 0 ? "" : "\u{1B}[\(min(count, columns - 1))C"
+    }
+
+    private func move(_ row: Int, _ column: Int) {
+        guard row != at.row || column != at.column else { return }
+        if row < at.row { put(row == at.row - 1 ? "\u{1B}[A" : "\u{1B}[\(at.row - row)A") }
+        let reached = min(row, made - 1)
+        if reached > at.row {
+            put(reached == at.row + 1 ? "\u{1B}[B" : "\u{1B}[\(reached - at.row)B")
+        }
+        if row > reached {
+            set(.plain)
+            put("\r" + String(repeating: "\n", count: row - reached))
+            at.column = 0
+            made = row + 1
+        }
+        at.row = row
+        let distance = column - at.column
+        if distance == 0 { return }
+        if at.column >= columns || column == 0 {
+            put("\r" + right(column))
+        } else if distance == -1 {
+            put("\u{8}")
+        } else {
+            put(distance > 0 ? right(distance) : "\u{1B}[\(-distance)D")
+        }
+        at.column = column
+    }
+
+    private func set(_ new: CellStyle) {
+        let code = hasColor ? new.code : ""
+        let old = hasColor ? style.code : ""
+        style = new
+        guard code != old else { return }
+        put(code.isEmpty ? "\u{1B}[m" : old.isEmpty ? "\u{1B}[\(code)m" : "\u{1B}[0;\(code)m")
+    }
+
+    // MARK: Bytes
+
+    private func put(_ text: String) { out.append(contentsOf: text.utf8) }
+
+    private func flush(isFrame: Bool = false) {
+        guard !out.isEmpty else { return }
+        if isFrame, holdsBack, out.count > 48 {
+            out.insert(contentsOf: "\u{1B}[?2026h".utf8, at: 0)
+            put("\u{1B}[?2026l")
+        }
+        var rest = out[...]
+        while !rest.isEmpty, !hasFailed {
+            // SAFETY: stays inside the slice.
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress!, $0.count)
+            }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN || errno == EINTR {
+                // A terminal that was stopped with Ctrl-S may never take it.
+                hasFailed = !Signals.waitToWrite(descriptor)
+            } else {
+                hasFailed = true
+            }
+        }
+        out.removeAll(keepingCapacity: true)
+    }
+}
+
+// MARK: - Between frames
+
+extension Display {
+    /// Text above the line, which comes again with the next frame.
+    func interrupt(_ text: String) {
+        erase()
+        put(text)
+    }
+
+    /// The screen is cleared, and the line stands at its top.
+    func clear() {
+        set(.plain)
+        put("\u{1B}[H\u{1B}[2J")
+        (shown, made, at) = ([], 1, DisplayPlace())
+    }
+
+    /// The cursor stands at the start of a row that is ours from now on.
+    func forget() {
+        (shown, made, at, top) = ([], 1, DisplayPlace(), 0)
+    }
+
+    /// The last frame of a line: all of it, also what the screen had no room for, and then a new
+    /// row.
+    func finish(_ frame: Frame, _ ending: String = "") {
+        if frame.rows.count > height {
+            erase()
+            let screenHeight = height
+            height = .max
+            show(frame)
+            height = screenHeight
+        } else {
+            show(frame)
+        }
+        put(ending + "\r\n")
+        flush()
+        forget()
+    }
+
+    func beep() { raw("\u{7}") }
+
+    /// What moves no cursor, or comes before the first frame.
+    func raw(_ text: String) {
+        put(text)
+        flush()
+    }
+
+    /// Asks where the cursor stands behind each of `samples`, each written at the start of a row,
+    /// which is clear behind them.
+    func ask(_ samples: [String]) {
+        erase()
+        put(samples.map { "\r\($0)\u{1B}[6n" }.joined() + "\r\u{1B}[K")
+    }
+
+    /// Puts the cursor on the first of our rows and clears them all: rule 6.
+    func erase() {
+        move(0, 0)
+        set(.plain)
+        put("\r \u{1B}[J\r")
+        forget()
+    }
+
+    /// The terminal has a new size. Most wrap anew what stands there and keep the cursor on its
+    /// cell: the same is done here, to know how far up our first row is now. Where the line just
+    /// fills its rows, terminals differ by one; a row too many stays then, rather than to clear a
+    /// foreign one.
+    func resize() {
+        measure()
+        var above = 0
+        var line: [Cell] = []
+        for (index, row) in shown.enumerated() {
+            let cursor = index == at.row ? line.count + cells(before: at.column, in: row) : nil
+            line += row.cells
+            if let cursor {
+                // What follows in the same line of the terminal moves nothing that is above.
+                var rows = CellRows(columns: columns)
+                for cell in line.prefix(cursor + 1) { rows.append(cell) }
+                above += rows.row
+                break
+            }
+            if row.isWrapped { continue }
+            var rows = CellRows(columns: columns)
+            for cell in line { rows.append(cell) }
+            above += rows.rows.count
+            line = []
+        }
+        put(above > 0 ? "\u{1B}[\(above)A" : "")
+        at = DisplayPlace()
+        set(.plain)
+        put("\r \u{1B}[J\r")
+        forget()
+    }
+
+    private func cells(before column: Int, in row: CellRow) -> Int {
+        var width = 0
+        return row.cells.prefix {
+            width += $0.width
+            return width <= column
+        }.count
+    }
+}
