@@ -91,7 +91,8 @@ struct PromptEditingTests {
         try shell.screen("two rows") {
             $0.lines == [
                 "store> echo " + String(repeating: "漢", count: 14),
-                String(repeating: "漢", count: 6) + "!",
+                String(repeating: "漢", count: 6) + "!" + String(repeating: " ", count: 14)
+                    + "echo WORD...",
             ]
         }
         shell.type(.enter)
@@ -155,8 +156,9 @@ struct PromptEditingTests {
         shell.type("def", .enter)
         try shell.above("abcdef")
         shell.type("get ")
-        // The hint ends at the new edge.
-        try shell.screen("a hint in 40 columns") { $0.cursorLine == "store> get" }
+        try shell.screen("a hint at the new edge") {
+            $0.cursorLine == "store> get        get [--exact] KEY..."
+        }
         shell.type(.control("c"))
         try shell.empty()
         try shell.leave()

@@ -147,11 +147,8 @@ package struct Screen {
     }
 
     private mutating func erase(_ row: Int, _ range: Range<Int>) {
+        if let first = range.first { splitWide(row, first) }
         for column in range { cells[row][column] = " " }
-        // Half of a wide character is none.
-        if range.lowerBound > 0, range.lowerBound < columns, !range.isEmpty {
-            splitWide(row, range.lowerBound)
-        }
         if range.upperBound == columns { wrapped[row] = false }
     }
 
@@ -173,18 +170,17 @@ package struct Screen {
             column = 0
             lineFeed()
         }
-        for place in column..<column + width { splitWide(row, place) }
+        splitWide(row, column)
         cells[row][column] = text
         if width == 2 { cells[row][column + 1] = "" }
-        if column + width < columns { splitWide(row, column + width) }
+        let behind = column + width
+        if behind < columns, cells[row][behind].isEmpty { cells[row][behind] = " " }
         column += width
     }
 
-    /// A wide character one of whose halves is written over becomes a blank.
+    /// A wide character whose second half is written over becomes a blank.
     private mutating func splitWide(_ row: Int, _ column: Int) {
-        guard cells[row][column].isEmpty else { return }
-        cells[row][column] = " "
-        if column > 0, !cells[row][column - 1].isEmpty { cells[row][column - 1] = " " }
+        if column > 0, cells[row][column].isEmpty { cells[row][column - 1] = " " }
     }
 
     /// To the character before the cursor.
@@ -193,8 +189,9 @@ package struct Screen {
         let last = cells[row][column - 1].isEmpty ? column - 2 : column - 1
         guard last >= 0 else { return }
         cells[row][last] += text
-        // A narrow character that becomes an emoji.
-        if manner.joins, text == "\u{FE0F}", last == column - 1, column < columns {
+        // A narrow character that becomes an emoji, or a flag.
+        let isLetter = (0x1F1E6...0x1F1FF).contains(text.unicodeScalars.first!.value)
+        if manner.joins, text == "\u{FE0F}" || isLetter, last == column - 1, column < columns {
             cells[row][column] = ""
             column += 1
         }
@@ -215,7 +212,7 @@ package struct Screen {
     private static func width(of scalar: Unicode.Scalar) -> Int {
         switch scalar.value {
         case 0x300...0x36F, 0x200B...0x200F, 0x202A...0x202E, 0xFE00...0xFE0F, 0x941...0x948,
-            0x94D, 0xE31, 0xE34...0xE3A, 0xE47...0xE4E, 0x591...0x5BD:
+            0x94D, 0xE31, 0xE34...0xE3A, 0xE47...0xE4E, 0x591...0x5C7:
             0
         case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F,
             0xFF00...0xFF60, 0x1F300...0x1FAFF:

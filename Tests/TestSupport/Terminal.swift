@@ -50,8 +50,10 @@ package final class Terminal {
         if master >= 0 { close(master) }
     }
 
-    package func type(_ text: String) {
-        var rest = Array(text.utf8)[...]
+    package func type(_ text: String) { type(bytes: Array(text.utf8)) }
+
+    package func type(bytes: [UInt8]) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: stays inside the slice.
             let count = unsafe rest.withUnsafeBytes {

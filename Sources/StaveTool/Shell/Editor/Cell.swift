@@ -30,7 +30,7 @@ enum CellStyle: UInt8 {
         case .ghost: "90"
         case .lit: "1"
         case .control: "7"
-        case .match: "4"
+        case .match: "1;4"
         }
     }
 

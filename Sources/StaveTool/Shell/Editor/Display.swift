@@ -39,18 +39,23 @@ final class Display {
     /// Of a frame that is taller than the screen, the first row that is shown.
     private var top = 0
     private var style = CellStyle.plain
+    /// From this column on, the row that is drawn is blank.
+    private var blankStart = 0
     private var out: [UInt8] = []
     private let holdsBack = Display.terminalHoldsBack
     private var hasFailed = false
+    private let size: () -> ScreenSize
 
-    init(descriptor: Int32, hasColor: Bool) {
+    /// - Parameter size: nil asks the terminal.
+    init(descriptor: Int32, hasColor: Bool, size: (() -> ScreenSize)? = nil) {
         self.descriptor = descriptor
         self.hasColor = hasColor
+        self.size = size ?? { ScreenSize.of(descriptor) }
         measure()
     }
 
     func measure() {
-        let size = ScreenSize.of(descriptor)
+        let size = size()
         (columns, height) = (max(2, size.columns), size.rows)
     }
 
@@ -117,8 +122,8 @@ final class Display {
             set(.plain)
             put("\u{1B}[K")
         }
-        for cell in new.cells[first..<last] { write(cell) }
-        if old.width > new.width, new.width < columns {
+        write(new.cells[first..<last], isToEnd: last == new.cells.count, blankFrom: old.width)
+        if old.width > new.width, new.width < columns, !isBlank(from: new.width) {
             move(index, new.width)
             set(.plain)
             put("\u{1B}[K")
@@ -154,8 +159,34 @@ final class Display {
             set(.plain)
             put(" \r")
         }
-        for cell in new.cells { write(cell) }
+        write(new.cells[...], isToEnd: true, blankFrom: 0)
     }
+
+    /// Blanks that stand there already, or that are cheaper to clear than to write, are passed over.
+    ///
+    /// - Parameter start: from this column on, the row is blank.
+    private func write(_ cells: ArraySlice<Cell>, isToEnd: Bool, blankFrom start: Int) {
+        blankStart = start
+        var index = cells.startIndex
+        while index < cells.endIndex {
+            let blanks = cells[index...].prefix { $0 == .blank }.count
+            let isCleared = at.column >= blankStart
+            if blanks > 8, isCleared || isToEnd {
+                if !isCleared {
+                    set(.plain)
+                    put("\u{1B}[K")
+                    blankStart = at.column
+                }
+                move(at.row, at.column + blanks)
+                index += blanks
+            } else {
+                write(cells[index])
+                index += 1
+            }
+        }
+    }
+
+    private func isBlank(from column: Int) -> Bool { blankStart <= column }
 
     private func write(_ cell: Cell) {
         // A blank looks the same in every color, and stands between any two words.

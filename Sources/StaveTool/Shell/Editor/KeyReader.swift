@@ -259,17 +259,30 @@ final class KeyReader {
 
 /// The person's own settings of libedit.
 enum EditorSettings {
-    /// The sequences behind ESC that ~/.editrc, or $EDITRC, binds.
-    static var boundSequences: Set<String> {
+    /// The sequences behind ESC that ~/.editrc binds.
+    static var boundSequences: Set<String> { sequences(in: text) }
+
+    /// The control keys that it binds, as `^X`, alone or in front of others.
+    static var boundKeys: Set<String> {
+        var found: Set<String> = []
+        for line in text.split(separator: "\n") where line.contains("bind") {
+            for word in line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\"" })
+            where word.hasPrefix("^") { found.insert(word.prefix(2).uppercased()) }
+        }
+        return found
+    }
+
+    /// What is in ~/.editrc, or $EDITRC.
+    private static var text: String {
         let path = Environment.value("EDITRC") ?? Environment.value("HOME").map { $0 + "/.editrc" }
-        guard let path else { return [] }
+        guard let path else { return "" }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return [] }
+        guard descriptor >= 0 else { return "" }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
         // SAFETY: reads into the array.
         let count = unsafe read(descriptor, &bytes, bytes.count)
-        return sequences(in: String(decoding: bytes[..<max(0, count)], as: UTF8.self))
+        return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
     }
 
     /// In libedit's words ESC is written `\e`, `^[` or `\033`.

@@ -8,6 +8,7 @@ extension LineEditor {
 
     /// The line as it stays on the screen: without dim text, hint and list.
     func finish(_ ending: String) {
+        takeSize()
         let cursor = last.cursor
         defer { last.cursor = cursor }
         (ghost, list, last.cursor) = ([], nil, last.text.count)

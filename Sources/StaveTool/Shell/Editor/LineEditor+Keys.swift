@@ -54,9 +54,11 @@ extension LineEditor {
     func bindKeys() {
         var everywhere = [
             ("^C", "stave-cancel"), ("^Z", "stave-suspend"), ("^D", "stave-eof"),
+        ]
+        everywhere += [
             ("^R", "stave-find-older"), ("^S", "stave-find-newer"), ("^_", "stave-undo"),
             ("^X^E", "stave-edit"),
-        ]
+        ].filter { !boundKeys.contains(String($0.0.prefix(2))) }
         for key in KeyReader.Key.allCases {
             let function = key.function ?? "stave-\(key)"
             everywhere.append(("\\" + String(key.rawValue, radix: 8), function))
@@ -69,7 +71,7 @@ extension LineEditor {
         if keys.isVi {
             // libedit's own runs the editor on a raw terminal.
             unsafe _ = stave_el_bind_alternative(handle, "v", "stave-edit")
-        } else {
+        } else if !boundKeys.contains("^T") {
             unsafe _ = stave_el_bind(handle, "^T", "stave-transpose")
         }
     }

@@ -10,6 +10,7 @@ extension LineEditor {
         settle()
         giveRoom()
         takeSink()
+        takeNews()
         switch keys.next() {
         case .character(let key, let isQuoted):
             let scalar = isQuoted ? key : meaning(of: key)
@@ -31,7 +32,7 @@ extension LineEditor {
         case Key.right.scalar, Key.end.scalar, "\u{6}", "\u{5}":
             return isOffered ? Key.take.scalar : key
         case Key.wordRight.scalar: return isOffered ? Key.takeWord.scalar : key
-        case "\u{17}" where !isQuestion(last.text):
+        case "\u{17}" where killsToBlank && !isQuestion(last.text):
             killWord.dropFirst().reversed().forEach { keys.putBack($0) }
             return killWord[0]
         case "\r", "\n":
@@ -71,6 +72,8 @@ extension LineEditor {
             undo.note(last, now)
             history.didChange(to: now)
             syntax = LineSyntax(now.text)
+            // Only what stands on the screen can be taken.
+            ghost = []
             if now.text.isEmpty { broken = nil }
         }
         last = now
@@ -146,9 +149,13 @@ extension LineEditor {
             display.raw("\r\n")
             takeTerminal()
         }
-        if Signals.takeResize() { display.resize() }
+        takeSize()
         let messages = mailbox.take()
         if !messages.isEmpty { display.interrupt(messages.map { $0 + "\r\n" }.joined()) }
+    }
+
+    func takeSize() {
+        if Signals.takeResize() { display.resize() }
     }
 
     static func name(of dropped: KeyReader.Dropped) -> String {

@@ -58,6 +58,10 @@ internal import Glibc
     /// As the terminal was found.
     private var settings = termios()
 
+    /// Control keys that ~/.editrc binds, which are then not ours: `^W`.
+    let boundKeys = EditorSettings.boundKeys
+    var killsToBlank: Bool { !boundKeys.contains("^W") }
+
     // What is edited now.
     var prompt: StyledText = []
     /// A question of ours has no colors, hint and history.
@@ -204,8 +208,8 @@ internal import Glibc
         keys.reset()
         display.measure()
         display.forget()
-        // Asks the terminal to mark pasted text; see `KeyReader`.
-        display.raw("\u{1B}[?2004h")
+        // Asks the terminal to mark pasted text; see `KeyReader`. What may stand below is cleared.
+        display.raw("\u{1B}[?2004h \u{1B}[J\r")
     }
 
     // MARK: The terminal's settings
@@ -223,7 +227,7 @@ internal import Glibc
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 1)
         display.measure()
         display.forget()
-        display.raw("\u{1B}[?2004h")
+        display.raw("\u{1B}[?2004h \u{1B}[J\r")
     }
 }
 
