@@ -51,8 +51,8 @@ private final class Walker {
     private var random: SeededRandom
     private let walk: PromptFuzzTests.Walk
     private var typed: [String] = []
-    /// A letter that no key types.
-    private var mark: UInt32 = 0x430
+    /// A hieroglyph, which no key types.
+    private var mark: UInt32 = 0x13000
 
     init(_ walk: PromptFuzzTests.Walk) throws {
         self.walk = walk
@@ -142,7 +142,7 @@ private final class Walker {
 
     /// Another one each time: Ctrl-_ may bring an old one back.
     private func typeMark() throws {
-        mark = mark < 0x4FF ? mark + 1 : 0x430
+        mark = mark < 0x1342E ? mark + 1 : 0x13000
         let scalar = Unicode.Scalar(mark)!
         shell.type(Key(String(Character(scalar))))
         try shell.screen("the mark \(scalar)") {
