@@ -110,25 +110,29 @@ struct PromptWrapTests {
 
     @Test("What is typed ahead is not mixed with replies, and not lost")
     func typedAhead() throws {
-        var script = ""
-        for number in 10..<40 { script += "set key\(number) v\n" }
-        #expect(try run(["--create", "--quiet", scratch.store], script: script).status == 0)
-        _ = try run([scratch.store, "count"])
-        try scratch.write("", to: "none")
-        // The pager ends when somebody writes to the pipe.
+        // The command waits until the pipe is read.
         let pipe = scratch.path + "/pipe"
         #expect(unsafe mkfifo(pipe, 0o600) == 0)
-        let shell = try scratch.shell([], ["PAGER": "cat; read line < \(pipe)"], rows: 20)
-        shell.type("keys", .enter)
-        try shell.anywhere("key39")
-        shell.type("count", .enter, "echo half")
-        let descriptor = unsafe open(pipe, O_WRONLY)
-        #expect(unsafe Glibc.write(descriptor, "\n", 1) == 1)
-        close(descriptor)
-        try shell.above("key38", "key39", "store> count", "30")
-        try shell.line("echo half")
+        let shell = try scratch.shell(["--yes"], columns: 200)
+        try shell.enter("set k v", "OK")
+        shell.type(Key("get k > \(pipe)"), .enter)
+        try shell.screen("a command that runs") { $0.row == 3 && $0.column == 0 }
+        shell.type("count", .enter, "echo half", .control("w"), "one")
+        let descriptor = unsafe open(pipe, O_RDONLY)
+        defer { close(descriptor) }
+        try shell.above("store> get k > \(pipe)", "store> count", "1")
+        try shell.line("echo one")
         shell.type(.control("c"))
         try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("A reply that ends no line has one of its own")
+    func partialLine() throws {
+        let shell = try scratch.shell()
+        try shell.enter("set k value", "OK")
+        try shell.enter("get --exact k", "value")
+        try shell.enter("get k", "value")
         try shell.leave()
     }
 

@@ -37,7 +37,7 @@ package struct Screen {
     package init(columns: Int, rows: Int) {
         self.columns = columns
         self.rows = rows
-        cells = Array(repeating: Array(repeating: " ", count: columns), count: rows)
+        cells = Array(repeating: Array(repeating: Self.unwritten, count: columns), count: rows)
         wrapped = Array(repeating: false, count: rows)
     }
 
@@ -57,10 +57,17 @@ package struct Screen {
     package var allLines: [String] { (0..<rows).map(line) }
     package var cursorLine: String { line(row) }
     /// What stands before the cursor in its row.
-    package var beforeCursor: String { cells[row][..<min(column, columns)].joined() }
+    package var beforeCursor: String { Self.text(cells[row][..<min(column, columns)]) }
+
+    /// A blank that nothing was written to; a resize does not keep it at the end of a line.
+    private static let unwritten = "\0"
+
+    private static func text(_ cells: some Sequence<String>) -> String {
+        cells.map { $0 == unwritten ? " " : $0 }.joined()
+    }
 
     private func line(_ row: Int) -> String {
-        var text = cells[row].joined()
+        var text = Self.text(cells[row])
         while text.last == " " { text.removeLast() }
         return text
     }
@@ -134,10 +141,11 @@ package struct Screen {
         case "P":
             let count = min(max(1, number), columns - column)
             cells[row].removeSubrange(column..<(column + count))
-            cells[row] += Array(repeating: " ", count: count)
+            cells[row] += Array(repeating: Self.unwritten, count: count)
         case "@":
             let count = min(max(1, number), columns - column)
-            cells[row].insert(contentsOf: Array(repeating: " ", count: count), at: column)
+            cells[row].insert(
+                contentsOf: Array(repeating: Self.unwritten, count: count), at: column)
             cells[row].removeLast(count)
         case "m": hasStyles = hasStyles || !["", "0"].contains(body.dropLast())
         case "h" where ["?2004h", "?2026h"].contains(body): break
@@ -148,14 +156,14 @@ package struct Screen {
 
     private mutating func erase(_ row: Int, _ range: Range<Int>) {
         if let first = range.first { splitWide(row, first) }
-        for column in range { cells[row][column] = " " }
+        for column in range { cells[row][column] = Self.unwritten }
         if range.upperBound == columns { wrapped[row] = false }
     }
 
     private mutating func lineFeed() {
         if row < rows - 1 { return row += 1 }
         cells.removeFirst()
-        cells.append(Array(repeating: " ", count: columns))
+        cells.append(Array(repeating: Self.unwritten, count: columns))
         wrapped.removeFirst()
         wrapped.append(false)
     }
@@ -226,6 +234,7 @@ package struct Screen {
     /// Wraps what stands there anew, as most terminals do; the cursor stays on its character, and what
     /// no longer fits is gone at the top.
     package mutating func resize(columns newColumns: Int, rows newRows: Int) {
+        if newColumns == columns, newRows == rows { return }
         var lines: [[String]] = []
         var cursor = (line: 0, cell: 0)
         var line: [String] = []
@@ -238,7 +247,7 @@ package struct Screen {
         }
         if !line.isEmpty { lines.append(line) }
         // Blank rows below the cursor are not text.
-        while lines.count > cursor.line + 1, lines.last!.allSatisfy({ $0 == " " }) {
+        while lines.count > cursor.line + 1, lines.last!.allSatisfy({ $0 == Self.unwritten }) {
             lines.removeLast()
         }
         var next = Screen(columns: newColumns, rows: newRows)
@@ -248,7 +257,7 @@ package struct Screen {
         for (index, cells) in lines.enumerated() {
             var text = cells
             let kept = index == cursor.line ? cursor.cell : 0
-            while text.count > kept, text.last == " " { text.removeLast() }
+            while text.count > kept, text.last == Self.unwritten { text.removeLast() }
             var rowCells: [String] = []
             for (position, cell) in text.enumerated() {
                 let isWide = position + 1 < text.count && text[position + 1].isEmpty

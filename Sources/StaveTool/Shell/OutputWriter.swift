@@ -24,6 +24,10 @@ internal import Glibc
     /// Otherwise: a pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
     private static let piece = 4096
     var beforeWrite: () throws(SystemError) -> Void = {}
+    /// Runs before a pager gets the terminal.
+    var beforePaging: () -> Void = {}
+    /// Whether the last byte that was written ended a line.
+    private(set) var endsLine = true
     /// What went wrong; from then on everything is dropped.
     private(set) var failure: SystemError?
     /// The reader of the pipe has gone.
@@ -112,7 +116,8 @@ internal import Glibc
     private func isReady(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         guard failure == nil else { return false }
         if isPaged, pager == nil {
-            pager = unsafe Pager.start(for: UnsafeRawBufferPointer(start: start, count: count))
+            let text = unsafe UnsafeRawBufferPointer(start: start, count: count)
+            pager = unsafe Pager.start(for: text, lending: beforePaging)
         }
         do throws(SystemError) {
             try beforeWrite()
@@ -124,6 +129,8 @@ internal import Glibc
 
     private func writeAll(_ start: UnsafeRawPointer, _ count: Int) {
         var done = 0
+        // SAFETY: `count` is not 0.
+        endsLine = unsafe start.load(fromByteOffset: count - 1, as: UInt8.self) == Byte.newline
         while done < count {
             if mayBlock, !Signals.waitToWrite(descriptor) {
                 failure = SystemError(message: "a signal ended the write to \(name)")

@@ -46,6 +46,7 @@ final class Prompt {
         if let editor, !editor.isOff {
             // `refresh` replaces the store.
             editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
+            session.output.beforePaging = { editor.giveTerminalBack() }
             editor.onlyCompletion = { [session] in Completion.only(for: $0, session.store) }
         } else {
             editor = nil
@@ -77,7 +78,10 @@ final class Prompt {
         var text = ""
         while true {
             let quote = text.isEmpty ? nil : openQuote(in: text)
+            // `get --exact` ends no line.
+            if session.outputIsTerminal, !session.output.endsLine { session.reply("") }
             session.showMessages()
+            session.flush()
             switch readLine(prompt(quote)) {
             case .line(let line):
                 text += (quote == nil ? "" : "\n") + line

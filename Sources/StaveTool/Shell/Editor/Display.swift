@@ -78,7 +78,9 @@ final class Display {
     func show(_ frame: Frame) {
         var (rows, cursor) = (frame.rows, frame.cursor)
         if rows.count > height {
-            top = min(max(top, cursor.row - height + 1), cursor.row, rows.count - height)
+            // Above the cursor's row another is shown: it may end with what was just typed.
+            let highest = max(0, height > 2 ? cursor.row - 1 : cursor.row)
+            top = min(max(top, cursor.row - height + 1), highest, rows.count - height)
             rows = Array(rows[top..<top + height])
             cursor.row -= top
         } else {
