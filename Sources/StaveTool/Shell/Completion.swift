@@ -17,6 +17,8 @@ struct Completion {
 
     /// Keys that are looked at; a store may have millions under one prefix.
     private static let keyLimit = 200
+    /// The first scan of a store puts its keys in order, which takes a second for some millions.
+    private static let mostKeysToSort = 20_000
 
     let store: Store
     private let keyLimit: Int
@@ -29,12 +31,13 @@ struct Completion {
     }
 
     /// What goes on from `text` where there is one way to: the rest of the one command, option or key.
-    /// Looks at two keys of the store at most, since it is asked at each key that is typed.
+    /// It is asked at each key that is typed, so it looks for keys only where they are soon in order.
     static func only(for text: String, _ store: Store) -> String? {
         guard let last = text.utf8.last, last != Byte.space, last != Byte.newline else {
             return nil
         }
-        let result = Completion(store, keyLimit: 1).candidates(for: text)
+        let limit = store.count <= mostKeysToSort ? 1 : 0
+        let result = Completion(store, keyLimit: limit).candidates(for: text)
         let typed = text.utf8.dropFirst(result.wordStart)
         guard result.candidates.count == 1, !result.hasMore, !result.areFiles,
             let whole = result.replacement?.utf8, whole.starts(with: typed)
@@ -125,6 +128,7 @@ struct Completion {
     }
 
     private func keys(_ prefix: [UInt8], _ start: Int) -> Result {
+        guard keyLimit > 0 else { return Result() }
         var keys: [[UInt8]] = []
         if var cursor = try? store.entries(in: KeyRange(prefix: prefix)) {
             while keys.count <= keyLimit, let key = try? cursor.nextKey() { keys.append(key) }

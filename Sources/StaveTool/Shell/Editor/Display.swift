@@ -114,6 +114,11 @@ final class Display {
             column += new.cells[first].width
             first += 1
         }
+        // What stood behind an uncertain cell may have cut it.
+        while first > 0, new.cells[first - 1].isUncertain {
+            first -= 1
+            column -= new.cells[first].width
+        }
         let last = commonEnd(new, old, from: first)
         guard first < last || old.width > new.width || index >= made else { return }
         move(index, column)
