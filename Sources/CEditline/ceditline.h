@@ -11,7 +11,8 @@ typedef unsigned char (*stave_key_function)(EditLine *, int);
 /// el_rfunc_t with wchar_t spelled as what it is on Linux.
 typedef int (*stave_read_function)(EditLine *, int *);
 
-/// Modes and size come from `input`; `terminal` is only asked whether it is one, and nothing is written to it.
+/// Modes and size come from `input`; `terminal` is only asked whether it is one, and nothing is
+/// written to it.
 static inline EditLine *stave_el_open(const char *program, FILE *sink, int input, int terminal) {
   return el_init_fd(program, stdin, sink, sink, input, terminal, terminal);
 }
@@ -47,8 +48,8 @@ static inline int stave_el_bind(EditLine *e, const char *key, const char *functi
 static inline int stave_el_bind_alternative(EditLine *e, const char *key, const char *function) {
   return el_set(e, EL_BIND, "-a", key, function, NULL);
 }
-/// While a line is edited, Ctrl-C, Ctrl-Z and Ctrl-\ arrive as bytes and not as signals. Between two lines the
-/// terminal neither echoes nor edits.
+/// While a line is edited, Ctrl-C, Ctrl-Z and Ctrl-\ arrive as bytes and not as signals. Between
+/// two lines the terminal neither echoes nor edits.
 static inline void stave_el_take_signal_keys(EditLine *e) {
   el_set(e, EL_SETTY, "-d", "-isig", NULL);
   el_set(e, EL_SETTY, "-x", "-echo", "-icanon", NULL);
@@ -58,8 +59,8 @@ static inline void stave_el_mark_capabilities(EditLine *e) {
   el_set(e, EL_SETTC, "bl", "\a", NULL);
   el_set(e, EL_SETTC, "cl", "\f", NULL);
 }
-/// The size of the screen that libedit believes in until the next line begins. Replaces its picture of the screen:
-/// nothing may be drawn before stave_el_refresh.
+/// The size of the screen that libedit believes in until the next line begins. Replaces its picture
+/// of the screen: nothing may be drawn before stave_el_refresh.
 static inline void stave_el_set_size(EditLine *e, int columns, int rows) {
   char text[8];  // as many digits as libedit reads
   snprintf(text, sizeof text, "%d", columns);

@@ -4,8 +4,8 @@ import Testing
 
 /// Random keys, and then the screen: it shows what drawing all of it anew (Ctrl-L) shows.
 ///
-/// A case is a few keys and a look; the line goes on from case to case. STAVE_PROMPT_CASES says how many
-/// cases each walk has, STAVE_SEED which walk.
+/// A case is a few keys and a look; the line goes on from case to case. STAVE_PROMPT_CASES says how
+/// many cases each walk has, STAVE_SEED which walk.
 struct PromptFuzzTests {
     private static let caseCount = Int(number("STAVE_PROMPT_CASES") ?? 12)
 
@@ -103,12 +103,12 @@ private final class Walker {
         case ..<92: Self.keys.randomElement(using: &random)!
         case ..<96: "\u{12}" + Self.texts.randomElement(using: &random)!
         default:
-            "\u{1B}[200~\(Self.texts.randomElement(using: &random)!)\nb\(random.chance(50) ? "漢" : "c")\u{1B}[201~"
+            Key.paste(Self.texts.randomElement(using: &random)! + "\nb漢").bytes
         }
     }
 
-    /// Types a mark and waits for it, so that nothing is still on its way; then the screen before Ctrl-L
-    /// is compared with the one behind it.
+    /// Types a mark and waits for it, so that nothing is still on its way; then the screen before
+    /// Ctrl-L is compared with the one behind it.
     private func look(_ name: String) throws {
         let terminal = shell.terminal
         do {

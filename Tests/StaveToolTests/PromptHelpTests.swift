@@ -148,7 +148,8 @@ struct PromptHelpTests {
     @Test("Ctrl-X Ctrl-E edits the line in $EDITOR; the terminal is put in order for it")
     func editor() throws {
         try scratch.write(
-            "#!/bin/sh\nstty -a | grep -q ' icanon' && printf 'set k \"%s\\nx\"' \"$(cat $1)\" > $1\n",
+            "#!/bin/sh\nstty -a | grep -q ' icanon' || exit 1\n"
+                + "printf 'set k \"%s\\nx\"' \"$(cat $1)\" > $1\n",
             to: "edit.sh")
         unsafe chmod(scratch.path + "/edit.sh", 0o700)
         #expect(try run(["--create", scratch.store], script: "").status == 0)
@@ -168,8 +169,8 @@ struct PromptHelpTests {
         let shell = try scratch.shell(columns: 200)
         shell.type("set a ", .paste("one\(text)two\n"))
         try shell.above(
-            "nothing was pasted: the control character \(spelled) is in it; write \(spelled) in double"
-                + " quotes, or read the value from a file: set KEY < FILE")
+            "nothing was pasted: the control character \(spelled) is in it; write \(spelled)"
+                + " in double quotes, or read the value from a file: set KEY < FILE")
         try shell.line("set a ")
         try cancel(shell)
     }
@@ -180,8 +181,8 @@ struct PromptHelpTests {
         shell.terminal.type(bytes: Array("set a x".utf8) + [0xFF] + Array("y\r".utf8))
         try shell.above(
             "store> set a xy",
-            "error: nothing was done: the byte \\xff cannot be typed or pasted; write \\xff in double"
-                + " quotes")
+            "error: nothing was done: the byte \\xff cannot be typed or pasted; write \\xff"
+                + " in double quotes")
         try shell.enter("count", "0")
         shell.type(.up, .up)
         try shell.line("set a xy")

@@ -1,5 +1,5 @@
-/// What a person sees: a small terminal that understands what the shell sends (ECMA-48 and xterm), and
-/// takes down what it does not.
+/// What a person sees: a small terminal that understands what the shell sends (ECMA-48 and xterm),
+/// and takes down what it does not.
 package struct Screen {
     /// How it draws what terminals draw differently.
     package struct Manner: Sendable {
@@ -231,8 +231,8 @@ package struct Screen {
 
     // MARK: Resizes
 
-    /// Wraps what stands there anew, as most terminals do; the cursor stays on its character, and what
-    /// no longer fits is gone at the top.
+    /// Wraps what stands there anew, as most terminals do; the cursor stays on its character, and
+    /// what no longer fits is gone at the top.
     package mutating func resize(columns newColumns: Int, rows newRows: Int) {
         if newColumns == columns, newRows == rows { return }
         var lines: [[String]] = []

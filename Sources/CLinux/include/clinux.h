@@ -115,8 +115,8 @@ int64_t stave_first_lost_page(const void *start, int64_t length);
 /// Forgets what was lost there, as another file may be mapped there next.
 void stave_forget_lost_pages(const void *start, int64_t length);
 
-/// A stream that keeps nothing of what is written to it but the number of beeps and form feeds; the sink must live
-/// as long as the stream.
+/// A stream that keeps nothing of what is written to it but the number of beeps and form feeds; the
+/// sink must live as long as the stream.
 struct stave_sink {
   int beeps, clears;
 };

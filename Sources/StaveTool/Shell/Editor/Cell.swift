@@ -81,7 +81,7 @@ struct Cell: Equatable {
         (self.text, self.width, self.style) = (text, width, style)
     }
 
-    /// A mark with nothing to stand on gets a circle; what nobody could see is spelled.
+    /// A mark with nothing to stand on gets a circle; what cannot be seen is spelled.
     private init(withoutBase scalars: ArraySlice<Unicode.Scalar>, _ style: CellStyle) {
         let first = scalars.first!
         if scalars.count == 1, first.properties.generalCategory == .format {

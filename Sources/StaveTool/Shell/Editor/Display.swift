@@ -30,14 +30,14 @@ final class Display {
     let descriptor: Int32
     let hasColor: Bool
     private(set) var columns = 80
-    private(set) var height = 24
+    var height = 24
     /// What stands there, from our first row.
-    private var shown: [CellRow] = []
+    var shown: [CellRow] = []
     /// Rows that exist, ours or blank, from our first one: below them, a newline makes one more.
-    private var made = 1
-    private var at = DisplayPlace()
+    var made = 1
+    var at = DisplayPlace()
     /// Of a frame that is taller than the screen, the first row that is shown.
-    private var top = 0
+    var top = 0
     private var style = CellStyle.plain
     /// From this column on, the row that is drawn is blank.
     private var blankStart = 0
@@ -169,7 +169,7 @@ final class Display {
         write(new.cells[...], isToEnd: true, blankFrom: 0)
     }
 
-    /// Blanks that stand there already, or that are cheaper to clear than to write, are passed over.
+    /// Blanks that stand there already, or are cheaper to clear than to write, are passed over.
     ///
     /// - Parameter start: from this column on, the row is blank.
     private func write(_ cells: ArraySlice<Cell>, isToEnd: Bool, blankFrom start: Int) {
@@ -212,7 +212,7 @@ final class Display {
         count == 0 ? "" : "\u{1B}[\(min(count, columns - 1))C"
     }
 
-    private func move(_ row: Int, _ column: Int) {
+    func move(_ row: Int, _ column: Int) {
         guard row != at.row || column != at.column else { return }
         if row < at.row { put(row == at.row - 1 ? "\u{1B}[A" : "\u{1B}[\(at.row - row)A") }
         let reached = min(row, made - 1)
@@ -238,7 +238,7 @@ final class Display {
         at.column = column
     }
 
-    private func set(_ new: CellStyle) {
+    func set(_ new: CellStyle) {
         let code = hasColor ? new.code : ""
         let old = hasColor ? style.code : ""
         style = new
@@ -248,9 +248,9 @@ final class Display {
 
     // MARK: Bytes
 
-    private func put(_ text: String) { out.append(contentsOf: text.utf8) }
+    func put(_ text: String) { out.append(contentsOf: text.utf8) }
 
-    private func flush(isFrame: Bool = false) {
+    func flush(isFrame: Bool = false) {
         guard !out.isEmpty else { return }
         if isFrame, holdsBack, out.count > 48 {
             out.insert(contentsOf: "\u{1B}[?2026h".utf8, at: 0)
@@ -272,106 +272,5 @@ final class Display {
             }
         }
         out.removeAll(keepingCapacity: true)
-    }
-}
-
-// MARK: - Between frames
-
-extension Display {
-    /// Text above the line, which comes again with the next frame.
-    func interrupt(_ text: String) {
-        erase()
-        put(text)
-    }
-
-    /// The screen is cleared, and the line stands at its top.
-    func clear() {
-        set(.plain)
-        put("\u{1B}[H\u{1B}[2J")
-        (shown, made, at) = ([], 1, DisplayPlace())
-    }
-
-    /// The cursor stands at the start of a row that is ours from now on.
-    func forget() {
-        (shown, made, at, top) = ([], 1, DisplayPlace(), 0)
-    }
-
-    /// The last frame of a line: all of it, also what the screen had no room for, and then a new
-    /// row.
-    func finish(_ frame: Frame, _ ending: String = "") {
-        if frame.rows.count > height {
-            erase()
-            let screenHeight = height
-            height = .max
-            show(frame)
-            height = screenHeight
-        } else {
-            show(frame)
-        }
-        put(ending + "\r\n")
-        flush()
-        forget()
-    }
-
-    func beep() { raw("\u{7}") }
-
-    /// What moves no cursor, or comes before the first frame.
-    func raw(_ text: String) {
-        put(text)
-        flush()
-    }
-
-    /// Asks where the cursor stands behind each of `samples`, each written at the start of a row,
-    /// which is clear behind them.
-    func ask(_ samples: [String]) {
-        erase()
-        put(samples.map { "\r\($0)\u{1B}[6n" }.joined() + "\r\u{1B}[K")
-    }
-
-    /// Puts the cursor on the first of our rows and clears them all: rule 6.
-    func erase() {
-        move(0, 0)
-        set(.plain)
-        put("\r \u{1B}[J\r")
-        forget()
-    }
-
-    /// The terminal has a new size. Most wrap anew what stands there and keep the cursor on its
-    /// cell: the same is done here, to know how far up our first row is now. Where the line just
-    /// fills its rows, terminals differ by one; a row too many stays then, rather than to clear a
-    /// foreign one.
-    func resize() {
-        measure()
-        var above = 0
-        var line: [Cell] = []
-        for (index, row) in shown.enumerated() {
-            let cursor = index == at.row ? line.count + cells(before: at.column, in: row) : nil
-            line += row.cells
-            if let cursor {
-                // What follows in the same line of the terminal moves nothing that is above.
-                var rows = CellRows(columns: columns)
-                for cell in line.prefix(cursor + 1) { rows.append(cell) }
-                above += rows.row
-                break
-            }
-            if row.isWrapped { continue }
-            var rows = CellRows(columns: columns)
-            for cell in line { rows.append(cell) }
-            above += rows.rows.count
-            line = []
-        }
-        put(above > 0 ? "\u{1B}[\(above)A" : "")
-        at = DisplayPlace()
-        set(.plain)
-        put("\r \u{1B}[J\r")
-        forget()
-    }
-
-    private func cells(before column: Int, in row: CellRow) -> Int {
-        var width = 0
-        return row.cells.prefix {
-            width += $0.width
-            return width <= column
-        }.count
     }
 }

@@ -109,15 +109,17 @@ extension LineEditor {
         return place
     }
 
-    /// The hint at the right edge of a line of one row, where there is room, and below the line what is searched for or
-    /// what Tab has found.
+    /// The hint at the right edge of a line of one row, where there is room, and below the line
+    /// what is searched for or what Tab has found.
     private func appendBelow(_ cursor: Int, to rows: inout CellRows) {
         if let search {
             rows.newline()
             return rows.append(search.question, .plain)
         }
         let free = rows.columns - 1 - rows.column
-        if isCommand, rows.row == 0, let hint = Usage.hint(at: cursor, in: syntax, columns: free - 2) {
+        if isCommand, rows.row == 0,
+            let hint = Usage.hint(at: cursor, in: syntax, columns: free - 2)
+        {
             rows.append(blanks: free - hint.reduce(0) { $0 + $1.text.utf8.count })
             for part in hint { rows.append(part.text, part.style) }
         }
