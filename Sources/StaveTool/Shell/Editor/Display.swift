@@ -122,14 +122,16 @@ final class Display {
         let last = commonEnd(new, old, from: first)
         guard first < last || old.width > new.width || index >= made else { return }
         move(index, column)
+        var blank = old.width
         // All that follows is written anew, on cleared cells.
-        if last == new.cells.count, column < columns,
-            old.cells[first...].contains(where: \.isUncertain)
+        if last == new.cells.count, column < min(columns, old.width),
+            (old.cells[first...] + new.cells[first...]).contains(where: \.isUncertain)
         {
             set(.plain)
             put("\u{1B}[K")
+            blank = column
         }
-        write(new.cells[first..<last], isToEnd: last == new.cells.count, blankFrom: old.width)
+        write(new.cells[first..<last], isToEnd: last == new.cells.count, blankFrom: blank)
         if old.width > new.width, new.width < columns, !isBlank(from: new.width) {
             move(index, new.width)
             set(.plain)

@@ -218,7 +218,7 @@ internal import Glibc
     func giveTerminalBack() {
         unsafe _ = stave_el_set_number(handle, EL_PREP_TERM, 0)
         // SAFETY: reads the struct.
-        unsafe _ = tcsetattr(STDIN_FILENO, TCSADRAIN, &settings)
+        unsafe _ = tcsetattr(STDIN_FILENO, TCSANOW, &settings)
     }
 
     /// The terminal may have any mode now, and the cursor stands at the start of a row.
