@@ -127,15 +127,6 @@ struct PromptWrapTests {
         try shell.leave()
     }
 
-    @Test("A reply that ends no line has one of its own")
-    func partialLine() throws {
-        let shell = try scratch.shell()
-        try shell.enter("set k value", "OK")
-        try shell.enter("get --exact k", "value")
-        try shell.enter("get k", "value")
-        try shell.leave()
-    }
-
     @Test("A message during Ctrl-R stands above it, and the line is drawn")
     func messageInSearch() throws {
         let path = scratch.path + "/value"

@@ -26,8 +26,6 @@ internal import Glibc
     var beforeWrite: () throws(SystemError) -> Void = {}
     /// Runs before a pager gets the terminal.
     var beforePaging: () -> Void = {}
-    /// Whether the last byte that was written ended a line.
-    private(set) var endsLine = true
     /// What went wrong; from then on everything is dropped.
     private(set) var failure: SystemError?
     /// The reader of the pipe has gone.
@@ -129,8 +127,6 @@ internal import Glibc
 
     private func writeAll(_ start: UnsafeRawPointer, _ count: Int) {
         var done = 0
-        // SAFETY: `count` is not 0.
-        endsLine = unsafe start.load(fromByteOffset: count - 1, as: UInt8.self) == Byte.newline
         while done < count {
             if mayBlock, !Signals.waitToWrite(descriptor) {
                 failure = SystemError(message: "a signal ended the write to \(name)")

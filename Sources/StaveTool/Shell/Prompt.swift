@@ -78,8 +78,6 @@ final class Prompt {
         var text = ""
         while true {
             let quote = text.isEmpty ? nil : openQuote(in: text)
-            // `get --exact` ends no line.
-            if session.outputIsTerminal, !session.output.endsLine { session.reply("") }
             session.showMessages()
             session.flush()
             switch readLine(prompt(quote)) {
