@@ -7,17 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef char *(*stave_prompt_function)(EditLine *);
 typedef unsigned char (*stave_key_function)(EditLine *, int);
 /// el_rfunc_t with wchar_t spelled as what it is on Linux.
 typedef int (*stave_read_function)(EditLine *, int *);
 
-static inline FILE *stave_stdout(void) { return stdout; }
-static inline EditLine *stave_el_open(const char *program, FILE *terminal) {
-  return el_init(program, stdin, terminal, stderr);
+/// Modes and size come from `input`; `terminal` is only asked whether it is one, and nothing is
+/// written to it.
+static inline EditLine *stave_el_open(const char *program, FILE *sink, int input, int terminal) {
+  return el_init_fd(program, stdin, sink, sink, input, terminal, terminal);
 }
-static inline int stave_el_set_prompt(EditLine *e, stave_prompt_function f) {
-  return el_set(e, EL_PROMPT_ESC, f, '\1');
+static inline char *stave_el_no_prompt(EditLine *e) {
+  (void)e;
+  return (char *)"";
+}
+static inline int stave_el_set_no_prompt(EditLine *e) {
+  return el_set(e, EL_PROMPT, stave_el_no_prompt);
 }
 static inline int stave_el_set_editor(EditLine *e, const char *mode) {
   return el_set(e, EL_EDITOR, mode);
@@ -44,20 +48,25 @@ static inline int stave_el_bind(EditLine *e, const char *key, const char *functi
 static inline int stave_el_bind_alternative(EditLine *e, const char *key, const char *function) {
   return el_set(e, EL_BIND, "-a", key, function, NULL);
 }
-/// While a line is edited, Ctrl-C, Ctrl-Z and Ctrl-\ arrive as bytes and not as signals.
-static inline int stave_el_take_signal_keys(EditLine *e) {
-  return el_set(e, EL_SETTY, "-d", "-isig", NULL);
+/// While a line is edited, Ctrl-C, Ctrl-Z and Ctrl-\ arrive as bytes and not as signals. Between
+/// two lines the terminal neither echoes nor edits.
+static inline void stave_el_take_signal_keys(EditLine *e) {
+  el_set(e, EL_SETTY, "-d", "-isig", NULL);
+  el_set(e, EL_SETTY, "-x", "-echo", "-icanon", NULL);
 }
-/// The size that libedit draws for.
-static inline int stave_el_columns(EditLine *e) {
-  int columns = 0;
-  return el_get(e, EL_GETTC, "co", &columns) == 0 ? columns : 0;
+/// What a beep and a cleared screen are in what libedit writes.
+static inline void stave_el_mark_capabilities(EditLine *e) {
+  el_set(e, EL_SETTC, "bl", "\a", NULL);
+  el_set(e, EL_SETTC, "cl", "\f", NULL);
 }
-/// Replaces libedit's picture of the screen; nothing may be drawn before stave_el_refresh.
-static inline int stave_el_set_rows(EditLine *e, int rows) {
+/// The size of the screen that libedit believes in until the next line begins. Replaces its picture
+/// of the screen: nothing may be drawn before stave_el_refresh.
+static inline void stave_el_set_size(EditLine *e, int columns, int rows) {
   char text[8];  // as many digits as libedit reads
+  snprintf(text, sizeof text, "%d", columns);
+  el_set(e, EL_SETTC, "co", text, NULL);
   snprintf(text, sizeof text, "%d", rows);
-  return el_set(e, EL_SETTC, "li", text, NULL);
+  el_set(e, EL_SETTC, "li", text, NULL);
 }
 static inline int stave_el_refresh(EditLine *e) { return el_set(e, EL_REFRESH); }
 static inline int stave_el_set_data(EditLine *e, void *data) {
@@ -94,9 +103,3 @@ static inline int stave_use_utf8(void) {
 /// Columns a character takes on a terminal; -1 for one that cannot be printed.
 extern int wcwidth(wchar_t);
 static inline int stave_width(unsigned scalar) { return wcwidth((wchar_t)scalar); }
-
-/// Through stdio, as libedit writes, so that the two keep their order.
-static inline void stave_put(FILE *terminal, const char *text) {
-  fputs(text, terminal);
-  fflush(terminal);
-}

@@ -3,7 +3,9 @@ import Testing
 
 @testable import StaveTool
 
-struct KeyReaderTests {
+final class KeyReaderTests {
+    private var dropped: [KeyReader.Dropped] = []
+
     /// What a reader makes of `bytes` to their end.
     private func inputs(
         _ bytes: [UInt8], isVi: Bool = false, bound: Set<String> = [], isSearching: Bool = false
@@ -19,8 +21,10 @@ struct KeyReaderTests {
         reader.isVi = isVi
         reader.isSearching = isSearching
         reader.bound = bound
+        dropped = []
+        reader.dropped = { self.dropped.append($0) }
         var text = String.UnicodeScalarView()
-        while case .character(let scalar) = reader.next(hasNews: { false }) { text.append(scalar) }
+        while case .character(let scalar, _) = reader.next() { text.append(scalar) }
         return (String(text), reader)
     }
 
@@ -65,14 +69,35 @@ struct KeyReaderTests {
             try text("\u{1B}[A\u{1B}[B\u{1B}[5~", bound: bound) == "\u{1B}[A\(key(.down))\u{1B}[5~")
     }
 
-    @Test("A paste is one key; its newlines, however sent, are in it, and nothing that controls")
+    @Test("A paste is one key; its newlines, however sent, are in it")
     func paste() throws {
         for isVi in [false, true] {
-            let typed = "a\u{1B}[200~one\r\ntwo\rth\u{1B}ree\tx\u{3}\n\n\u{1B}[201~b"
+            let typed = "a\u{1B}[200~one\r\ntwo\rthree\tx\n\n\u{1B}[201~b"
             let (text, reader) = try inputs(Array(typed.utf8), isVi: isVi)
             #expect(text == "a\(key(.paste))b")
-            #expect(String(reader.pasted) == "one\ntwo\nthree\tx")
+            #expect(reader.pasted.string == "one\ntwo\nthree\tx")
+            #expect(dropped == [])
         }
+    }
+
+    @Test(
+        "A paste with what a line must not hold is refused whole, and that is told once",
+        arguments: [
+            ("\u{1B}", [0x1B]), ("\u{1}", [1]), ("\u{7F}", [0x7F]), ("\0", [0]),
+            ("\u{9B}", [0xC2, 0x9B]),
+        ] as [(String, [UInt8])])
+    func refusedPaste(text: String, bytes: [UInt8]) throws {
+        let typed = "a\u{1B}[200~th\(text)ree\n\u{3}\u{1B}[201~b"
+        #expect(try inputs(Array(typed.utf8)).text == "ab")
+        #expect(dropped == [KeyReader.Dropped(bytes: bytes, isPaste: true)])
+    }
+
+    @Test("A paste that is not UTF-8 is refused")
+    func brokenPaste() throws {
+        let typed = Array("\u{1B}[200~x".utf8) + [0xFF, 0xC3] + Array("y\u{1B}[201~b".utf8)
+        #expect(try inputs(typed).text == "b")
+        #expect(dropped == [KeyReader.Dropped(bytes: [0xFF], isPaste: true)])
+        #expect(dropped[0].spelled == "\\xff")
     }
 
     @Test("In a search the first line of a paste is what is searched for")
@@ -91,11 +116,12 @@ struct KeyReaderTests {
 
     @Test("A key that is put back comes again, and means the same")
     func putBack() throws {
-        let reader = try inputs(Array("\u{16}".utf8)).reader
+        let reader = try inputs([]).reader
         reader.putBack("\u{16}")
-        #expect(!reader.isEmpty)
-        #expect(reader.next(hasNews: { false }) == .character("\u{16}"))
-        #expect(!reader.canWake)
+        #expect(reader.hasInput)
+        #expect(reader.next() == .character("\u{16}"))
+        reader.putBack("a")
+        #expect(reader.next() == .character("a", isQuoted: true))
     }
 
     @Test("Behind Ctrl-V keys come as they are sent, but a paste still runs nothing")
@@ -103,38 +129,33 @@ struct KeyReaderTests {
         #expect(try text("\u{16}\u{1B}[A") == "\u{16}\u{1B}[A")
         let (text, reader) = try inputs(Array("\u{16}\u{1B}[200~ab\nc\u{1B}[201~".utf8))
         #expect(text == "\u{16}a\(key(.paste))")
-        #expect(String(reader.pasted) == "b\nc")
+        #expect(reader.pasted.string == "b\nc")
     }
 
-    @Test("Bytes that are no character, and characters that stand for keys, are dropped")
+    @Test("Bytes that are no character, and characters that stand for keys, are dropped and told")
     func broken() throws {
-        #expect(try inputs([0x61, 0xFF, 0xC3, 0x62, 0xC3, 0xA9, 0xC2, 0x9E, 0x63]).text == "abéc")
+        let typed: [UInt8] = [0x61, 0xFF, 0xC3, 0x62, 0xC3, 0xA9, 0xC2, 0x9E, 0xE0, 0x80, 0x63]
+        #expect(try inputs(typed).text == "abéc")
+        #expect(dropped.map(\.bytes) == [[0xFF], [0xC3], [0xC2, 0x9E], [0xE0, 0x80]])
     }
 
-    @Test(
-        "The editor is not woken behind Ctrl-V, or behind vi's letters that read one more"
-    )
-    func waking() throws {
-        #expect(try inputs(Array("get a".utf8)).reader.canWake)
-        #expect(try !inputs(Array("\u{16}".utf8)).reader.canWake)
-        #expect(try inputs(Array("\u{16}x".utf8)).reader.canWake)
-        #expect(try inputs(Array("dr".utf8)).reader.canWake)
-        #expect(try !inputs(Array("dr".utf8), isVi: true).reader.canWake)
-    }
-
-    @Test("Rows and columns are counted as the editor shows the text")
-    func cells() {
-        #expect(TextCells.usesUTF8())
-        func position(_ text: String) -> [Int] {
-            let cell = TextCells.position(behind: text, columns: 10)
-            return [cell.row, cell.column]
-        }
-        #expect(position("123456789") == [0, 9])
-        #expect(position("1234567890") == [1, 0])
-        #expect(position("123456789漢") == [1, 2])
-        #expect(position("a\tb") == [0, 9])
-        #expect(position("a\nbc") == [1, 2])
-        #expect(position("\u{1}e\u{301}") == [0, 3])
-        #expect(position("\u{10FFFF}") == [0, 8])
+    @Test("Where the terminal was asked for its cursor, the answers are no keys; later ones are F3")
+    func places() throws {
+        var ends: [Int32] = [0, 0]
+        // SAFETY: fills in two descriptors.
+        #expect(unsafe pipe(&ends) == 0)
+        defer { close(ends[0]) }
+        let bytes = Array("a\u{1B}[1;3R\u{1B}[24;80Rb\u{1B}[1;2Rc".utf8)
+        // SAFETY: writes from the array; it fits into the empty pipe.
+        #expect(unsafe write(ends[1], bytes, bytes.count) == bytes.count)
+        close(ends[1])
+        let reader = KeyReader(descriptor: ends[0])
+        var columns: [Int] = []
+        reader.awaitedPlaces = 2
+        reader.place = { columns.append($0) }
+        var text = ""
+        while case .character(let scalar, _) = reader.next() { text.unicodeScalars.append(scalar) }
+        #expect(text == "abc")
+        #expect(columns == [3, 80])
     }
 }

@@ -155,8 +155,9 @@ struct PromptEditingTests {
         shell.type("def", .enter)
         try shell.above("abcdef")
         shell.type("get ")
-        // The hint ends at the new edge.
-        try shell.screen("a hint in 40 columns") { $0.cursorLine == "store> get" }
+        try shell.screen("a hint at the new edge") {
+            $0.cursorLine == "store> get         get [--exact] KEY..."
+        }
         shell.type(.control("c"))
         try shell.empty()
         try shell.leave()

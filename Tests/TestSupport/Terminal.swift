@@ -14,6 +14,8 @@ package final class Terminal {
     private var status: Int32?
     /// What a person sees now.
     package private(set) var screen: Screen
+    /// How many bytes came.
+    package private(set) var byteCount = 0
 
     package init(
         _ arguments: [String], environment: [String: String] = [:], columns: UInt16 = 80,
@@ -48,8 +50,10 @@ package final class Terminal {
         if master >= 0 { close(master) }
     }
 
-    package func type(_ text: String) {
-        var rest = Array(text.utf8)[...]
+    package func type(_ text: String) { type(bytes: Array(text.utf8)) }
+
+    package func type(bytes: [UInt8]) {
+        var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: stays inside the slice.
             let count = unsafe rest.withUnsafeBytes {
@@ -60,7 +64,11 @@ package final class Terminal {
         }
     }
 
+    /// - Parameter manner: from now on.
+    package func draw(in manner: Screen.Manner) { screen.manner = manner }
+
     package func resize(columns: UInt16, rows: UInt16) {
+        screen.resize(columns: Int(columns), rows: Int(rows))
         var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
         // SAFETY: reads the struct.
         unsafe _ = ioctl(master, UInt(TIOCSWINSZ), &size)
@@ -134,6 +142,11 @@ package final class Terminal {
         let count = unsafe read(master, &buffer, buffer.count)
         guard count > 0 else { return false }
         screen.feed(buffer[..<count])
+        byteCount += count
+        if !screen.replies.isEmpty {
+            type(screen.replies)
+            screen.replies = ""
+        }
         unfinished += buffer[..<count]
         while let (length, isText) = firstUnit() {
             if isText { received += unfinished[..<length] }

@@ -3,6 +3,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -115,3 +116,10 @@ void stave_survive_lost_pages(void);
 int64_t stave_first_lost_page(const void *start, int64_t length);
 /// Forgets what was lost there, as another file may be mapped there next.
 void stave_forget_lost_pages(const void *start, int64_t length);
+
+/// A stream that keeps nothing of what is written to it but the number of beeps and form feeds; the
+/// sink must live as long as the stream.
+struct stave_sink {
+  int beeps, clears;
+};
+FILE *stave_open_sink(struct stave_sink *sink);

@@ -1,5 +1,3 @@
-internal import CEditline
-internal import Glibc
 internal import Stave
 
 /// What Tab offers: commands, their options, and keys of the store.
@@ -13,14 +11,40 @@ struct Completion {
         var replacement: String?
         /// There are more keys than were looked at.
         var hasMore = false
+        /// Looked up in the file system, which may take its time.
+        var areFiles = false
     }
 
     /// Keys that are looked at; a store may have millions under one prefix.
     private static let keyLimit = 200
+    /// The first scan of a store puts its keys in order, which takes a second for some millions.
+    private static let mostKeysToSort = 20_000
 
     let store: Store
+    private let keyLimit: Int
 
-    init(_ store: Store) { self.store = store }
+    init(_ store: Store) { self.init(store, keyLimit: Self.keyLimit) }
+
+    private init(_ store: Store, keyLimit: Int) {
+        self.store = store
+        self.keyLimit = keyLimit
+    }
+
+    /// What goes on from `text` where there is one way to: the rest of the one command, option or key.
+    /// It is asked at each key that is typed, so it looks for keys only where they are soon in order.
+    static func only(for text: String, _ store: Store) -> String? {
+        guard let last = text.utf8.last, last != Byte.space, last != Byte.newline else {
+            return nil
+        }
+        let limit = store.count <= mostKeysToSort ? 1 : 0
+        let result = Completion(store, keyLimit: limit).candidates(for: text)
+        let typed = text.utf8.dropFirst(result.wordStart)
+        guard result.candidates.count == 1, !result.hasMore, !result.areFiles,
+            let whole = result.replacement?.utf8, whole.starts(with: typed)
+        else { return nil }
+        let rest = whole.dropFirst(typed.count).prefix { $0 != Byte.space }
+        return rest.isEmpty ? nil : String(Substring(rest))
+    }
 
     /// - Parameter text: the line up to the cursor.
     func candidates(for text: String) -> Result {
@@ -93,7 +117,7 @@ struct Completion {
 
     private static func files(_ typed: [UInt8], _ start: Int) -> Result {
         let (paths, hasMore) = FileCompletion.paths(for: String(decoding: typed, as: UTF8.self))
-        guard let first = paths.first else { return Result() }
+        guard let first = paths.first else { return Result(areFiles: true) }
         func quoted(_ path: String) -> String {
             String(decoding: Quoting.quoted(Array(path.utf8)), as: UTF8.self)
         }
@@ -109,16 +133,17 @@ struct Completion {
             wordStart: start, candidates: paths.map(quoted),
             replacement: !isWhole && common.utf8.elementsEqual(typed)
                 ? nil : replacement + (isWhole ? " " : ""),
-            hasMore: hasMore)
+            hasMore: hasMore, areFiles: true)
     }
 
     private func keys(_ prefix: [UInt8], _ start: Int) -> Result {
+        guard keyLimit > 0 else { return Result() }
         var keys: [[UInt8]] = []
         if var cursor = try? store.entries(in: KeyRange(prefix: prefix)) {
-            while keys.count <= Self.keyLimit, let key = try? cursor.nextKey() { keys.append(key) }
+            while keys.count <= keyLimit, let key = try? cursor.nextKey() { keys.append(key) }
         }
         guard let first = keys.first else { return Result() }
-        let hasMore = keys.count > Self.keyLimit
+        let hasMore = keys.count > keyLimit
         if hasMore { keys.removeLast() }
         let candidates = keys.map { String(decoding: Quoting.quoted($0), as: UTF8.self) }
         if keys.count == 1, !hasMore {
@@ -140,36 +165,5 @@ struct Completion {
         return Result(
             wordStart: start, candidates: candidates,
             replacement: String(decoding: quoted, as: UTF8.self), hasMore: hasMore)
-    }
-
-    // MARK: What is shown
-
-    /// The candidates in columns, at most as many as leave the prompt on the screen.
-    static func list(_ result: Result, on screen: ScreenSize) -> String {
-        let cell = result.candidates.map(width).max()! + 2
-        let columns = max(1, screen.columns / cell)
-        let limit = max(1, screen.rows - 3) * columns
-        let shown = result.candidates.prefix(limit)
-        var text = ""
-        for (index, candidate) in shown.enumerated() {
-            text += candidate
-            let endsRow = index % columns == columns - 1 || index == shown.count - 1
-            text += endsRow ? "\r\n" : String(repeating: " ", count: cell - width(candidate))
-        }
-        let left = result.candidates.count - shown.count
-        if left > 0 || result.hasMore {
-            text += "… \(result.hasMore ? "more than " : "")\(max(left, 1)) more\r\n"
-        }
-        return text
-    }
-
-    private static func width(_ text: String) -> Int { TextCells.width(of: text) }
-
-    /// The arguments of the command that `line` begins with, once a space follows its name.
-    static func hint(for line: String) -> String {
-        guard let space = line.firstIndex(of: " "),
-            let command = CommandTable.command(named: String(line[..<space]))
-        else { return "" }
-        return command.usage
     }
 }

@@ -24,6 +24,8 @@ internal import Glibc
     /// Otherwise: a pipe that poll(2) calls ready takes this much without blocking (PIPE_BUF).
     private static let piece = 4096
     var beforeWrite: () throws(SystemError) -> Void = {}
+    /// Runs before a pager gets the terminal.
+    var beforePaging: () -> Void = {}
     /// What went wrong; from then on everything is dropped.
     private(set) var failure: SystemError?
     /// The reader of the pipe has gone.
@@ -156,7 +158,8 @@ internal import Glibc
     private func isReady(_ start: UnsafeRawPointer, _ count: Int) -> Bool {
         guard failure == nil else { return false }
         if isPaged, pager == nil {
-            pager = unsafe Pager.start(for: UnsafeRawBufferPointer(start: start, count: count))
+            let text = unsafe UnsafeRawBufferPointer(start: start, count: count)
+            pager = unsafe Pager.start(for: text, lending: beforePaging)
         }
         do throws(SystemError) {
             try beforeWrite()

@@ -1,4 +1,3 @@
-internal import CEditline
 internal import Glibc
 internal import Stave
 
@@ -8,6 +7,8 @@ final class Prompt {
     private let history: History
     private let parser = WordParser()
     private var editor: LineEditor?
+    /// Reads where there is no editor: on a dumb terminal.
+    private var plain: PlainReader?
     private var hasToldProblem = false
 
     init(_ session: Session) {
@@ -20,21 +21,15 @@ final class Prompt {
 
     /// Returns the exit status.
     func run() -> Int32 {
-        let made = LineEditor(
-            history: history, mailbox: session.mailbox, hasColor: session.settings.colorsPrompt)
-        guard let editor = made else {
-            session.note("stave: cannot start the line editor")
+        guard startReading() else {
+            session.note("stave: there is no terminal to write to")
             return 2
         }
-        self.editor = editor
-        // `refresh` replaces the store.
-        editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
-        editor.hint = { Completion.hint(for: $0) }
+        defer { editor?.giveTerminalBack() }
         tellProblem()
         while !session.isDone, Signals.endingSignal == nil {
-            guard let text = readCommand(editor) else { break }
-            if history.add(text) { editor.remember(text) }
-            tellProblem()
+            guard let text = readCommand() else { break }
+            remember(text)
             executeAll(text)
             if let failure = session.output.failure {
                 session.note("stave: \(failure.message)")
@@ -46,6 +41,32 @@ final class Prompt {
         return 0
     }
 
+    /// False where there is no terminal.
+    private func startReading() -> Bool {
+        editor = LineEditor(
+            history: history, mailbox: session.mailbox, hasColor: session.settings.colorsPrompt)
+        if let editor, !editor.isOff {
+            // `refresh` replaces the store.
+            editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
+            session.output.beforePaging = { editor.giveTerminalBack() }
+            editor.onlyCompletion = { [session] in Completion.only(for: $0, session.store) }
+        } else {
+            editor = nil
+            plain = PlainReader()
+        }
+        return editor != nil || plain != nil
+    }
+
+    private func readLine(_ prompt: StyledText, isCommand: Bool = true) -> LineEditor.Reading {
+        if let editor { return editor.readLine(prompt: prompt, isCommand: isCommand) }
+        return plain?.readLine(prompt: prompt.map(\.text).joined()) ?? .end
+    }
+
+    private func remember(_ line: String) {
+        if history.add(line) { editor?.remember(line) }
+        tellProblem()
+    }
+
     /// Why the history is not kept: once.
     private func tellProblem() {
         guard !hasToldProblem, let problem = history.problem else { return }
@@ -53,16 +74,22 @@ final class Prompt {
         session.note("note: \(problem)")
     }
 
-    /// A whole command: lines are joined as long as a quote is open. nil at the end of input.
-    private func readCommand(_ editor: LineEditor) -> String? {
+    /// A whole command. The editor returns none with an open quote; without it, lines are joined as
+    /// long as one is open. nil at the end of input.
+    private func readCommand() -> String? {
         var text = ""
         while true {
             let quote = text.isEmpty ? nil : openQuote(in: text)
             session.showMessages()
-            switch editor.readLine(prompt: prompt(quote)) {
+            session.flush()
+            switch readLine(prompt(quote)) {
             case .line(let line):
                 text += (quote == nil ? "" : "\n") + line
                 if openQuote(in: text) == nil { return text }
+            case .refused(let reason, let line):
+                session.note("error: \(reason)")
+                if text.isEmpty { remember(line) }
+                text = ""
             case .cancelled: text = ""
             case .end:
                 // Ctrl-D inside an open quote gives the command up, like Ctrl-C.
@@ -72,17 +99,14 @@ final class Prompt {
         }
     }
 
-    private func prompt(_ quote: UInt8?) -> String {
-        if let quote { return String(Character(Unicode.Scalar(quote))) + "> " }
+    /// Bold in the terminal's own color is readable on dark and on light.
+    private func prompt(_ quote: UInt8?) -> StyledText {
+        if let quote { return [(String(Character(Unicode.Scalar(quote))) + "> ", .dim)] }
         let name = Self.name(ofPath: session.store.path)
         var mark = session.store.isReadOnly ? "(read-only)" : ""
         if let batch = session.batch { mark = "(batch: \(batch.count))" }
-        // A visible character between two escape sequences: libedit loses both otherwise.
-        let space = mark.isEmpty ? "" : " "
-        guard session.settings.colorsPrompt else { return name + space + mark + "> " }
-        let styledMark = mark.isEmpty ? "" : LineEditor.styled(mark, "2")
-        // Bold in the terminal's own color is readable on dark and on light.
-        return LineEditor.styled(name, "1") + space + styledMark + "> "
+        if mark.isEmpty { return [(name, .name), ("> ", .plain)] }
+        return [(name, .name), (" ", .plain), (mark, .dim), ("> ", .plain)]
     }
 
     /// The last part of the path that says something, without what a terminal must not get.
@@ -158,9 +182,8 @@ final class Prompt {
 
     private func confirm(_ question: String) -> Bool {
         session.flush()
-        guard case .line(let answer)? = editor?.readLine(prompt: question + " [y/N] ") else {
-            return false
-        }
+        let prompt: StyledText = [(question + " [y/N] ", .plain)]
+        guard case .line(let answer) = readLine(prompt, isCommand: false) else { return false }
         return ["y", "yes"].contains(answer.lowercased())
     }
 }

@@ -74,6 +74,13 @@ enum Signals {
         return ready > 0 && waits[0].revents != 0
     }
 
+    /// Whether input is there already. Leaves the byte that wakes a wait alone.
+    static func hasInput(_ descriptor: Int32) -> Bool {
+        var look = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        // SAFETY: one entry.
+        return unsafe poll(&look, 1, 0) > 0
+    }
+
     // MARK: While a line is edited
 
     /// A line is edited: what would stop the process first puts the terminal in order.
@@ -98,10 +105,6 @@ enum Signals {
         if takeStop() { kill(getpid(), SIGTSTP) }
     }
 
-    static var hasEditorNews: Bool {
-        stopping.load(ordering: .relaxed) || continuing.load(ordering: .relaxed)
-            || resizing.load(ordering: .relaxed)
-    }
     static func takeResize() -> Bool { resizing.exchange(false, ordering: .relaxed) }
     static func takeStop() -> Bool { stopping.exchange(false, ordering: .relaxed) }
     static func takeContinuation() -> Bool { continuing.exchange(false, ordering: .relaxed) }

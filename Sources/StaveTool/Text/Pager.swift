@@ -37,11 +37,14 @@ internal import Glibc
     }
 
     /// Begins one where `text` would not fit on the screen; nil where it fits, or where that fails.
-    static func start(for text: UnsafeRawBufferPointer) -> Pager? {
+    ///
+    /// - Parameter lend: called before it gets the terminal.
+    static func start(for text: UnsafeRawBufferPointer, lending lend: () -> Void = {}) -> Pager? {
         guard isWanted else { return nil }
         let screen = ScreenSize.of(STDOUT_FILENO)
         // One row is left for the prompt.
         guard unsafe rows(of: text, columns: screen.columns) > screen.rows - 1 else { return nil }
+        lend()
         return Pager()
     }
 

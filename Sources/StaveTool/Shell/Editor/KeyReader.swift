@@ -2,36 +2,34 @@ internal import Glibc
 
 /// What a terminal sends, as characters and keys.
 ///
-/// A key that sends more than one character, such as Home, is recognised here and not by libedit: then it
-/// is one key in every mode, emacs or vi; what no key of ours sends inserts nothing; and pasted text,
-/// which terminals mark, is told from typed text wherever it comes. Rules:
+/// A key that sends more than one character, such as Home, is recognised here and not by libedit:
+/// then it is one key in every mode, emacs or vi; what no key of ours sends inserts nothing; and
+/// pasted text, which terminals mark, is told from typed text wherever it comes. Rules:
 ///
 /// 1. A key is handed on as one character of U+0080 to U+009F, which no keyboard sends.
 /// 2. Behind Ctrl-V everything is handed on as it comes.
 /// 3. A sequence that the person has bound in ~/.editrc is handed on as it is.
+/// 4. What is no character, or must not get into a line, is never dropped in silence.
 final class KeyReader {
     /// Keys, and what libedit is to do on each; nil for those that `LineEditor` binds itself.
     enum Key: UInt32, CaseIterable {
-        case up = 0x80, down, left, right, home, end, delete, wordLeft, wordRight, deleteWord
-        case paste = 0x9E
-        /// Sent by nobody: a search has taken a key, and its line is to be shown.
-        case search = 0x9C
-        /// Sent by nobody: something is to be shown.
-        case wake = 0x9F
+        case up = 0x80
+        case down, left, right, home, end, delete, wordLeft, wordRight, deleteWord, lastWord, paste
+        // Sent by no terminal: what the editor makes of other keys.
+        case take, takeWord, newline, wordStart, setMark, wordEnd, killRegion
 
         var function: String? {
             switch self {
-            case .up: "ed-prev-history"
-            case .down: "ed-next-history"
             case .left: "ed-prev-char"
             case .right: "ed-next-char"
             case .home: "ed-move-to-beg"
-            case .end: "ed-move-to-end"
             case .delete: "ed-delete-next-char"
             case .wordLeft: "ed-prev-word"
             case .wordRight: "em-next-word"
             case .deleteWord: "em-delete-next-word"
-            case .paste, .search, .wake: nil
+            case .setMark: "em-set-mark"
+            case .killRegion: "em-kill-region"
+            default: nil
             }
         }
 
@@ -39,7 +37,8 @@ final class KeyReader {
     }
 
     enum Input: Equatable {
-        case character(Unicode.Scalar)
+        /// - Parameter isQuoted: Ctrl-V was in front of it.
+        case character(Unicode.Scalar, isQuoted: Bool = false)
         case end
         case failed
     }
@@ -54,51 +53,58 @@ final class KeyReader {
         "[1;5D": .wordLeft, "[1;3D": .wordLeft, "[5D": .wordLeft, "Od": .wordLeft,
         "[3;5~": .deleteWord, "[200~": .paste,
     ]
+    /// In vi's mode, ESC and a letter are two keys.
+    private static let emacsKeys: [String: Key] = ["f": .wordRight, ".": .lastWord]
 
     private let descriptor: Int32
     /// In vi's mode ESC is a key of its own, which is not waited behind for long.
     var isVi = false
     /// Sequences that are not ours; see rule 3.
     var bound: Set<String> = []
-    /// What `Key.paste` stands for.
-    private(set) var pasted = String.UnicodeScalarView()
-    private var queue: [Unicode.Scalar] = []
-    private var last: Unicode.Scalar?
-    /// In Ctrl-R's search, which takes all keys; the editor says so.
+    /// In Ctrl-R's search, where ESC is a key of its own, too; the editor says so.
     var isSearching = false
+    /// What `Key.paste` stands for.
+    private(set) var pasted: Scalars = []
+    /// Called before each wait for a key of which nothing is there yet.
+    var idle: () -> Void = {}
+    /// Called with what is dropped because it is no character that a line may hold.
+    var dropped: (Dropped) -> Void = { _ in }
+    /// How many answers to `ESC [ 6 n` are still to come; each looks like F3 with a modifier.
+    var awaitedPlaces = 0
+    /// Called with the column that the terminal says, from 1 on.
+    var place: (Int) -> Void = { _ in }
+    private var queue: Scalars = []
+    private var isQuoted = false
+
+    struct Dropped: Equatable {
+        /// The bytes that came.
+        var bytes: [UInt8]
+        /// It was in a paste, all of which is dropped then.
+        var isPaste = false
+
+        /// As the grammar of words spells it.
+        var spelled: String {
+            bytes.map { "\\x" + [$0 >> 4, $0 & 15].map { String($0, radix: 16) }.joined() }.joined()
+        }
+        var isControl: Bool { bytes.count == 1 && (bytes[0] < 0x20 || bytes[0] == 0x7F) }
+    }
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     /// To be called where a new line begins.
     func reset() {
-        last = nil
+        isQuoted = false
         isSearching = false
     }
 
-    var isEmpty: Bool { queue.isEmpty }
+    var hasInput: Bool { !queue.isEmpty || Signals.hasInput(descriptor) }
 
-    /// The key that `next` returned last is the next one again.
-    func putBack(_ scalar: Unicode.Scalar) {
-        queue.insert(scalar, at: 0)
-        last = nil
-    }
+    /// `scalars` are the next keys.
+    func putBack(_ scalars: Unicode.Scalar...) { queue.insert(contentsOf: scalars, at: 0) }
 
-    /// Whether `Key.wake` would be taken for what it is: not behind Ctrl-V, or behind a letter that
-    /// may be one of vi's commands that read another.
-    var canWake: Bool {
-        guard queue.isEmpty, last != "\u{16}" else { return false }
-        guard isVi, let last else { return true }
-        return !"rfFtT/?:".unicodeScalars.contains(last)
-    }
-
-    /// - Parameter hasNews: whether the editor is to be woken.
-    func next(hasNews: () -> Bool) -> Input {
+    func next() -> Input {
         while queue.isEmpty {
             if Signals.endingSignal != nil { return .end }
-            // What was typed already goes first.
-            if canWake, !Signals.waitToRead(descriptor, milliseconds: 0), hasNews() {
-                return .character(Key.wake.scalar)
-            }
             switch readScalar() {
             case .scalar(Self.escape): readSequence()
             case .scalar(let scalar): queue.append(scalar)
@@ -108,15 +114,15 @@ final class KeyReader {
             }
         }
         let scalar = queue.removeFirst()
-        last = last == "\u{16}" ? nil : scalar
-        return .character(scalar)
+        let wasQuoted = isQuoted
+        isQuoted = !wasQuoted && scalar == "\u{16}"
+        return .character(scalar, isQuoted: wasQuoted)
     }
 
     // MARK: Sequences
 
     /// Behind ESC: queues the key that the bytes are, or the bytes.
     private func readSequence() {
-        let isQuoted = last == "\u{16}"
         var sequence = ""
         while !Self.isWhole(sequence), sequence.count < 32 {
             // Behind ESC alone nothing is to be done before the next key, but in vi's mode and a
@@ -131,13 +137,13 @@ final class KeyReader {
             queue.append(Self.escape)
             return readSequence()
         }
-        let key = Self.keys[sequence]
-        if key == .paste { return queuePaste(isQuoted: isQuoted) }
-        let isSequence = sequence.count > 1
-        if isQuoted || !isSequence || bound.contains(sequence) {
-            queue += [Self.escape] + sequence.unicodeScalars
-        } else if let key {
+        if takePlace(sequence) { return }
+        let key = Self.keys[sequence] ?? (isVi || isSearching ? nil : Self.emacsKeys[sequence])
+        if key == .paste { return queuePaste() }
+        if let key, !isQuoted, !bound.contains(sequence) {
             queue.append(key.scalar)
+        } else if isQuoted || sequence.count < 2 || bound.contains(sequence) {
+            queue += [Self.escape] + sequence.unicodeScalars
         }
     }
 
@@ -151,10 +157,26 @@ final class KeyReader {
         return first == "O" || (0x40...0x7E).contains(final.value)
     }
 
-    /// Reads to the end of what is pasted. In a search, its first line is what is searched for.
-    private func queuePaste(isQuoted: Bool) {
-        var text = String.UnicodeScalarView()
-        let ending = Array("\u{1B}[201~".unicodeScalars)
+    /// Where the cursor is: `[ROW;COLUMNR`, while such an answer is to come.
+    private func takePlace(_ sequence: String) -> Bool {
+        guard awaitedPlaces > 0, sequence.hasPrefix("["), sequence.hasSuffix("R") else {
+            return false
+        }
+        let numbers = sequence.dropFirst().dropLast().split(separator: ";").compactMap { Int($0) }
+        guard numbers.count == 2 else { return false }
+        awaitedPlaces -= 1
+        place(numbers[1])
+        return true
+    }
+
+    /// Reads to the end of what is pasted. A paste that holds what a line must not is dropped.
+    private func queuePaste() {
+        var text: Scalars = []
+        var refused: Dropped?
+        let ending = "\u{1B}[201~".scalars
+        let tell = dropped
+        dropped = { if refused == nil { refused = Dropped(bytes: $0.bytes, isPaste: true) } }
+        defer { dropped = tell }
         reading: while !text.suffix(ending.count).elementsEqual(ending) {
             switch readScalar() {
             case .scalar(let scalar): text.append(scalar)
@@ -163,15 +185,22 @@ final class KeyReader {
             }
         }
         text.removeLast(ending.count)
-        // Terminals send Return for a newline.
-        var lines: [Unicode.Scalar] = []
-        for scalar in text {
-            switch scalar {
-            case "\n" where lines.last == "\r": continue
-            case "\n", "\r", "\t": lines.append(scalar)
-            default: if scalar.value >= 0x20, scalar.value != 0x7F { lines.append(scalar) }
-            }
+        let blanks: Scalars = ["\n", "\r", "\t"]
+        let control = text.first { ($0.value < 0x20 && !blanks.contains($0)) || $0.value == 0x7F }
+        if let refused = refused
+            ?? control.map({
+                Dropped(bytes: [UInt8($0.value)], isPaste: true)
+            })
+        {
+            return tell(refused)
         }
+        queuePaste(text)
+    }
+
+    /// Terminals send Return for a newline. In a search, the first line is what is searched for.
+    private func queuePaste(_ text: Scalars) {
+        var lines: Scalars = []
+        for scalar in text where !(scalar == "\n" && lines.last == "\r") { lines.append(scalar) }
         lines = lines.map { $0 == "\r" ? "\n" : $0 }
         while lines.last == "\n" { lines.removeLast() }
         if isSearching {
@@ -179,7 +208,7 @@ final class KeyReader {
             return
         }
         if isQuoted, let first = lines.first, first != "\n" { queue.append(lines.removeFirst()) }
-        pasted = String.UnicodeScalarView(lines)
+        pasted = lines
         queue.append(Key.paste.scalar)
     }
 
@@ -197,8 +226,11 @@ final class KeyReader {
     private func readScalar(milliseconds: Int32 = -1) -> Reading {
         var bytes: [UInt8] = []
         while true {
+            if bytes.isEmpty, milliseconds < 0, !Signals.hasInput(descriptor) { idle() }
             guard Signals.waitToRead(descriptor, milliseconds: milliseconds) else {
-                if bytes.isEmpty || Signals.endingSignal != nil { return .nothing }
+                if Signals.endingSignal != nil || (bytes.isEmpty && milliseconds >= 0) {
+                    return .nothing
+                }
                 continue
             }
             var byte: UInt8 = 0
@@ -210,30 +242,47 @@ final class KeyReader {
                 return .failed
             }
             // Bytes that cannot go on to a character are dropped; the next one may begin one.
-            if byte & 0xC0 != 0x80 { bytes = [] }
+            if byte & 0xC0 != 0x80, !bytes.isEmpty {
+                dropped(Dropped(bytes: bytes))
+                bytes = []
+            }
             bytes.append(byte)
             let scalar = unsafe bytes.withUnsafeBytes { unsafe UTF8Scan.scalar($0, 0)?.0 }
-            if let scalar {
-                return (0x80...0x9F).contains(scalar.value) ? .nothing : .scalar(scalar)
+            if let scalar, !(0x80...0x9F).contains(scalar.value) { return .scalar(scalar) }
+            if scalar != nil || bytes.count >= 4 || !(0xC2..<0xF5).contains(bytes[0]) {
+                dropped(Dropped(bytes: bytes))
+                return .nothing
             }
-            if bytes.count >= 4 || byte & 0xC0 == 0x80 && bytes.count == 1 { return .nothing }
         }
     }
 }
 
 /// The person's own settings of libedit.
 enum EditorSettings {
-    /// The sequences behind ESC that ~/.editrc, or $EDITRC, binds.
-    static var boundSequences: Set<String> {
+    /// The sequences behind ESC that ~/.editrc binds.
+    static var boundSequences: Set<String> { sequences(in: text) }
+
+    /// The control keys that it binds, as `^X`, alone or in front of others.
+    static var boundKeys: Set<String> {
+        var found: Set<String> = []
+        for line in text.split(separator: "\n") where line.contains("bind") {
+            for word in line.split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\"" })
+            where word.hasPrefix("^") { found.insert(word.prefix(2).uppercased()) }
+        }
+        return found
+    }
+
+    /// What is in ~/.editrc, or $EDITRC.
+    private static var text: String {
         let path = Environment.value("EDITRC") ?? Environment.value("HOME").map { $0 + "/.editrc" }
-        guard let path else { return [] }
+        guard let path else { return "" }
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return [] }
+        guard descriptor >= 0 else { return "" }
         defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
         // SAFETY: reads into the array.
         let count = unsafe read(descriptor, &bytes, bytes.count)
-        return sequences(in: String(decoding: bytes[..<max(0, count)], as: UTF8.self))
+        return String(decoding: bytes[..<max(0, count)], as: UTF8.self)
     }
 
     /// In libedit's words ESC is written `\e`, `^[` or `\033`.
