@@ -25,7 +25,9 @@ internal import Synchronization
     let certainFrom: UInt64
     /// Records and entries that opening read because no checkpoint knew them.
     let replayedCount: Int
-    /// A batch is being put into the keydir, key by key: look-ups that come meanwhile wait for the lock.
+    /// A batch is being put into the keydir, key by key: look-ups that come meanwhile wait for the
+    /// lock, once; then all of it is there. One that came before may find a part, but a look-up after
+    /// it finds the bar, or all.
     let isBarred = Atomic<Bool>(false)
     private let state = GuardedState(State())
 

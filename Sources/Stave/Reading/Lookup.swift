@@ -33,7 +33,8 @@ internal import Synchronization
         return unsafe descriptors[Keydir.shard(hash)].load(ordering: .acquiring)
     }
 
-    /// Until `unbar` nothing is usual: a batch is put into the keydir, and look-ups ask `Index.isBarred`.
+    /// Until `unbar` nothing is usual: a batch is put into the keydir, and look-ups ask
+    /// `Index.isBarred`.
     ///
     /// - Returns: what `unbar` is to be given.
     func bar() -> UnsafeMutablePointer<Atomic<UInt64>>? {

@@ -148,8 +148,7 @@ extension Index {
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)
     func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
-        // Once is enough: the batch is all there then. Who looks after an answer from the next one's
-        // middle finds its bar.
+        // Once is enough, see there.
         if isBarred.load(ordering: .acquiring) { withLock {} }
         if queue.mayHold(hash), let record = queuedRecord(key, hash: hash) { return record }
         while true {
