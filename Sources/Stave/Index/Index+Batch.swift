@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 extension Index {
     /// Are the keys' newest records still those that a batch read? Under the lock.
@@ -21,8 +22,8 @@ extension Index {
     /// Points the keydir at a batch's records, which stand one behind the other from `start` on.
     /// Readers that come meanwhile wait. Under the lock.
     func point(_ writes: Span<Batch.Write>, of bytes: RawSpan, at start: Location) {
-        queue.isBarred = true
-        defer { queue.isBarred = false }
+        isBarred.store(true, ordering: .releasing)
+        defer { isBarred.store(false, ordering: .releasing) }
         var offset = start.offset
         for position in writes.indices {
             let write = writes[position]

@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 /// Where each key's newest record lies: the keydir, the queue in front of it, and what is known to be
 /// unknown.
@@ -24,6 +25,10 @@ internal import StaveDisk
     let certainFrom: UInt64
     /// Records and entries that opening read because no checkpoint knew them.
     let replayedCount: Int
+    /// A batch is being put into the keydir, key by key: look-ups that come meanwhile wait for the
+    /// lock, once; then all of it is there. One that came before may find a part, but a look-up after
+    /// it finds the bar, or all.
+    let isBarred = Atomic<Bool>(false)
     private let state = GuardedState(State())
 
     private struct State {

@@ -18,9 +18,6 @@ internal import Synchronization
 /// 2. Readers look here before they look into the keydir, from the newest entry to the oldest. Entries
 ///    leave oldest first, and only when the keydir has them; so a reader never finds an older record
 ///    than the newest that was there when it began.
-/// 3. While a batch is put into the keydir, readers that come wait for the writer lock, once: then
-///    all of it is there. One that came before may find a part, but whoever looks after it finds
-///    the bar or all.
 @safe final class KeydirQueue: @unchecked Sendable {
     // @unchecked: what readers see are atomics, the writer lock guards the rest.
     static let capacity = 8
@@ -28,7 +25,7 @@ internal import Synchronization
     static let maxKeyLength = 256
 
     /// 16 bits of the hash of each entry that is here or was: what most readers look at, and no
-    /// more. Behind them a word that is not 0 while a batch is put into the keydir.
+    /// more.
     let fingerprints: UnsafeMutablePointer<Atomic<UInt64>>
     /// As in the keydir's slots; 0 where nothing waits.
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
@@ -48,10 +45,10 @@ internal import Synchronization
         // Aligned to the length of the fingerprints, because readers load all of them at once.
         unsafe fingerprints =
             UnsafeMutableRawPointer
-            .allocate(byteCount: Self.capacity * 2 + 8, alignment: 16)
-            .bindMemory(to: Atomic<UInt64>.self, capacity: Self.capacity / 4 + 1)
+            .allocate(byteCount: Self.capacity * 2, alignment: 16)
+            .bindMemory(to: Atomic<UInt64>.self, capacity: Self.capacity / 4)
         unsafe words = .allocate(capacity: Self.capacity)
-        for index in 0...Self.capacity / 4 {
+        for index in 0..<Self.capacity / 4 {
             unsafe (fingerprints + index).initialize(to: Atomic(0))
         }
         for index in 0..<Self.capacity { unsafe (words + index).initialize(to: Atomic(0)) }
@@ -117,18 +114,9 @@ internal import Synchronization
         state.value.drained &+= 1
     }
 
-    // MARK: Batches
-
-    /// Between `true` and `false` a batch is put into the keydir, key by key (rule 3).
-    var isBarred: Bool {
-        get { unsafe fingerprints[2].load(ordering: .acquiring) != 0 }
-        set { unsafe fingerprints[2].store(newValue ? .max : 0, ordering: .releasing) }
-    }
-
     // MARK: Readers
 
-    /// May an entry have this hash? If not, none has that was there before the call, and no batch
-    /// was being put into the keydir.
+    /// May an entry have this hash? If not, none has that was there before the call.
     @inline(__always)
     func mayHold(_ hash: UInt64) -> Bool { unsafe Self.mayHold(hash, fingerprints) }
 
@@ -139,7 +127,6 @@ internal import Synchronization
     ) -> Bool {
         // SAFETY: `init` allocated as many bytes as are compared.
         unsafe stave_has_lane(fingerprints, UInt16(truncatingIfNeeded: fingerprint(hash)))
-            || fingerprints[2].load(ordering: .acquiring) != 0
     }
 
     /// What `body` says of the newest entry with this hash's tag of which it says something.

@@ -28,8 +28,27 @@ internal import Synchronization
     /// Of a hash's shard; 0 where nothing is usual, or the shard's table was not read yet.
     @inline(__always)
     func descriptor(_ hash: UInt64) -> UInt64 {
-        let descriptors = unsafe descriptors.load(ordering: .relaxed).unsafelyUnwrapped
+        // Acquiring: behind a batch's bar all of it is seen.
+        let descriptors = unsafe descriptors.load(ordering: .acquiring).unsafelyUnwrapped
         return unsafe descriptors[Keydir.shard(hash)].load(ordering: .acquiring)
+    }
+
+    /// Until `unbar` nothing is usual: a batch is put into the keydir, and look-ups ask
+    /// `Index.isBarred`.
+    ///
+    /// - Returns: what `unbar` is to be given.
+    func bar() -> UnsafeMutablePointer<Atomic<UInt64>>? {
+        let usual = unsafe descriptors.load(ordering: .relaxed)
+        unsafe descriptors.store(Keydir.noDescriptors, ordering: .releasing)
+        return unsafe usual
+    }
+
+    /// - Parameter isClosed: asked behind the change, because the store may be closed meanwhile.
+    func unbar(
+        _ usual: UnsafeMutablePointer<Atomic<UInt64>>?, unless isClosed: () -> Bool
+    ) {
+        _ = unsafe descriptors.exchange(usual, ordering: .sequentiallyConsistent)
+        if isClosed() { close() }
     }
 
     /// From now on, nothing is usual.

@@ -1,4 +1,5 @@
 internal import StaveDisk
+internal import Synchronization
 
 extension Store {
     /// Looks a key up and lends its value where it lies, without a copy.
@@ -147,6 +148,8 @@ extension Index {
     /// The newest record of a key, by comparing the key in each record whose tag fits.
     @inline(__always)
     func locate(_ key: RawSpan, hash: UInt64) throws(StoreError) -> RecordPointer? {
+        // Once is enough, see there.
+        if isBarred.load(ordering: .acquiring) { withLock {} }
         if queue.mayHold(hash), let record = queuedRecord(key, hash: hash) { return record }
         while true {
             let descriptor = try keydir.descriptor(hash)
@@ -175,7 +178,6 @@ extension Index {
     /// The record of a key that is not in the keydir yet.
     @inline(never)
     private func queuedRecord(_ key: RawSpan, hash: UInt64) -> RecordPointer? {
-        if queue.isBarred { withLock {} }
         let found = queue.first(hash) { location -> (record: RecordPointer, isKeys: Bool)? in
             let record = table.record(at: location)
             if record.hasKey(key) { return (record, true) }

@@ -91,7 +91,9 @@ extension Store {
         try index.makeRoom(for: batch.writes.lazy.map(\.hash))
         let bytes = unsafe batch.bytes.span.bytes
         let (last, start) = try log.append(batch.writes.span, of: bytes, length: batch.length)
+        let usual = unsafe lookup.bar()
         index.point(batch.writes.span, of: bytes, at: start)
+        unsafe lookup.unbar(usual) { log.isClosing }
         return (last, isWakeDue() || isNewSegment)
     }
 }
