@@ -92,8 +92,8 @@ static inline int stave_history_enter(History *h, const char *line) {
   return history(h, &event, H_ENTER, line);
 }
 
-/// Takes the user's locale where it is UTF-8 and C.UTF-8 otherwise: without one, libedit drops every
-/// character that is not ASCII. 1 where the result is UTF-8.
+/// Takes the user's locale where it is UTF-8 and C.UTF-8 otherwise: without one, libedit drops
+/// every character that is not ASCII. 1 where the result is UTF-8.
 static inline int stave_use_utf8(void) {
   setlocale(LC_CTYPE, "");
   if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");

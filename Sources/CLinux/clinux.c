@@ -92,8 +92,8 @@ void stave_set_thread_value(void *value, void (*on_exit)(void *)) {
 
 void stave_ignore_file_size_signal(void) { (void)signal(SIGXFSZ, SIG_IGN); }
 
-// Lost pages, as ranges: one that follows the range before makes it longer. Where the table is full, more
-// pages are replaced all the same, but not remembered.
+// Lost pages, as ranges: one that follows the range before makes it longer. Where the table is
+// full, more pages are replaced all the same, but not remembered.
 #define LOST_RANGES 256
 static struct { uintptr_t start, end; } lost_ranges[LOST_RANGES];
 static volatile int lost_count;
@@ -104,8 +104,8 @@ static void replace_lost_page(int number, siginfo_t *info, void *context) {
   int saved = errno;
   uintptr_t size = page_size;
   uintptr_t page = (uintptr_t)info->si_addr & ~(size - 1);
-  // Zeros for good. A page that is not a mapped file's, or that no memory is left for, ends the process:
-  // the faulting instruction runs again under the default action.
+  // Zeros for good. A page that is not a mapped file's, or that no memory is left for, ends the
+  // process: the faulting instruction runs again under the default action.
   if (info->si_code != BUS_ADRERR ||
       mmap((void *)page, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
           MAP_FAILED) {

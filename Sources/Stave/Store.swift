@@ -7,15 +7,18 @@ internal import Synchronization
 ///     try store.set("Ada", forKey: "user:1")
 ///     try store.value(forKey: "user:1")
 ///
-/// Keys are 1 to 65,535 bytes, values up to 1 GiB, both any bytes. One process writes; its threads may
-/// all use the same store at the same time. Readers never wait. Other processes open it read-only.
+/// Keys are 1 to 65,535 bytes, values up to 1 GiB, both any bytes. One process writes; its threads
+/// may all use the same store at the same time. Readers never wait. Other processes open it
+/// read-only.
 ///
-/// What is acknowledged is not lost: not when the process dies, and, as `Durability` says, not when the
-/// power fails. What is read was checked: damage is an error, never a wrong value.
+/// What is acknowledged is not lost: not when the process dies, and, as `Durability` says, not when
+/// the power fails. What is read was checked: damage is an error, never a wrong value.
 public final class Store: @unchecked Sendable {
     // @unchecked: constants, and objects that guard themselves.
 
+    /// The directory, as it was named when the store was opened.
     public let path: String
+    /// When a write counts as done.
     public let durability: Durability
     /// What opening found worth telling, a sentence each: a torn tail that was cut, damage, a hint
     /// file that had to be made again. Empty for a store that was closed cleanly.
@@ -58,6 +61,7 @@ public final class Store: @unchecked Sendable {
 
     deinit { try? close() }
 
+    /// May nothing be written: because that was asked for, or because of damage?
     public var isReadOnly: Bool { readOnlyReason != nil }
 
     /// Why a store that was opened to be written may not be; nil where it may.
@@ -74,14 +78,14 @@ public final class Store: @unchecked Sendable {
     @inline(__always)
     func requireOpen() throws(StoreError) { try log.requireOpen() }
 
-    /// Makes everything durable, seals all segments, saves the keydir where that makes the next open
-    /// faster, and lets the lock go. Later calls do nothing; other uses of a closed store throw
-    /// `StoreError.closed`.
+    /// Makes everything durable, seals all segments, saves the keydir where that makes the next
+    /// open faster, and lets the lock go. Later calls do nothing; other uses of a closed store
+    /// throw `StoreError.closed`.
     public func close() throws(StoreError) {
         if log.isClosed.exchange(true, ordering: .sequentiallyConsistent) { return }
         lookup.close()
-        // A compaction stops at its next step, or ends if it has committed: nothing may be committed
-        // once the lock is let go.
+        // A compaction stops at its next step, or ends if it has committed: nothing may be
+        // committed once the lock is let go.
         compactor.gate.close()
         compactor.thread.stop()
         worker.stop()
@@ -92,8 +96,8 @@ public final class Store: @unchecked Sendable {
         do throws(StoreError) {
             try log.sealAll()
         } catch {
-            // All is durable, and a full disk keeps MANIFEST from saying so: the next open finds the end
-            // of the log by itself.
+            // All is durable, and a full disk keeps MANIFEST from saying so: the next open finds
+            // the end of the log by itself.
             guard case .noSpace = error else { throw error }
         }
         compactor.lock.withLock { index.saveCheckpoint(above: options.checkpointEntries) }

@@ -48,8 +48,9 @@ public enum StoreError: Error, Equatable, Sendable {
     case noSpace(file: String)
     /// An earlier sync failed: what was written since the last good one may be lost.
     case syncFailed(file: String, reason: String)
-    /// The store's directory, or a file that it writes to, was removed or replaced while it was open:
-    /// what was written since the last sync may be found nowhere. No more writes are taken; reads go on.
+    /// The store's directory, or a file that it writes to, was removed or replaced while it was
+    /// open: what was written since the last sync may be found nowhere. No more writes are taken;
+    /// reads go on.
     case directoryLost(path: String, reason: String)
     case tooManySegments
     /// A compaction was told to stop. The store is as it was before it.

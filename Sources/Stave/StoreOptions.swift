@@ -12,6 +12,7 @@ public enum Durability: String, Sendable, CaseIterable {
 
 /// How a store is opened. The defaults suit a laptop.
 public struct StoreOptions: Sendable {
+    /// What the process may do with the store.
     public enum Access: Sendable {
         /// The one writer; takes the lock.
         case readWrite
@@ -20,35 +21,39 @@ public struct StoreOptions: Sendable {
         case readOnly
     }
 
+    /// Read and write, or read only.
     public var access: Access = .readWrite
     /// Make the directory and an empty store where there is none. Only the last part of the path is
     /// made. Of no effect for `.readOnly`.
     public var createsIfMissing = false
+    /// When a write counts as done.
     public var durability: Durability = .interval
-    /// Bytes at which a segment is sealed and the next one begun: 4 KiB to 256 MiB. A record that does
-    /// not fit gets a segment of its own.
+    /// Bytes at which a segment is sealed and the next one begun: 4 KiB to 256 MiB. A record that
+    /// does not fit gets a segment of its own.
     public var segmentSize = 256 << 20
-    /// Check each value's checksum when it is read. Switched off, a flipped bit may be returned as a
-    /// value; the rest of the checks stay.
+    /// Check each value's checksum when it is read. Switched off, a flipped bit may be returned as
+    /// a value; the rest of the checks stay.
     public var verifiesReads = true
 
-    /// Closing saves the keydir where the next open would otherwise read more entries than this, and
-    /// more than a 64th of the keys. The file takes 10 to 12 bytes a key.
+    /// Closing saves the keydir where the next open would otherwise read more entries than this,
+    /// and more than a 64th of the keys. The file takes 10 to 12 bytes a key.
     public var checkpointEntries = 16_384
 
-    /// Entries of hint files that recovery merges at a time. With half as many or more it merges on a thread
-    /// of its own: with fewer, to start one would take longer than it saves.
+    /// Entries of hint files that recovery merges at a time. With half as many or more it merges on
+    /// a thread of its own: with fewer, to start one would take longer than it saves.
     var mergeBatch = 1 << 17
 
     /// When the background compacts.
     public var compaction = CompactionPolicy()
-    /// Told what the background has done, on any thread that uses the store. Must not call the store.
+    /// Told what the background has done, on any thread that uses the store. Must not call the
+    /// store.
     public var onEvent: (@Sendable (StoreEvent) -> Void)?
 
+    /// The defaults.
     public init() {}
 
-    /// Throws `StoreError.invalidOption` where a value means nothing. Before anything on disk is touched: a
-    /// wrong one would be a trap, or a wait without end, much later.
+    /// Throws `StoreError.invalidOption` where a value means nothing. Before anything on disk is
+    /// touched: a wrong one would be a trap, or a wait without end, much later.
     func validate() throws(StoreError) {
         func require(_ isRight: Bool, _ name: String, _ reason: String) throws(StoreError) {
             if !isRight { throw .invalidOption(name: name, reason: reason) }
@@ -96,8 +101,8 @@ public enum StoreEvent: Sendable {
 
 /// What a store has threads for.
 public enum BackgroundWork: Sendable, Equatable {
-    /// Syncs once a second and seals full segments. Without it, each write at `interval` is durable before
-    /// the call returns.
+    /// Syncs once a second and seals full segments. Without it, each write at `interval` is durable
+    /// before the call returns.
     case syncing
     /// Without it, a writer that needs space compacts.
     case compacting

@@ -82,8 +82,8 @@ enum Dispatch {
         }
     }
 
-    /// Paths and options are text; decoded with replacements, a path would name another file. The words
-    /// of a command may be any bytes.
+    /// Paths and options are text; decoded with replacements, a path would name another file. The
+    /// words of a command may be any bytes.
     static func refuseBrokenText(_ arguments: [String]) {
         let first = arguments.dropFirst().first
         let isWord = first == "help" || subcommand(named: first) != nil

@@ -41,7 +41,7 @@ struct FileRoomTests {
         let directory = try Directory(path: folder.path)
         for text in ["first", "the second is longer", "", "3"] {
             let bytes = Array(text.utf8)
-            // What a crash left of an earlier try is in nobody's way.
+            // What a crash left of an earlier try is in no one's way.
             folder.write([9, 9, 9], to: "MANIFEST.tmp")
             unsafe try directory.replace(.manifest, with: bytes.span.bytes)
             #expect(folder.read("MANIFEST") == bytes)

@@ -2,7 +2,8 @@ import StaveDisk
 import TestSupport
 import Testing
 
-/// Hint files are held against ones that are made in the simplest way, straight from docs/format.md.
+/// Hint files are held against ones that are made in the simplest way, straight from
+/// docs/format.md.
 @Suite("From records to a hint")
 struct RecordListTests {
     let folder: TemporaryFolder
@@ -55,7 +56,8 @@ struct RecordListTests {
     /// In memory; straight to a file; and to a file from an image.
     private func check(_ maker: SegmentMaker, _ what: String) throws {
         let expected = naiveHint(of: maker)
-        // Compared outside of `#expect`, which would look for the shortest way from one to the other.
+        // Compared outside of `#expect`, which would look for the shortest way from one to the
+        // other.
         func check(_ bytes: [UInt8], _ how: String) {
             let isSame = bytes == expected
             #expect(isSame, "\(what), \(how)")
@@ -212,7 +214,7 @@ struct RecordListTests {
         }
     }
 
-    /// Whoever may write to the file can do so while it is read.
+    /// A program that may write to the file can do so while it is read.
     @Test(
         "Records that changed since they were checked trap nowhere, and make no hint file",
         arguments: Seeds.some(3))

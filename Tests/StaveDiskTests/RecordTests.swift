@@ -70,7 +70,7 @@ struct RecordTests {
         unsafe #expect(Record.header(in: bytes.span.bytes, at: 80, identity: identity ^ 1) == nil)
     }
 
-    @Test("Every flipped bit is noticed, but for the padding, which no checksum covers")
+    @Test("Every flipped bit is noticed, except in the padding, which no checksum covers")
     func flips() {
         let bytes = record(Array("key".utf8), Array("values".utf8))
         let padding = 80 + 28 + 9
@@ -166,8 +166,8 @@ struct RecordTests {
 
     @Test("XXH3-64 is libxxhash's where every digit of the multiplication carries")
     func hashWithCarries() {
-        // xored with the secret, all bytes are 0xff. Up to 64 bytes it is taken for the first, last, second and
-        // last but one 16 in turn; 129 bytes and more take 128 of it in order.
+        // xored with the secret, all bytes are 0xff. Up to 64 bytes it is taken for the first,
+        // last, second and last but one 16 in turn; 129 bytes and more take 128 of it in order.
         let inverted = unsafe withUnsafeBytes(of: XXH3_kSecret) { secret in
             unsafe secret.map { ~$0 }
         }
@@ -199,7 +199,9 @@ struct RecordTests {
             #expect(!RecordHeader.isValue(usual ^ 1 << bit, keyLength: 16))
         }
         // A flag that is known, and those that may be ignored.
-        for bit in [56] + Array(60..<64) { #expect(RecordHeader.isValue(usual ^ 1 << bit, keyLength: 16)) }
+        for bit in [56] + Array(60..<64) {
+            #expect(RecordHeader.isValue(usual ^ 1 << bit, keyLength: 16))
+        }
         for length in [0, 15, 17, 65_535] {
             #expect(!RecordHeader.isValue(usual, keyLength: length))
         }

@@ -4,7 +4,8 @@ import Testing
 
 @Suite("Searching a hint")
 struct SearchTests {
-    /// Keys of few different bytes behind a common beginning, so that many agree in their first eight.
+    /// Keys of few different bytes behind a common beginning, so that many agree in their first
+    /// eight.
     private func keys(_ random: inout SeededRandom, _ count: Int, _ common: [UInt8]) -> [[UInt8]] {
         (0..<count).map { _ in
             let length = Int.random(in: 0...14, using: &random)

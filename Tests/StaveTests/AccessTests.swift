@@ -51,7 +51,7 @@ struct AccessTests {
         (0o755, 0o644), (0o777, 0o666),
     ]
 
-    @Test("They have its permissions, but for execution, and its group", arguments: modes)
+    @Test("They have its permissions, except for execution, and its group", arguments: modes)
     func follows(mode: (directory: UInt32, files: UInt32)) throws {
         // Only root gives a directory to a group of others.
         let group = geteuid() == 0 ? 12345 : getegid()
@@ -109,7 +109,7 @@ struct AccessTests {
         // As another one of the group wrote it.
         unsafe #expect(chown(manifest, 12346, 23456) == 0)
         try Store(path: path).close()
-        // Of somebody outside.
+        // Of another user.
         unsafe #expect(chown(manifest, 12346, 34567) == 0)
         #expect(throws: StoreError.self) { try Store(path: path) }
         // What the group may not write is not the group's.

@@ -6,16 +6,16 @@
 
     @testable import Stave
 
-    /// A store at work as in production, with threads that seal and compact, while a system call of one
-    /// of its threads fails; and what is known of its keys.
+    /// A store at work as in production, with threads that seal and compact, while a system call of
+    /// one of its threads fails; and what is known of its keys.
     ///
     /// Which thread makes the n-th call is chance: the same seed makes the same writes and the same
     /// fault, but may need some tries to show a failure again.
     final class BackgroundFaultRun: @unchecked Sendable {
         // @unchecked: `heard` has a lock; the rest belongs to one thread at a time.
 
-        /// Keys that one writer has for itself. A key may have more than one value where a write's end
-        /// is not known.
+        /// Keys that one writer has for itself. A key may have more than one value where a write's
+        /// end is not known.
         private final class Lane: @unchecked Sendable {
             // @unchecked: used by one thread at a time.
             let name: String
@@ -76,8 +76,8 @@
 
         // MARK: What is done
 
-        /// Two writers at once, while the background seals and compacts; closed in between, with the
-        /// background at rest or in the middle of its work.
+        /// Two writers at once, while the background seals and compacts; closed in between, with
+        /// the background at rest or in the middle of its work.
         func run() {
             for _ in 0..<2 {
                 open()
@@ -118,8 +118,8 @@
             }
         }
 
-        /// A sync that failed, whoever made it, is told and ends all writing: trying again would lie. It
-        /// ends only the compaction if the segment was an output.
+        /// A sync that failed is told, whichever thread made it, and ends all writing: trying again
+        /// would lie. It ends only the compaction if the segment was an output.
         private func close() {
             guard let store else { return }
             let paths = plan.isSyncOfSegment ? plan.failedPaths.subtracting(oldFailures) : []
@@ -131,7 +131,7 @@
             for path in paths {
                 guard let told = (events + errors).first(where: { $0.description.contains(path) })
                 else {
-                    report("nobody tells that \(path) was not synced")
+                    report("no error tells that \(path) was not synced")
                     continue
                 }
                 if case .syncFailed = told {
@@ -210,8 +210,8 @@
             if store.isReadOnly { report("\(place), it may not be written") }
         }
 
-        /// With no fault any more: all that was acknowledged is there, every byte checks out, and the
-        /// store can be used.
+        /// With no fault any more: all that was acknowledged is there, every byte checks out, and
+        /// the store can be used.
         func verify() {
             let before = errorCount
             for round in 0..<2 {

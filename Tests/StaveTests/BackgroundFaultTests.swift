@@ -15,8 +15,8 @@
 
         private static let isLong = ProcessInfo.processInfo.environment["STAVE_LONG"] != nil
 
-        /// In the long form every call fails in one way, another one in the next run; in the short form a
-        /// few calls of each kind do.
+        /// In the long form every call fails in one way, another one in the next run; in the short
+        /// form a few calls of each kind do.
         private func faults(
             of counts: [SystemCall: Int], _ random: inout SeededRandom
         ) -> [Fault] {

@@ -264,7 +264,7 @@ struct CheckpointTests {
         }
     }
 
-    @Test("hides no damage of a hint: it is made again when somebody needs it, and told")
+    @Test("hides no damage of a hint: it is made again when it is needed, and told")
     func damagedHint() throws {
         let copy = try copy()
         let hint = try #require(try StoreFolder.hints(copy).first)

@@ -213,7 +213,7 @@ struct CompactionPolicyTests {
         return thread
     }
 
-    @Test("A paused compaction holds nobody up, and goes on when it is resumed")
+    @Test("A paused compaction holds no writer up, and goes on when it is resumed")
     func pause() throws {
         let store = try Store(path: path, options: options { $0.isAutomatic = false })
         try fill(store)

@@ -74,7 +74,8 @@ struct ConcurrencyTests {
         seen[number] = version
     }
 
-    /// Scans until `isDone`: keys ascend, values are whole, and keys that are never deleted are there.
+    /// Scans until `isDone`: keys ascend, values are whole, and keys that are never deleted are
+    /// there.
     private static func scan(_ store: Store, until isDone: Flag) throws -> [String] {
         var problems: [String] = []
         while !isDone.isSet {
@@ -178,7 +179,8 @@ struct ConcurrencyTests {
             while !isDone.isSet {
                 let reader = try Store(path: path, options: .reading)
                 problems += reader.notices
-                // Version v is written to key v % 40: all keys of a prefix are known from the newest.
+                // Version v is written to key v % 40: all keys of a prefix are known from the
+                // newest.
                 let versions = try reader.allEntries().map { entry in
                     Stamp.version(entry.value, of: Stamp.number(entry.key)) ?? -1
                 }.sorted()
@@ -199,7 +201,8 @@ struct ConcurrencyTests {
         expectNone(try opener.join())
     }
 
-    /// Closing while others work: they get `closed`, and nothing is written once the lock is let go.
+    /// Closing while others work: they get `closed`, and nothing is written once the lock is let
+    /// go.
     @Test("A store closed under its users stays whole")
     func closing() throws {
         for round in 0..<10 {

@@ -45,7 +45,8 @@ struct DamageReachTests {
                         let value = try damaged.value(forKey: key)
                         #expect(value == Array("new \(key)".utf8), "\(key), cut at \(cut)")
                     }
-                    // Without a hint, nothing tells whether a lost record was a newer one of this key.
+                    // Without a hint, nothing tells whether a lost record was a newer one of this
+                    // key.
                     if isThere && (withHint || error == nil) {
                         #expect(error == nil, "\(key), cut at \(cut)")
                     } else {

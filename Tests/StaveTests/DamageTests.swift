@@ -230,7 +230,7 @@ struct DamageTests {
             for record in records {
                 let value = RecordHeader.byteCount + record.key.count
                 for place in [9, 29, value] {
-                    // A tombstone has no value, and padding is nobody's.
+                    // A tombstone has no value, and padding is no record's.
                     if place == value && record.header.valueLength == 0 { continue }
                     try compactOver(name, bytes, record.offset + place, record.key)
                 }

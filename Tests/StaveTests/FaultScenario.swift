@@ -231,14 +231,14 @@
             }
         }
 
-        /// What a scenario begins with: the store in it was filled, left as a kill leaves it, and lacks a
-        /// hint; and the model of what it holds.
+        /// What a scenario begins with: the store in it was filled, left as a kill leaves it, and
+        /// lacks a hint; and the model of what it holds.
         func begin(with store: LeftStore) throws {
             try StoreFolder.copy(store.path, to: path)
             model = store.model
         }
 
-        /// A directory that nobody has open, and what it holds.
+        /// A directory that no store has open, and what it holds.
         struct LeftStore {
             var path: String
             var model: [String: [String?]]

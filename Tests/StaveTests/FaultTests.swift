@@ -7,7 +7,7 @@
     @testable import Stave
 
     extension FaultPlan {
-        /// Files whose failure somebody must be told of, even where all answers stay right: what was to
+        /// Files whose failure must be told, even where all answers stay right: what was to
         /// become durable has not. Not those that are only an optimisation.
         fileprivate var pathsToTell: [String] {
             guard let fault, [.sync, .syncData, .rename].contains(fault.call),
@@ -26,11 +26,12 @@
 
         init() throws { folder = try TemporaryFolder(isInMemory: true) }
 
-        /// Every failure at every call in the long form; in the short form each call fails in one way,
-        /// another one in the next run.
+        /// Every failure at every call in the long form; in the short form each call fails in one
+        /// way, another one in the next run.
         private static let isLong = ProcessInfo.processInfo.environment["STAVE_LONG"] != nil
 
-        /// Of calls that are repeated for one file, as when a saved keydir is read, some are enough.
+        /// Of calls that are repeated for one file, as when a saved keydir is read, some are
+        /// enough.
         private func faults(of plan: FaultPlan, seed: UInt64, inEachWay: Bool) -> [Fault] {
             var random = SeededRandom(seed: seed)
             var faults: [Fault] = []
@@ -92,7 +93,7 @@
                 if fault.isHarmless { #expect(scenario.errors == [], "\(fault)") }
             }
             #expect(injected >= faults.count)
-            // Nobody is told where only time was lost.
+            // Lost time alone is not told.
             let told = faults.filter { !$0.isHarmless }
             #expect(errors > told.count / 4)
             print("\(faults.count) runs, \(injected) calls failed, \(errors) errors, seed \(seed)")
@@ -128,8 +129,8 @@
             ) { $0.runAfterKill() }
         }
 
-        /// Memory and threads may be missing as well as files. Each failure once and for good; then the
-        /// store is opened again, with nothing in its way, and must hold what it held before.
+        /// Memory and threads may be missing as well as files. Each failure once and for good; then
+        /// the store is opened again, with nothing in its way, and must hold what it held before.
         @Test(
             "Costs nothing while a store is opened",
             arguments: [Left.closed, .closedWithKeydir, .killed], Seeds.some(1))

@@ -8,7 +8,8 @@
     @testable import Stave
 
     struct FenceTests {
-        /// Without its fence the reclaimer may not see that a reader is inside, and free what it holds.
+        /// Without its fence the reclaimer may not see that a reader is inside, and free what it
+        /// holds.
         @Test("What readers may hold stays where membarrier(2) fails, and goes with the next one")
         func failedFence() {
             var limbo = Limbo()

@@ -3,7 +3,7 @@ import TestSupport
 @testable import Stave
 
 extension Store {
-    /// Copies the directory as kill -9 would leave it now: no lock is waited for by anybody inside.
+    /// Copies the directory as kill -9 would leave it now: no thread inside waits for a lock.
     func copyAsKilled(to target: String) throws {
         try whileFrozen { try StoreFolder.copy(path, to: target) }
     }

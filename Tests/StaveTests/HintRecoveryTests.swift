@@ -20,8 +20,8 @@ struct HintRecoveryTests {
         hints = try StoreFolder.hints(source)
     }
 
-    /// Opens a copy in which `change` has been at one hint; everything must be there, the notice must
-    /// name the file, and the hint must be made again.
+    /// Opens a copy in which `change` has been at one hint; everything must be there, the notice
+    /// must name the file, and the hint must be made again.
     private func check(_ hint: String, isNoticed: Bool = true, _ change: (String) throws -> Void)
         throws
     {

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Stave
 
-/// Names that somebody has taken before the store makes a file of that name, and a MANIFEST that
-/// somebody has written.
+/// Names that are taken before the store makes a file of that name, and a MANIFEST that
+/// was written by hand.
 @Suite("A hostile directory's names and numbers")
 struct HostileNamesTests {
     private let folder: TemporaryFolder

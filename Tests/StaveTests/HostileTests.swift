@@ -5,7 +5,7 @@ import Testing
 
 @testable import Stave
 
-/// Directories that somebody has prepared.
+/// Directories that were prepared with bad intent.
 @Suite("A hostile directory")
 struct HostileTests {
     private let folder: TemporaryFolder
@@ -150,8 +150,8 @@ struct HostileTests {
     }
 
     #if STAVE_FAULTS
-        /// Does something to the directory just before, or just after, the first call of a kind on a file of
-        /// this name.
+        /// Does something to the directory just before, or just after, the first call of a kind on
+        /// a file of this name.
         private final class Swap: DiskWatcher, @unchecked Sendable {
             // @unchecked: used by one thread.
             let name: String

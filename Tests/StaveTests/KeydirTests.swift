@@ -5,7 +5,8 @@ import Testing
 
 @Suite("The keydir")
 struct KeydirTests {
-    /// Keys are numbers; their hashes are chosen so that few shards and few tags are shared by many.
+    /// Keys are numbers; their hashes are chosen so that few shards and few tags are shared by
+    /// many.
     private struct Key: Hashable {
         var number: Int
         var hash: UInt64

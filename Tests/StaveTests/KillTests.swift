@@ -4,7 +4,8 @@ import Testing
 
 @testable import Stave
 
-/// SIGKILL to the real program, at any moment of its life, on one store that lives through all of them.
+/// SIGKILL to the real program, at any moment of its life, on one store that lives through all of
+/// them.
 @Suite("SIGKILL")
 struct KillTests {
     private typealias State = [[UInt8]: [UInt8]]
@@ -68,8 +69,8 @@ struct KillTests {
         print("kills: \(text); \(acknowledgedCount) acknowledged, STAVE_SEED=\(seed)")
     }
 
-    /// So many keys that each close saves the keydir. The kill comes once the program has begun to write
-    /// the file.
+    /// So many keys that each close saves the keydir. The kill comes once the program has begun to
+    /// write the file.
     @Test("Takes nothing while the keydir is saved either", arguments: Seeds.some(1))
     func savingKeydir(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Stave
 
-/// What was written to a file that has lost its name is gone when the process ends, and no system call
-/// fails: somebody must look.
+/// What was written to a file that has lost its name is gone when the process ends, and no system
+/// call fails: the store itself must look.
 @Suite("A store whose directory or files are taken away while it is open")
 struct LostPlaceTests {
     private let folder: TemporaryFolder

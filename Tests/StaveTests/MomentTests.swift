@@ -5,11 +5,12 @@ import Testing
 
 @testable import Stave
 
-/// What people do with a store's files: copy a backup back, refresh a copy from a store that lived on,
-/// forget a file, leave one behind. The files of two moments, or of two clones, then lie in one directory.
+/// What people do with a store's files: copy a backup back, refresh a copy from a store that lived
+/// on, forget a file, leave one behind. The files of two moments, or of two clones, then lie in one
+/// directory.
 ///
-/// It must open as one of the moments, or as the store was between them, or say that something is wrong;
-/// never as a mixture, and the next write and compaction must not take what it still shows.
+/// It must open as one of the moments, or as the store was between them, or say that something is
+/// wrong; never as a mixture, and the next write and compaction must not take what it still shows.
 @Suite("Files of two moments in one directory")
 struct MomentTests {
     private typealias State = [[UInt8]: [UInt8]]

@@ -49,7 +49,8 @@
         private var certain = 0
         /// The number of the write that is being made.
         private var offered: UInt64 = 0
-        /// Above the number of every write that was made. A number that was only offered may come again.
+        /// Above the number of every write that was made. A number that was only offered may come
+        /// again.
         private var nextSequence: UInt64
         private var seen: Set<Int> = []
         /// Disks to start from again, what was on them, and the number that was next.
@@ -121,7 +122,8 @@
             try runAgain()
         }
 
-        /// From some of the disks that were found: recovery itself loses power, and what comes after.
+        /// From some of the disks that were found: recovery itself loses power, and what comes
+        /// after.
         private func runAgain() throws {
             for start in again {
                 var next = setting
@@ -241,8 +243,8 @@
             store = try open()
         }
 
-        /// As after kill -9: the store stops at one of its next calls, and another one takes over what the
-        /// kernel has, in the same boot.
+        /// As after kill -9: the store stops at one of its next calls, and another one takes over
+        /// what the kernel has, in the same boot.
         private func endSuddenly() throws {
             let end = SuddenEnd(after: Int.random(in: 0...40, using: &random)) {
                 [recorder] in recorder.isStopped = true

@@ -86,8 +86,8 @@
             #expect(run.problems == [])
         }
 
-        /// A disk that says it has synced and has not: this proves that the test would see a sync that is
-        /// left out, and that each is needed.
+        /// A disk that says it has synced and has not: this proves that the test would see a sync
+        /// that is left out, and that each is needed.
         struct Lie: Sendable, CustomStringConvertible {
             var description: String
             var isIgnored: @Sendable (SystemCall, String) -> Bool

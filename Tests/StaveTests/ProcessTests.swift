@@ -81,8 +81,8 @@ struct ProcessTests {
         #expect(try store.value(forKey: "a") == [UInt8(ascii: "1")])
     }
 
-    /// The writer is killed at a random moment, many times over, in one store. What it had replied to
-    /// is there, and what else is there is a prefix of what it was told to do.
+    /// The writer is killed at a random moment, many times over, in one store. What it had replied
+    /// to is there, and what else is there is a prefix of what it was told to do.
     @Test("After SIGKILL everything acknowledged is there", arguments: Seeds.some(1))
     func killed(seed: UInt64) throws {
         print("seed \(seed)")
@@ -127,8 +127,8 @@ struct ProcessTests {
         }
     }
 
-    /// A limit on the size of files stands in for a full disk; the signal that comes with it would end
-    /// the program.
+    /// A limit on the size of files stands in for a full disk; the signal that comes with it would
+    /// end the program.
     @Test(
         "A full disk is an error: what was acknowledged stays, and the store goes on with room",
         arguments: [70_001, 90_007, 131_072])

@@ -84,7 +84,8 @@ struct ResidencyTests {
         try again.close()
     }
 
-    /// If it could, the file would have to be synced in the middle of a set, with all that was written.
+    /// If it could, the file would have to be synced in the middle of a set, with all that was
+    /// written.
     @Test("At interval, much that is written is synced before its second is over")
     func syncsEarly() throws {
         let folder = try TemporaryFolder()

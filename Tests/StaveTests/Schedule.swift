@@ -272,7 +272,8 @@ final class Schedule {
         self.compaction = nil
     }
 
-    /// A reader looks at a value where it lies while the compaction goes on under it, and writes after.
+    /// A reader looks at a value where it lies while the compaction goes on under it, and writes
+    /// after.
     private func readWhileCompacting() throws {
         let key = key()
         trace.append("read \(name(key)), and meanwhile:")

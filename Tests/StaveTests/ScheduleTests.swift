@@ -6,8 +6,8 @@ import Testing
 @testable import Stave
 
 /// Short random schedules of everything that a store does, with compactions cut into their smallest
-/// steps and anything between two of them. One thread, no background: a seed repeats its schedule, but
-/// for the segments' random identities.
+/// steps and anything between two of them. One thread, no background: a seed repeats its schedule,
+/// except for the segments' random identities.
 @Suite("Schedules")
 struct ScheduleTests {
     private static let count = 10_240

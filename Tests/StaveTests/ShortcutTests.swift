@@ -117,7 +117,8 @@ struct ShortcutTests {
     }
 
     /// A store that was closed with a checkpoint, whose one segment has no hint.
-    private func checkpointed() throws -> (segment: String, records: [(offset: Int, key: [UInt8])]) {
+    private func checkpointed() throws -> (segment: String, records: [(offset: Int, key: [UInt8])])
+    {
         let store = try Store(path: path, options: options(checkpoint: 1))
         for number in 0..<200 { try store.set("old \(number)", forKey: "key \(number)") }
         try store.close()

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Stave
 
-/// Whatever happens to a file: no stale value, no deleted key, no silence; and what saves time is believed
-/// only where it proves what it was made from.
+/// Whatever happens to a file: no stale value, no deleted key, no silence; and what saves time is
+/// believed only where it proves what it was made from.
 @Suite("Damage anywhere is told, with and without what saves time")
 struct TruthTests {
     private let folder: TemporaryFolder

@@ -50,7 +50,7 @@ struct VerifyTests {
         #expect(try reader.verify().problems == [])
     }
 
-    @Test("Whoever reports progress may stop it")
+    @Test("Its progress handler may stop it")
     func cancelled() throws {
         let store = try makeStore()
         #expect(throws: StoreError.cancelled) { try store.verify { _ in false } }

@@ -5,8 +5,8 @@ import Testing
 @testable import Stave
 
 struct WorkerTests {
-    /// Blocked, a signal that a thread brings upon itself ends the process without asking its handler, which
-    /// would have said what was wrong.
+    /// Blocked, a signal that a thread brings upon itself ends the process without asking its
+    /// handler, which would have said what was wrong.
     @Test("A background thread leaves to others all signals but those that it causes itself")
     func signals() throws {
         let worker = Worker(isPeriodic: false)
@@ -29,7 +29,8 @@ struct WorkerTests {
         }
     }
 
-    /// It is set by hand, by NTP, in a leap second, and a wait that ends by it may take hours or no time.
+    /// It is set by hand, by NTP, in a leap second, and a wait that ends by it may take hours or no
+    /// time.
     @Test("A wait up to a moment does not look at the clock on the wall")
     func monotonicWait() {
         func now() -> Int {

@@ -19,7 +19,7 @@ struct AcknowledgementTests {
         for round in 1...3 as ClosedRange<UInt64> {
             try execute("set key \(round)", session)
             try execute("set other \(round)", session)
-            // The sync is left to the moment when somebody is told.
+            // The sync is left to the moment of the reply.
             #expect(try store.statistics().durableSequence == 2 * round - 1)
             session.flush()
             #expect(try store.statistics().durableSequence == 2 * round + 1)

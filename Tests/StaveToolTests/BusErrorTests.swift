@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// A file that somebody cuts while it is mapped.
+/// A file that is cut while it is mapped.
 struct BusErrorTests {
     private let scratch = Scratch()
 

@@ -29,8 +29,8 @@ struct DecoderTests {
         return (status, String(decoding: child.output, as: UTF8.self) + child.errors)
     }
 
-    /// Thousands of records of all lengths, keys and values of any bytes, in sealed segments, what a
-    /// compaction wrote, a keydir checkpoint, and a log that was not closed.
+    /// Thousands of records of all lengths, keys and values of any bytes, in sealed segments, what
+    /// a compaction wrote, a keydir checkpoint, and a log that was not closed.
     private func makeStore(_ folder: TemporaryFolder, _ random: inout SeededRandom) throws -> String
     {
         let path = folder.path("store")

@@ -31,7 +31,7 @@ struct DocumentExamplesTests {
                 continue
             }
             let line = String(line.dropFirst(4))
-            let prompt = ["$ ", "people> ", "\"> "].first(where: line.hasPrefix)
+            let prompt = Self.prompt(of: line)
             if let prompt {
                 steps.append(Step(prompt: prompt, input: String(line.dropFirst(prompt.count))))
                 isOpen = true
@@ -40,6 +40,13 @@ struct DocumentExamplesTests {
             }
         }
         return steps
+    }
+
+    private static func prompt(of line: String) -> String? {
+        if line.hasPrefix("people (batch: "), let end = line.firstIndex(of: ">") {
+            return String(line[...end]) + " "
+        }
+        return ["$ ", "people> ", "\"> "].first(where: line.hasPrefix)
     }
 
     private func sh(_ line: String) -> [String] {
@@ -102,7 +109,8 @@ struct DocumentExamplesTests {
             return try shell.shows("\"> ")
         }
         try shell.screen("\(step.input) and \(step.replies)") { screen in
-            guard screen.beforeCursor == "people> " else { return false }
+            let next = screen.beforeCursor
+            guard next == "people> " || next.hasPrefix("people (batch: ") else { return false }
             let lines = screen.lines.dropLast()
             guard step.isExact else { return lines.contains(rows) }
             return lines.suffix(step.replies.count + 1).elementsEqual([rows] + step.replies)

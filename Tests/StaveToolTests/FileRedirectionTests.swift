@@ -74,12 +74,14 @@ struct FileRedirectionTests {
         #expect(try String(contentsOfFile: file, encoding: .utf8) == "old")
     }
 
-    @Test("A file keeps its owner and permissions, whoever replaces it", arguments: [0o444, 0o604])
+    @Test(
+        "A file keeps its owner and permissions, whichever user replaces it",
+        arguments: [0o444, 0o604])
     func keeps(mode: mode_t) throws {
         try scratch.write("old", to: "file")
         let file = scratch.path + "/file"
         unsafe chown(file, OtherUser.number, OtherUser.number)
-        // Only root may write to one that nobody may write to.
+        // Only root may write to a read-only one.
         let mode = geteuid() == 0 ? mode : 0o604
         unsafe chmod(file, mode)
         let outcome = try run(

@@ -28,7 +28,8 @@ struct Scratch {
         }
     }
 
-    /// Does every segment end with its last record, as after a clean close, and not in reserved space?
+    /// Does every segment end with its last record, as after a clean close, and not in reserved
+    /// space?
     var isTrimmed: Bool {
         get throws {
             let names = try FileManager.default.contentsOfDirectory(atPath: store)
@@ -52,7 +53,7 @@ struct Scratch {
     }
 }
 
-/// How to run the program as somebody whom file permissions bind: they bind no root. All that is in
+/// How to run the program as a user whom file permissions bind: they bind no root. All that is in
 /// the scratch folder belongs to that user then.
 struct OtherUser {
     /// What stands in front of the program.

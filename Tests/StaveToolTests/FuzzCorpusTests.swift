@@ -5,8 +5,9 @@ import Testing
 
 @testable import StaveTool
 
-/// The inputs of `make fuzz`, as they are and changed at random: what of fuzzing every run of the tests
-/// does. A trap ends the run, which nobody overlooks. `make fuzz` searches with coverage in mind.
+/// The inputs of `make fuzz`, as they are and changed at random: what of fuzzing every run of the
+/// tests does. A trap ends the run, which cannot be overlooked. `make fuzz` searches with coverage
+/// in mind.
 @Suite("Decoders and mutations of the corpus")
 struct FuzzCorpusTests {
     private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -5,11 +5,11 @@ internal import StaveDisk
     @testable import StaveTool
 #endif
 
-/// The inspector's look at a segment or a checkpoint, of bytes that nobody chose; used by the tests and
+/// The inspector's look at a segment or a checkpoint, of bytes by chance; used by the tests and
 /// by `make fuzz`, as `FuzzTarget`.
 enum FuzzSurvey {
-    /// The first byte says what MANIFEST would say; its lowest bit, whether checksums are put right; its
-    /// highest, that this is a checkpoint.
+    /// The first byte says what MANIFEST would say; its lowest bit, whether checksums are put
+    /// right; its highest, that this is a checkpoint.
     static func run(_ input: [UInt8]) {
         guard let mode = input.first else { return }
         var bytes = Array(input.dropFirst())

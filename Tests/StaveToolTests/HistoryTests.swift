@@ -72,7 +72,7 @@ struct HistoryTests {
         #expect(try seen.join() == [0o600])
     }
 
-    @Test("A file of somebody else is never written")
+    @Test("A file of another program is never written")
     func foreign() throws {
         let descriptor = unsafe open(scratch.history, O_WRONLY | O_CREAT, 0o644)
         // SAFETY: the literal has five bytes.

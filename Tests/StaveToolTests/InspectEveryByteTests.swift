@@ -5,7 +5,7 @@ import Testing
 @testable import StaveTool
 
 /// In this process rather than through the program, so that thousands of damaged stores take
-/// seconds; a trap or a fault ends the whole run, which nobody overlooks.
+/// seconds; a trap or a fault ends the whole run, which cannot be overlooked.
 @Suite("The inspector and damage at every byte")
 struct InspectEveryByteTests {
     let store = SmallStore()

@@ -188,7 +188,7 @@ struct InspectSpaceTests {
                 guard !color else { continue }
                 let longest = lines.map(\.count).max() ?? 0
                 #expect(lines.allSatisfy { $0.count <= width }, "\(width)")
-                // The largest segment takes all of it, but for what does not divide evenly.
+                // The largest segment takes all of it, except for what does not divide evenly.
                 #expect(longest >= width - 4, "\(width)")
             }
         }

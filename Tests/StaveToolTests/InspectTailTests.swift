@@ -69,7 +69,7 @@ struct InspectTailTests {
         #expect(sequences(child) == Array(2...303))
     }
 
-    @Test("It ends when nobody reads any more, although nothing is written")
+    @Test("It ends when its reader has gone, although nothing is written")
     func closedPipe() throws {
         let store = try open()
         let child = try tail()

@@ -63,17 +63,26 @@ struct LineSyntaxTests {
         arguments: [
             ("get ", "KEY..."), ("get a b", "KEY..."), ("set ", "KEY"), ("set a", "KEY"),
             ("set a ", "VALUE"), ("set a b ", ""), ("keys --limit", "[--limit N]"),
-            ("keys --limit ", "[--limit N]"), ("keys --limit 3 ", "[PREFIX]"),
+            ("keys --limit ", "[--limit N]"), ("keys --limit 3 ", "[PREFIX | FROM TO]"),
             ("scan a b", "[PREFIX | FROM TO]"), ("scan a b c", ""), ("sync ", ""),
             ("get a\nset k ", "VALUE"),
         ])
     func hint(text: String, lit: String) throws {
         let scalars = text.scalars
         let hint = try #require(
-            Usage.hint(at: scalars.count, in: LineSyntax(scalars), columns: 70))
+            Usage.hint(at: scalars.count, in: LineSyntax(scalars), columns: 200))
         #expect(hint.filter { $0.style == .lit }.map(\.text).joined() == lit)
         let name = text.split(separator: "\n").last!.split(separator: " ")[0]
         #expect(hint.map(\.text).joined() == CommandTable.command(named: String(name))!.usage)
+    }
+
+    @Test("Where the usage is too long, the options lose their names")
+    func briefHint() throws {
+        let line = LineSyntax("keys --limit 3 ".scalars)
+        let hint = try #require(Usage.hint(at: 15, in: line, columns: 40))
+        #expect(hint.map(\.text) == ["keys ", "[PREFIX | FROM TO]", " [--...]"])
+        let option = LineSyntax("keys --limit ".scalars)
+        #expect(Usage.hint(at: 13, in: option, columns: 40)?[1].text == "[--...]")
     }
 
     @Test("No hint before the blank, for what is no command, or where there is no room")

@@ -19,8 +19,8 @@ struct PromptDisplayTests {
         try shell.enter("set a", "error: too few words; usage: set KEY VALUE  (or: set KEY < FILE)")
         try shell.enter(
             "echo \"\\q\"",
-            "error: column 7: unknown escape; known are \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{...}"
-        )
+            "error: column 7: unknown escape; known are \\n \\t \\r \\0 \\\\ \\\" \\' \\xHH \\u{...}",
+            "\\uHHHH \\/ \\b \\f")
         try shell.leave()
     }
 

@@ -156,7 +156,7 @@ struct PromptEditingTests {
         try shell.above("abcdef")
         shell.type("get ")
         try shell.screen("a hint at the new edge") {
-            $0.cursorLine == "store> get         get [--exact] KEY..."
+            $0.cursorLine == "store> get           get KEY... [--...]"
         }
         shell.type(.control("c"))
         try shell.empty()

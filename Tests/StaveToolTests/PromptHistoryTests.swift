@@ -153,7 +153,7 @@ struct PromptHistoryTests {
         #expect(saved(scratch.history) == "# stave history 1\necho 1\necho 2\necho 3\n")
     }
 
-    @Test("A file of somebody else is named and left alone")
+    @Test("A file of another program is named and left alone")
     func foreign() throws {
         try scratch.write("_HiStOrY_V2_\nmine\n", to: "other-history")
         let path = scratch.path + "/other-history"

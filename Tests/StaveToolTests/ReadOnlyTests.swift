@@ -5,8 +5,8 @@ import Testing
 
 @testable import StaveTool
 
-/// What the inspector's commands ask of the kernel, by strace(1), where it is installed: of calls that
-/// change files or lock them none, and files of the store are opened to be read, no other way.
+/// What the inspector's commands ask of the kernel, by strace(1), where it is installed: of calls
+/// that change files or lock them none, and files of the store are opened to be read, no other way.
 @Suite("Looking changes nothing")
 struct ReadOnlyTests {
     private let store = WrittenStore.withCheckpoint
@@ -117,7 +117,8 @@ struct ReadOnlyTests {
         expectNoChange([what], other.calls)
     }
 
-    /// What lies in the folder, without reading it: a FIFO would wait, and 4 GiB of zeros take long.
+    /// What lies in the folder, without reading it: a FIFO would wait, and 4 GiB of zeros take
+    /// long.
     private func listing() throws -> [String] {
         try StoreFolder.names(folder.path).map { name in
             let found = try FileManager.default.attributesOfItem(atPath: folder.path(name))
@@ -126,7 +127,8 @@ struct ReadOnlyTests {
     }
 
     /// Every hundredth byte changed and every hundredth length, each file in the place of another
-    /// one, and what is no file; without STAVE_EXHAUSTIVE a few of them. VerifyDamageTests do all of them in their own process.
+    /// one, and what is no file; without STAVE_EXHAUSTIVE a few of them. VerifyDamageTests do all
+    /// of them in their own process.
     @Test("On damaged stores the programs end with their statuses, and change nothing")
     func matrix() throws {
         guard canTrace else { return }

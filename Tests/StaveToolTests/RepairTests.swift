@@ -50,7 +50,7 @@ struct RepairTests {
         #expect(repair.isLossless)
         #expect(try StoreFolder.items(source.path) == before)
         #expect(try Verification(of: new).findings.list.isEmpty)
-        // Live records of both, by key: the same headers but for the checksums, which are bound.
+        // Live records of both, by key: the same headers except for the checksums, which are bound.
         func live(_ path: String) throws -> [[UInt8]: RecordHeader] {
             var live: [[UInt8]: RecordHeader] = [:]
             for name in try StoreFolder.segments(path) {

@@ -8,7 +8,7 @@ import Testing
 struct RoundTripTests {
     private let scratch = Scratch()
 
-    /// Random byte strings of each kind that has bitten somebody: all bytes, text, quotes, lines.
+    /// Random byte strings of each kind that has caused a bug: all bytes, text, quotes, lines.
     private func strings(_ count: Int, _ random: inout SeededGenerator) -> [[UInt8]] {
         let pieces: [[UInt8]] = [
             [0], [0x0A], [0x0D, 0x0A], [0x22], [0x27], [0x5C], [0x23], [0x2C], [0x09], [0x20],

@@ -189,12 +189,12 @@ struct ScriptTests {
         #expect(try run([scratch.store, "get", "a"]).text == "1\n")
     }
 
-    @Test("A signal ends the shell while nobody reads its output, and the store is closed")
+    @Test("A signal ends the shell while its output is not read, and the store is closed")
     func blockedOutput() throws {
         for signal in [SIGTERM, SIGINT] {
             let child = try PipedChild([stave, "--create", scratch.store])
             child.send("set big \(String(repeating: "v", count: 1 << 20))\nget big\n")
-            // There is far more than a pipe takes, and nobody reads on.
+            // There is far more than a pipe takes, and the reader stops.
             #expect(child.waitForOutput("vvv"))
             child.signal(signal)
             #expect(child.waitForExit(seconds: 20) == 128 + signal)

@@ -29,8 +29,8 @@ struct Key: ExpressibleByStringLiteral {
     static func paste(_ text: String) -> Key { Key("\u{1B}[200~\(text)\u{1B}[201~") }
 }
 
-/// A shell at a terminal, and the words in which tests speak of it. All of them wait until the screen
-/// shows what is said; nothing depends on how long something takes.
+/// A shell at a terminal, and the words in which tests speak of it. All of them wait until the
+/// screen shows what is said; nothing depends on how long something takes.
 final class Shell {
     let terminal: Terminal
     private let prompt: String
@@ -49,8 +49,9 @@ final class Shell {
 
     func type(_ keys: Key...) { for key in keys { terminal.type(key.bytes) } }
 
-    /// Types a command and waits for exactly these lines and the next prompt below it. It is seen in
-    /// its line before Enter is pressed: a screen on which the same was entered before is no answer.
+    /// Types a command and waits for exactly these lines and the next prompt below it. It is seen
+    /// in its line before Enter is pressed: a screen on which the same was entered before is no
+    /// answer.
     func enter(_ command: String, _ replies: String..., at prompt: String? = nil) throws {
         let next = prompt ?? self.prompt
         let line = next + command

@@ -5,13 +5,15 @@ import Testing
 
 @testable import StaveTool
 
-/// `stave verify` against every kind of damage that a file can have. In this process, so that tens of
-/// thousands of damaged stores take seconds; a trap ends the whole run, which nobody overlooks.
+/// `stave verify` against every kind of damage that a file can have. In this process, so that tens
+/// of thousands of damaged stores take seconds; a trap ends the whole run, which cannot be
+/// overlooked.
 ///
 /// Changed bytes that are no damage: those of LOCK, whose contents decide nothing (a process id for
 /// messages).
 /// Of the log above its synced mark a changed byte is a torn tail: what a crash may do; but not of
-/// the padding of a record that is whole. All other bytes, marks and padding too, are noticed as damage.
+/// the padding of a record that is whole. All other bytes, marks and padding too, are noticed as
+/// damage.
 @Suite("Verifying damaged stores")
 struct VerifyDamageTests {
     private static let store = isExhaustive ? WrittenStore.withCheckpoint : .shared
@@ -49,8 +51,8 @@ struct VerifyDamageTests {
         return (try inspection.run(), output.text)
     }
 
-    /// `inspect --verify` comes to the same verdict as `verify`, names the same files and places, and
-    /// says so to people and to programs.
+    /// `inspect --verify` comes to the same verdict as `verify`, names the same files and places,
+    /// and says so to people and to programs.
     private func expectAgreement(_ folder: TemporaryFolder, _ findings: Findings) throws {
         let (worst, text) = try inspect(folder, json: false)
         let (worstForPrograms, lines) = try inspect(folder, json: true)
@@ -108,7 +110,8 @@ struct VerifyDamageTests {
                 if place == .lock { continue }
                 let isNamed = findings.list.contains {
                     guard $0.file == name, $0.severity == expected else { return false }
-                    // Of MANIFEST and the heads of other files only the checksum tells that it is damaged.
+                    // Of MANIFEST and the heads of other files only the checksum tells that it is
+                    // damaged.
                     return place == .manifest || place == .header || $0.range!.contains(offset)
                         || (place == .checkpoint && offset < $0.range!.lowerBound)
                 }
@@ -159,7 +162,8 @@ struct VerifyDamageTests {
         store.write(to: folder)
         let bytes = store.files.first { $0.name == name }!.bytes
         for length in bytes.indices {
-            // A third of the lengths of a sealed segment: InspectEveryByteTests has all of a smaller one.
+            // A third of the lengths of a sealed segment: InspectEveryByteTests has all of a
+            // smaller one.
             let step = name.hasSuffix(".segment") ? 3 : name == Self.checkpoint ? 997 : 1
             let isLeftOut = length % step != 0 && !Self.isExhaustive
             if isLeftOut, !store.logStarts.contains(length) { continue }

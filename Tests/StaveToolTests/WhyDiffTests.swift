@@ -63,8 +63,8 @@ struct WhyDiffTests {
         #expect(try history("no such key").versions.isEmpty)
     }
 
-    /// A merge of two branches once left tombstones counted twice, so that `why` saw less dead space
-    /// than there was and said of a compaction that was due that it was not.
+    /// A merge of two branches once left tombstones counted twice, so that `why` saw less dead
+    /// space than there was and said of a compaction that was due that it was not.
     @Test("The forecast counts each byte of a segment once: live, tombstone or dead")
     func countedOnce() throws {
         store.write(to: folder)

@@ -5,8 +5,9 @@ import TestSupport
 @testable import Stave
 
 /// A store of some hundred records as the engine writes it: sealed segments with hint files, what a
-/// compaction wrote, dead records, tombstones, values of all lengths of padding; a keydir checkpoint; the active segment has
-/// records below and above its synced mark and reserved space, as a killed process leaves them.
+/// compaction wrote, dead records, tombstones, values of all lengths of padding; a keydir
+/// checkpoint; the active segment has records below and above its synced mark and reserved space,
+/// as a killed process leaves them.
 struct WrittenStore: Sendable {
     static let shared = try! WrittenStore(hasCheckpoint: false)
     /// The same with a keydir checkpoint, which takes much longer to verify.

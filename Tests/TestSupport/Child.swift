@@ -28,12 +28,13 @@ func monotonicSeconds() -> Double {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// Starts a process whose descriptors 0 to 2 are the given ones, in a session of its own. Signals are
-/// unblocked and at their defaults: threads of a test runner block some, and a mask survives exec. Other
-/// descriptors of the test runner, or of what started it, are closed: some tests leave a child with few.
+/// Starts a process whose descriptors 0 to 2 are the given ones, in a session of its own. Signals
+/// are unblocked and at their defaults: threads of a test runner block some, and a mask survives
+/// exec. Other descriptors of the test runner, or of what started it, are closed: some tests leave
+/// a child with few.
 ///
-/// - Parameter terminal: a terminal's name, opened as descriptors 0 to 2 instead; the first terminal
-///   that a session's leader opens becomes its controlling terminal.
+/// - Parameter terminal: a terminal's name, opened as descriptors 0 to 2 instead; the first
+///   terminal that a session's leader opens becomes its controlling terminal.
 func spawn(
     _ arguments: [String], environment: [String: String], descriptors: [Int32],
     terminal: String? = nil
@@ -101,7 +102,8 @@ package final class PipedChild {
     private var status: Int32?
 
     package init(_ arguments: [String], environment: [String: String] = [:]) throws {
-        // A child that ends early fails its test; it does not end the tests. Children get the default.
+        // A child that ends early fails its test; it does not end the tests. Children get the
+        // default.
         _ = Glibc.signal(SIGPIPE, SIG_IGN)
         var pipes: [[Int32]] = []
         id = try spawning.withLock { _ in

@@ -4,22 +4,24 @@
     internal import Glibc
     package import StaveDisk
 
-    /// Records what a store on one thread does to its directory, and what of it is certain to survive a
-    /// power cut. It looks at the files themselves before and after each call that changes or syncs
-    /// anything, so it sees mapped stores too.
+    /// Records what a store on one thread does to its directory, and what of it is certain to
+    /// survive a power cut. It looks at the files themselves before and after each call that
+    /// changes or syncs anything, so it sees mapped stores too.
     ///
     /// Rules (T. Pillai et al., All File Systems Are Not Created Equal, OSDI 2014):
     ///
-    /// 1. A change to a file is certain once a later sync of that file has returned; of the others any
-    ///    subset may have reached the disk, each sector whole, sizes apart from contents.
+    /// 1. A change to a file is certain once a later sync of that file has returned; of the others
+    ///    any subset may have reached the disk, each sector whole, sizes apart from contents.
     /// 2. After a sync that failed, what was to be written may never be, whatever later syncs say,
     ///    until its page is written again.
-    /// 3. Which names are certain, `Names` says. A sync of the directory that fails makes none certain.
+    /// 3. Which names are certain, `Names` says. A sync of the directory that fails makes none
+    ///    certain.
     package final class DiskRecorder: DiskWatcher, @unchecked Sendable {
         // @unchecked: used by one thread.
 
         package enum Names: String, Sendable, CaseIterable {
-            /// Certain after a sync of the directory; until then they come in the order they were made.
+            /// Certain after a sync of the directory; until then they come in the order they were
+            /// made.
             case inOrder
             /// The same, but each may come without the ones before it.
             case inAnyOrder
@@ -41,7 +43,7 @@
         private(set) var isDirectoryDurable = false
         private var changeCount = 0
         private var isBusy = false
-        /// Nobody makes calls any more: those that come are those of a process that is gone.
+        /// No calls are made any more: those that come are those of a process that is gone.
         package var isStopped = false
         /// Called where a crash is worth looking at, with the call before or after which it comes.
         package var onEvent: ((String) -> Void)?
@@ -170,7 +172,8 @@
             }
         }
 
-        /// The file under a name. Its descriptor stays open, so that its inode number stays its own.
+        /// The file under a name. Its descriptor stays open, so that its inode number stays its
+        /// own.
         private func found(_ name: String) -> RecordedFile? {
             let descriptor = unsafe stave_open(path + "/" + name, O_RDONLY | O_CLOEXEC, 0)
             guard descriptor >= 0 else { return nil }

@@ -19,7 +19,8 @@ package struct NeverCame: Error {
     package init(what: String) { self.what = what }
 }
 
-/// Waits until `condition` holds. The limit only ends a test that would hang: no machine is so slow.
+/// Waits until `condition` holds. The limit only ends a test that would hang: no machine is so
+/// slow.
 package func wait(for what: String, until condition: () throws -> Bool) throws {
     for _ in 0..<120_000 {
         if try condition() { return }

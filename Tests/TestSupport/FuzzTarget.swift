@@ -1,10 +1,12 @@
 internal import StaveDisk
 
-/// The decoders as functions of bytes that nobody chose. `make fuzz` runs them under libFuzzer, the
-/// tests on mutations of the corpus. A broken promise is a trap, as is what the decoder itself does.
+/// The decoders as functions of bytes by chance. `make fuzz` runs them under libFuzzer, the
+/// tests on mutations of the corpus. A broken promise is a trap, as is what the decoder itself
+/// does.
 ///
-/// The first byte of an input says how the rest is prepared: where its lowest bit is set, checksums are
-/// put right first, because chance never finds one and everything behind it would stay untested.
+/// The first byte of an input says how the rest is prepared: where its lowest bit is set, checksums
+/// are put right first, because chance never finds one and everything behind it would stay
+/// untested.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case record, segment, hint, manifest, checkpoint
 
@@ -29,7 +31,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
 
     // MARK: Targets
 
-    /// A record that is taken for whole is encoded to the same bytes again, but for its padding.
+    /// A record that is taken for whole is encoded to the same bytes again, except for its padding.
     private static func record(_ bytes: inout [UInt8], _ repairs: Bool) {
         let offset = 80
         bytes = [UInt8](repeating: 0, count: offset) + bytes

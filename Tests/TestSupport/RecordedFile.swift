@@ -17,8 +17,8 @@
             /// In the order of all changes to all files.
             package var index: Int
             package var kind: Kind
-            /// A sync after it failed: the kernel takes its page for clean, and a later sync does not
-            /// write it.
+            /// A sync after it failed: the kernel takes its page for clean, and a later sync does
+            /// not write it.
             package var isDropped = false
         }
 

@@ -4,8 +4,8 @@ package import Foundation
 package final class TemporaryFolder: Sendable {
     package let url: URL
 
-    /// - Parameter isInMemory: on a file system without a disk, where there is one: for tests that open a
-    ///   store thousands of times.
+    /// - Parameter isInMemory: on a file system without a disk, where there is one: for tests that
+    ///   open a store thousands of times.
     package init(isInMemory: Bool = false) throws {
         let memory = URL(fileURLWithPath: "/dev/shm")
         let isThere = FileManager.default.isWritableFile(atPath: memory.path)

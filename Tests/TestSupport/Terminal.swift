@@ -85,8 +85,8 @@ package final class Terminal {
         return result
     }
 
-    /// Waits until `text` appears behind the last match. Throws with what was seen instead where the
-    /// child ends or a long time passes.
+    /// Waits until `text` appears behind the last match. Throws with what was seen instead where
+    /// the child ends or a long time passes.
     package func expect(_ text: String, timeout: Double = 30) throws {
         let wanted = Array(text.utf8)
         let end = monotonicSeconds() + timeout
@@ -101,8 +101,8 @@ package final class Terminal {
         }
     }
 
-    /// Waits until the screen is as `condition` says. Throws with what it shows instead where the child
-    /// ends or a long time passes.
+    /// Waits until the screen is as `condition` says. Throws with what it shows instead where the
+    /// child ends or a long time passes.
     package func wait(
         for what: String, timeout: Double = 60, until condition: (Screen) -> Bool
     ) throws {
@@ -132,7 +132,7 @@ package final class Terminal {
         String(decoding: received[mark...], as: UTF8.self).debugDescription
     }
 
-    /// False at the end: EIO, once nobody has the other side open.
+    /// False at the end: EIO, once the other side is closed.
     private func readMore() -> Bool {
         var wait = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
         // SAFETY: one entry.

@@ -29,8 +29,8 @@ How the writer is made, and why:
    translates. So what the harness kills, limits or traces is the program and not an interpreter
    in front of it.
 2. The program runs with --quiet, and an `echo ready` behind each command is the fence: it is
-   printed once the commands before it are durable. Whoever counts lines on descriptor 1 of all
-   processes as answers, but for "ready", counts ours only. (A compaction's reply is one more line
+   printed once the commands before it are durable. A harness that counts lines on descriptor 1 of all
+   processes as answers, except "ready", counts ours only. (A compaction's reply is one more line
    there.)
 3. A command that fails reports "stdin:LINE:" on stderr before its fence, and --keep-going goes on.
 4. Our descriptors have high numbers: who follows the calls of all processes in one table of
@@ -93,7 +93,7 @@ def say(descriptor, data):
     try:
         os.write(descriptor, data)
     except OSError:
-        pass  # nobody listens, or stderr is a file and files have a limit
+        pass  # the reader has gone, or stderr is a file and files have a limit
 
 
 class Translator:

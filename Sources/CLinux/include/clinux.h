@@ -1,5 +1,6 @@
-// What the kernel and libc offer and Swift's Glibc module does not show: variadic calls, calls behind
-// _GNU_SOURCE, a thread-local variable, a prefetch and comparisons of eight words at once. Nothing here decides anything.
+// What the kernel and libc offer and Swift's Glibc module does not show: variadic calls, calls
+// behind _GNU_SOURCE, a thread-local variable, a prefetch and comparisons of eight words at once.
+// Nothing here decides anything.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +18,15 @@ int stave_copies_on_write(int fd);
 /// Starts writing a range of a file back, without waiting for it (sync_file_range(2)).
 int stave_start_writeback(int fd, int64_t offset, int64_t length);
 
-/// Which file `name` leads to in an open directory, or which one is open where it is "", and how many names it has.
-/// Not stat(2): whoever is told a file's times makes its next change cost a journal entry (Linux 6.13).
+/// Which file `name` leads to in an open directory, or which one is open where it is "", and how
+/// many names it has. Not stat(2): asking for a file's times makes its next change cost a journal
+/// entry (Linux 6.13).
 struct stave_identity {
   uint64_t device, inode;
   uint32_t links;
 };
-int stave_identify(int descriptor, const char *name, int follows_links, struct stave_identity *identity);
+int stave_identify(int descriptor, const char *name, int follows_links,
+    struct stave_identity *identity);
 
 /// membarrier(2), private expedited: 0, or -1 where the kernel does not offer it.
 int stave_membarrier_register(void);
@@ -46,9 +49,10 @@ static inline void stave_set_held_locks(uint64_t locks) { stave_held_locks_value
 
 static inline void stave_prefetch(const void *address) { __builtin_prefetch(address, 0, 3); }
 
-/// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit each. Whoever uses a
-/// word loads it again; here all are read at once, while others may change them: x86 tears no aligned word and
-/// keeps loads in order, and the fence holds the compiler to that.
+/// Which of the eight words at `bucket`, a cache line, have `tag` in their upper 24 bits: a bit
+/// each. A reader that uses a word loads it again; here all are read at once, while others may
+/// change them: x86 tears no aligned word and keeps loads in order, and the fence holds the
+/// compiler to that.
 __attribute__((no_sanitize("thread"), always_inline)) static inline uint32_t
 stave_slots_with_tag(const void *bucket, uint32_t tag) {
 #ifdef __SSE2__
@@ -71,9 +75,10 @@ stave_slots_with_tag(const void *bucket, uint32_t tag) {
 #endif
 }
 
-/// Is one of the eight lanes of 16 bits at `lanes`, aligned to 16 bytes, `value`? What is said of the eight words
-/// above holds here, too.
-__attribute__((no_sanitize("thread"))) static inline _Bool stave_has_lane(const void *lanes, uint16_t value) {
+/// Is one of the eight lanes of 16 bits at `lanes`, aligned to 16 bytes, `value`? What is said of
+/// the eight words above holds here, too.
+__attribute__((no_sanitize("thread"))) static inline _Bool stave_has_lane(const void *lanes,
+    uint16_t value) {
 #ifdef __SSE2__
   __m128i all = _mm_load_si128((const __m128i *)lanes);
   __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -109,8 +114,8 @@ void stave_forget_mapping(void *note);
 /// names it and status 74. For a program; a library leaves signals alone.
 void stave_exit_on_bus_error(void);
 
-/// A page of a mapped file that cannot be read raises SIGBUS: the file became shorter, or its disk failed.
-/// After this call such a page is replaced by zeros instead, and remembered.
+/// A page of a mapped file that cannot be read raises SIGBUS: the file became shorter, or its disk
+/// failed. After this call such a page is replaced by zeros instead, and remembered.
 void stave_survive_lost_pages(void);
 /// Where the first lost page of `length` mapped bytes at `start` begins; -1 where none was lost.
 int64_t stave_first_lost_page(const void *start, int64_t length);

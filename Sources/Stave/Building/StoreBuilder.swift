@@ -1,7 +1,8 @@
 package import StaveDisk
 
-/// Writes a whole store into an empty directory, record by record in the order of the keys, one record
-/// a key. Numbers, times and value checksums of the records stay as they were, as in a compaction.
+/// Writes a whole store into an empty directory, record by record in the order of the keys, one
+/// record a key. Numbers, times and value checksums of the records stay as they were, as in a
+/// compaction.
 ///
 /// MANIFEST comes last: until `finish` has returned the directory is no store, and opening it is
 /// refused. Memory: a buffer of a mebibyte or the longest record.
@@ -83,8 +84,8 @@ package final class StoreBuilder {
 
     /// Adds the record of a key above all before it.
     ///
-    /// - Parameter unboundValueChecksum: the value's checksum without what bound it to its old place: it
-    ///   travels with the value, so that a bit that rots on the way is found later.
+    /// - Parameter unboundValueChecksum: the value's checksum without what bound it to its old
+    ///   place: it travels with the value, so that a bit that rots on the way is found later.
     package func append(
         _ header: RecordHeader, key: UnsafeRawBufferPointer, value: RawSpan,
         unboundValueChecksum: UInt32

@@ -5,17 +5,18 @@ internal import StaveDisk
 /// The order on disk, which makes every crash leave either all inputs or all outputs:
 ///
 /// 1. Verify every record of each input. One with damage is left alone and reported.
-/// 2. Merge the inputs by key; copy each winner that is live, and each tombstone that is needed, into
-///    outputs in key order, with their hints. Number and time of a record stay as they were.
+/// 2. Merge the inputs by key; copy each winner that is live, and each tombstone that is needed,
+///    into outputs in key order, with their hints. Number and time of a record stay as they were.
 /// 3. Sync the outputs, their hints and the directory. Sync the active segment: a record is dropped
 ///    because a newer one exists, so the newer one must be durable before the older one is gone.
 /// 4. Replace MANIFEST: it names the outputs instead of the inputs. This is the commit point.
-/// 5. Switch readers: each entry that still names the very record that was copied now names the copy.
+/// 5. Switch readers: each entry that still names the very record that was copied now names the
+///    copy.
 /// 6. Unlink the inputs; unmap them when no reader can be inside.
 ///
-/// It is a machine of small steps, so that whoever runs it can pause, cancel, slow down or show how far
-/// it is between two of them, and so that a test can put anything between two of them. Runs under the
-/// compaction lock.
+/// It is a machine of small steps, so that its caller can pause, cancel, slow down or show how far
+/// it is between two of them, and so that a test can put anything between two of them. Runs under
+/// the compaction lock.
 final class Compaction {
     enum Phase: Equatable {
         case verifying(input: Int, offset: Int)
@@ -27,7 +28,7 @@ final class Compaction {
         case done
     }
 
-    /// How much one step does. Small enough that a writer, or whoever cancels, waits no time.
+    /// How much one step does. Small enough that a writer or a cancellation waits microseconds.
     struct StepSize {
         var verifiedBytes = 1 << 20
         var copiedBytes = 256 << 10

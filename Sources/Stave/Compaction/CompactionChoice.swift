@@ -70,7 +70,7 @@ extension Array where Element: CompactionCandidate {
 
     /// Most gain for the cost first, until so many bytes are freed: what is left loses more live
     /// bytes while it waits. No more is copied than half a segment, so that the space in flight is
-    /// bounded; but for a larger segment where all are.
+    /// bounded; except for a larger segment where all are.
     private func victims(freeing wanted: Int, segmentSize: Int) -> [Element] {
         let candidates = filter { $0.isSealed && !$0.isStuck && $0.isWorthRewriting }
             .sorted { $0.gainForCost > $1.gainForCost }

@@ -13,7 +13,7 @@
     func cancel() { monitor.change { cancellations += 1 } }
     /// No compaction begins or goes on any more.
     func close() { monitor.change { isClosed = true } }
-    /// Wakes whoever waits for space.
+    /// Wakes writers that wait for space.
     func signal() { monitor.change {} }
 
     var isHeld: Bool { monitor.withLock { isPaused || isClosed } }

@@ -17,6 +17,7 @@ public struct CompactionPolicy: Sendable {
     /// Bytes a second that a compaction in the background may copy; 0 is no limit.
     public var bytesPerSecond = 0
 
+    /// The default policy.
     public init() {}
 }
 
@@ -87,8 +88,8 @@ extension CompactionCandidate {
 package struct SpaceUse {
     private(set) var liveBytes = 0
     private(set) var tombstoneBytes = 0
-    /// Records that are neither, but for those in segments that nothing rewrites: these would make
-    /// a compaction due for ever.
+    /// Records that are neither, except for those in segments that nothing rewrites: these would
+    /// make a compaction due for ever.
     private(set) var deadBytes = 0
 
     package init(_ segments: [some CompactionCandidate]) {

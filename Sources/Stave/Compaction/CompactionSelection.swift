@@ -1,10 +1,10 @@
 internal import StaveDisk
 
-/// Which records of its inputs a compaction keeps, in key order: the newest of each key, if it is live,
-/// and tombstones that are needed.
+/// Which records of its inputs a compaction keeps, in key order: the newest of each key, if it is
+/// live, and tombstones that are needed.
 ///
-/// A tombstone is needed as long as a segment outside the compaction has an older record of its key,
-/// looked up in that segment's sorted entries.
+/// A tombstone is needed as long as a segment outside the compaction has an older record of its
+/// key, looked up in that segment's sorted entries.
 final class CompactionSelection {
     /// A record to be copied.
     struct Kept {
@@ -25,8 +25,8 @@ final class CompactionSelection {
         let hash: UInt64
     }
 
-    /// Entries that are looked at together: sorted by key, they lie anywhere in keydir and inputs, so
-    /// that what one needs is asked for while others wait for theirs.
+    /// Entries that are looked at together: sorted by key, they lie anywhere in keydir and inputs,
+    /// so that what one needs is asked for while others wait for theirs.
     private static let windowSize = 32
     /// What looking at an entry counts in a step, in bytes.
     private static let entryCost = 64
@@ -55,10 +55,11 @@ final class CompactionSelection {
     private var cuts: [[UInt8]] = []
     private var mergedEntries = 0
 
-    /// Takes the images of all segments. A plan looks at segments that grow meanwhile, up to where they
-    /// end now.
+    /// Takes the images of all segments. A plan looks at segments that grow meanwhile, up to where
+    /// they end now.
     ///
-    /// - Parameter makesSequence: the outputs and the other segments are to make up one sorted sequence.
+    /// - Parameter makesSequence: the outputs and the other segments are to make up one sorted
+    ///   sequence.
     init(
         of inputs: [Segment], others: [Segment], _ log: Log, _ index: Index, makesSequence: Bool
     ) throws(StoreError) {
@@ -89,8 +90,8 @@ final class CompactionSelection {
     /// Records of the inputs, also those that another one in the same segment superseded.
     var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
 
-    /// Hands over the next records to keep, until they and what was looked at come to `limit` bytes.
-    /// Counts them in `report`.
+    /// Hands over the next records to keep, until they and what was looked at come to `limit`
+    /// bytes. Counts them in `report`.
     ///
     /// - Returns: whether more may come.
     func forEachKept(
@@ -126,8 +127,8 @@ final class CompactionSelection {
     }
 
     private func refillWindow() {
-        // What changes with each record is a local variable: access to a class's property is checked
-        // for exclusivity at run time.
+        // What changes with each record is a local variable: access to a class's property is
+        // checked for exclusivity at run time.
         let (origins, index) = (origins, index)
         var merged = 0
         var window = self.window
@@ -170,7 +171,8 @@ final class CompactionSelection {
     }
 
     /// Throws where a hint that was believed is not any more what was checked when it was read: its
-    /// file was overwritten, or went bad and was read again. Before anything is dropped on its word.
+    /// file was overwritten, or went bad and was read again. Before anything is dropped on its
+    /// word.
     func requireUnchanged() throws(StoreError) {
         let believed =
             Array(zip(inputs, inputImages))
@@ -196,8 +198,8 @@ final class CompactionSelection {
         return false
     }
 
-    /// Throws unless there is a newer record of a key whose value is to be dropped: where keydir and
-    /// segments disagree, nothing may be dropped on the word of one of them.
+    /// Throws unless there is a newer record of a key whose value is to be dropped: where keydir
+    /// and segments disagree, nothing may be dropped on the word of one of them.
     private func requireNewer(_ pending: PendingEntry) throws(StoreError) {
         if isUncertain { return }
         let entry = pending.entry

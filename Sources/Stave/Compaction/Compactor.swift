@@ -23,13 +23,13 @@ internal import Synchronization
 
     /// The MANIFEST's revision at which no segment held enough tombstones that nothing needs.
     let revisionWithoutIdleTombstones = Atomic<UInt64>(0)
-    /// The MANIFEST's revision at which the directory was above its bound and no segment was worth a
-    /// compaction.
+    /// The MANIFEST's revision at which the directory was above its bound and no segment was worth
+    /// a compaction.
     let revisionWithoutVictims = Atomic<UInt64>(0)
 
     struct State {
-        /// Neither a segment nor a compaction was begun: the first segment may take records of others
-        /// along.
+        /// Neither a segment nor a compaction was begun: the first segment may take records of
+        /// others along.
         var mayAbsorb = true
         /// Why the background's last compaction failed, and from when on it may try again, as
         /// `Clock.monotonicNanoseconds` says.
@@ -269,8 +269,8 @@ extension Compactor {
         return isFull && !hasFailed && !isHopeless
     }
 
-    /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that are
-    /// sealed later may change that.
+    /// Nothing is left that a compaction could do now: writers do not wait for it. Segments that
+    /// are sealed later may change that.
     private func endWriteStall() {
         if index.withLock({ isOverBound }) {
             revisionWithoutVictims.store(log.manifest.current.revision, ordering: .releasing)

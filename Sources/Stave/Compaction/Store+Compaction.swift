@@ -1,9 +1,9 @@
 internal import StaveDisk
 
 extension Store {
-    /// Rewrites all segments that hold dead records, are small, or keep the store from being one sorted
-    /// sequence, so that the directory shrinks to about the size of the live records and scans read one
-    /// segment after the other. Reads and writes go on meanwhile.
+    /// Rewrites all segments that hold dead records, are small, or keep the store from being one
+    /// sorted sequence, so that the directory shrinks to about the size of the live records and
+    /// scans read one segment after the other. Reads and writes go on meanwhile.
     ///
     /// Needs free space for a copy of the live records of what it rewrites.
     ///
@@ -35,7 +35,7 @@ extension Store {
         compactor.thread.wake()
     }
 
-    /// Stops the compaction that runs, if any: it throws `StoreError.cancelled`, and the store is as it
-    /// was before it began. One that has committed already goes on to its end.
+    /// Stops the compaction that runs, if any: it throws `StoreError.cancelled`, and the store is
+    /// as it was before it began. One that has committed already goes on to its end.
     public func cancelCompaction() { compactor.gate.cancel() }
 }

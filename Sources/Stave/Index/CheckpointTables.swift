@@ -1,12 +1,12 @@
 internal import StaveDisk
 internal import Synchronization
 
-/// The keydir's tables in a checkpoint file, which are read one by one when they are first asked for,
-/// so that opening does not depend on the number of keys.
+/// The keydir's tables in a checkpoint file, which are read one by one when they are first asked
+/// for, so that opening does not depend on the number of keys.
 ///
-/// Each table is checked when it is read. One that does not check out is made again from the segments'
-/// entries, as if there were no checkpoint. Nothing is compacted before all tables are read, so that
-/// the segments are still those of the checkpoint.
+/// Each table is checked when it is read. One that does not check out is made again from the
+/// segments' entries, as if there were no checkpoint. Nothing is compacted before all tables are
+/// read, so that the segments are still those of the checkpoint.
 @safe final class CheckpointTables: @unchecked Sendable {
     // @unchecked: constants, and what `lock` guards.
 
@@ -19,7 +19,7 @@ internal import Synchronization
     /// Memory of each shard's table, not touched before it is read. Set once, by the keydir.
     var memory: [UnsafeMutableRawPointer] = unsafe []
     /// Hands over the entries of all keys as the checkpoint knows them, for a table that is lost.
-    /// Set once, by the store, before anybody asks.
+    /// Set once, by the store, before the first question.
     var source:
         ((_ body: (_ hash: UInt64, _ location: Location) -> Void) throws(StoreError) -> Void)?
     /// By index in the segment table: may the tables name the segment?

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-// The keydir's checkpoint: written at close, when all segments are sealed; read back at open, and brought
-// up to date from the records that were written since.
+// The keydir's checkpoint: written at close, when all segments are sealed; read back at open, and
+// brought up to date from the records that were written since.
 
 extension CheckpointTables {
     /// Gives the segments that the checkpoint knows what it says of them.
@@ -41,7 +41,8 @@ extension Index {
     // MARK: At close
 
     /// Writes a checkpoint if opening would take long without it: only an optimisation, so that an
-    /// error, a full disk for one, is of no consequence. Under the compaction lock, when all is durable.
+    /// error, a full disk for one, is of no consequence. Under the compaction lock, when all is
+    /// durable.
     ///
     /// - Parameter limit: so many entries may the next open have to read.
     func saveCheckpoint(above limit: Int) {

@@ -3,8 +3,8 @@ internal import StaveDisk
 // For tests, after each of their steps.
 
 extension Index {
-    /// Checks rules 1 and 3: every key is named once, and names a value of a segment that is there; and
-    /// what is counted of the segments is what the index names of them. Looks at every slot.
+    /// Checks rules 1 and 3: every key is named once, and names a value of a segment that is there;
+    /// and what is counted of the segments is what the index names of them. Looks at every slot.
     func checkInvariants() throws(StoreError) {
         try restoreAll()
         try withLock { () throws(StoreError) in

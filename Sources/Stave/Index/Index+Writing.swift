@@ -5,8 +5,8 @@ internal import StaveDisk
 extension Index {
     // MARK: The lock
 
-    /// Runs `body` under the log's lock, when the keydir has every key. All but a set take the lock so
-    /// where they ask or change the index, or want a segment's live bytes.
+    /// Runs `body` under the log's lock, when the keydir has every key. All but a set take the lock
+    /// so where they ask or change the index, or want a segment's live bytes.
     @inline(__always)
     func withLock<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result

@@ -1,8 +1,8 @@
 internal import StaveDisk
 internal import Synchronization
 
-/// Where each key's newest record lies: the keydir, the queue in front of it, and what is known to be
-/// unknown.
+/// Where each key's newest record lies: the keydir, the queue in front of it, and what is known to
+/// be unknown.
 ///
 /// Rules:
 /// 1. It names only records that the log has: a record is appended first, then the index is pointed
@@ -18,7 +18,7 @@ internal import Synchronization
     let table: SegmentTable
     let keydir: Keydir
     let queue = KeydirQueue()
-    /// The keydir's hash is keyed by the store's id, so that nobody can choose keys that collide.
+    /// The keydir's hash is keyed by the store's id, so that keys cannot be chosen to collide.
     let hashSeed: UInt64
     let uncertainties: [Uncertainty]
     /// Entries older than this may not be the newest; see `Uncertainty`. 0 where all is certain.
@@ -26,8 +26,8 @@ internal import Synchronization
     /// Records and entries that opening read because no checkpoint knew them.
     let replayedCount: Int
     /// A batch is being put into the keydir, key by key: look-ups that come meanwhile wait for the
-    /// lock, once; then all of it is there. One that came before may find a part, but a look-up after
-    /// it finds the bar, or all.
+    /// lock, once; then all of it is there. One that came before may find a part, but a look-up
+    /// after it finds the bar, or all.
     let isBarred = Atomic<Bool>(false)
     private let state = GuardedState(State())
 

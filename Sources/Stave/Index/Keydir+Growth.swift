@@ -27,7 +27,8 @@ extension Keydir {
         unsafe memory.free(Self.table(old), buckets: Self.buckets(old))
     }
 
-    /// A tenth at least is free then, so that keys which come and go do not make it rebuild again and again.
+    /// A tenth at least is free then, so that keys which come and go do not make it rebuild again
+    /// and again.
     private func bucketsToRebuild(_ shard: Int, for count: Int) -> Int {
         Self.buckets(forUsed: unsafe Double(Int(liveSlots[shard]) + count) * 1.1, shard: shard)
     }

@@ -3,8 +3,9 @@ internal import Glibc
 internal import StaveDisk
 internal import Synchronization
 
-/// The in-memory hash index: from a key's hash to where its newest record lies. It holds no keys; who
-/// looks up compares the key in the record itself, so that tag collisions cost time and never truth.
+/// The in-memory hash index: from a key's hash to where its newest record lies. It holds no keys;
+/// who looks up compares the key in the record itself, so that tag collisions cost time and never
+/// truth.
 ///
 ///     hash, 64 bits:   | shard 10 | tag 24 | not used 30 |
 ///     slot, 64 bits:   | tag 24 | location 40 |            0 empty, 1 deleted
@@ -13,21 +14,23 @@ internal import Synchronization
 ///
 /// Rules:
 /// 1. One writer at a time (the store's writer lock); any number of readers, which never wait.
-/// 2. A shard's bucket is `tag * buckets / 2^24`, so a slot holds all that growth needs: no record is
-///    read again. A full bucket overflows into the next one of the shard.
-/// 3. Slots of a bucket fill from the front, and those behind an empty one are empty; a search ends in a
-///    bucket whose last slot is empty. A bucket that was once full never has an empty slot again until
-///    the shard is rebuilt, so a search that must pass it does (`remove` keeps this).
+/// 2. A shard's bucket is `tag * buckets / 2^24`, so a slot holds all that growth needs: no record
+///    is read again. A full bucket overflows into the next one of the shard.
+/// 3. Slots of a bucket fill from the front, and those behind an empty one are empty; a search ends
+///    in a bucket whose last slot is empty. A bucket that was once full never has an empty slot
+///    again until the shard is rebuilt, so a search that must pass it does (`remove` keeps this).
 /// 4. A shard grows when it is 85 % full, to the next size of a series of its own. Each size is two
-///    fifths above the one before, and the shards' series lie evenly between each other: at any number
-///    of keys some are nearly full and some were just rebuilt, which makes 11.2 bytes a key. No set
-///    ever moves more than a thousandth of the keys.
-/// 5. A rebuilt shard is published with one store of its descriptor. A reader that misses in the old
-///    table looks again if the descriptor has changed; one that hits read what was true after it began.
+///    fifths above the one before, and the shards' series lie evenly between each other: at any
+///    number of keys some are nearly full and some were just rebuilt, which makes 11.2 bytes a key.
+///    No set ever moves more than a thousandth of the keys.
+/// 5. A rebuilt shard is published with one store of its descriptor. A reader that misses in the
+///    old table looks again if the descriptor has changed; one that hits read what was true after
+///    it began.
 @safe final class Keydir: @unchecked Sendable {
-    // @unchecked: rules 1 and 5; slots and descriptors are atomics. A search reads a bucket's eight slots at
-    // once and loads those again, as atomics, that it hands out. A key that is there all the time keeps its slot
-    // in a table, and what is read of a table that was given up ends in a second look (rule 5).
+    // @unchecked: rules 1 and 5; slots and descriptors are atomics. A search reads a bucket's eight
+    // slots at once and loads those again, as atomics, that it hands out. A key that is there all
+    // the time keeps its slot in a table, and what is read of a table that was given up ends in a
+    // second look (rule 5).
     typealias Slot = UnsafeMutablePointer<Atomic<UInt64>>
 
     static let shardBits: UInt64 = 10
@@ -111,7 +114,8 @@ internal import Synchronization
         private let descriptor: UInt64
         private let tag: UInt64
         private var bucket: Slot
-        /// Slots of the bucket that had the tag when it was entered, and were not handed out yet: a bit each.
+        /// Slots of the bucket that had the tag when it was entered, and were not handed out yet: a
+        /// bit each.
         private var fitting: UInt32
         private var seenBuckets = 0
 
@@ -132,7 +136,8 @@ internal import Synchronization
                     fitting &= fitting &- 1
                     // Acquiring: the record's bytes were written before the slot was published.
                     let word = unsafe slot.pointee.load(ordering: .acquiring)
-                    // Another key may have the slot by now; and empty and deleted slots look like tag 0.
+                    // Another key may have the slot by now; and empty and deleted slots look like
+                    // tag 0.
                     if word >> Location.bits == tag, word > Keydir.deleted {
                         return unsafe (slot, Location(word: word))
                     }
@@ -142,7 +147,8 @@ internal import Synchronization
         }
 
         /// All slots at once: a branch for each would be guessed wrong.
-        // SAFETY: `bucket` is always one of the descriptor's table, which stays mapped inside the epoch.
+        // SAFETY: `bucket` is always one of the descriptor's table, which stays mapped inside the
+        // epoch.
         @inline(__always)
         private static func fitting(_ tag: UInt64, in bucket: Slot) -> UInt32 {
             unsafe stave_slots_with_tag(bucket, UInt32(truncatingIfNeeded: tag))
@@ -262,8 +268,8 @@ internal import Synchronization
         liveCount.store(liveCount.load(ordering: .relaxed) &+ change, ordering: .relaxed)
     }
 
-    /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or under
-    /// the writer lock.
+    /// The slot that names exactly `location`, if the key still lies there. Inside an epoch, or
+    /// under the writer lock.
     func slot(_ hash: UInt64, at location: Location) throws(StoreError) -> Slot? {
         while true {
             let descriptor = try descriptor(hash)

@@ -2,9 +2,9 @@ internal import StaveDisk
 
 /// The memory of the keydir's tables: large stretches, handed out from the front and never reused.
 ///
-/// A freed table's pages go back to the kernel at once, so that what stays resident is what is in use;
-/// a reader still looking there finds zeros, which are empty slots, and then a new descriptor. The
-/// addresses themselves go back when a whole stretch is free and no reader can be inside.
+/// A freed table's pages go back to the kernel at once, so that what stays resident is what is in
+/// use; a reader still looking there finds zeros, which are empty slots, and then a new descriptor.
+/// The addresses themselves go back when a whole stretch is free and no reader can be inside.
 @safe struct KeydirMemory {
     private struct Stretch {
         let memory: AnonymousMemory

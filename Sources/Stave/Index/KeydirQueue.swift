@@ -4,20 +4,20 @@ internal import Synchronization
 
 /// The newest sets: their records are in the log, their keys are not in the keydir yet.
 ///
-/// Finding a key's old slot takes two waits for memory, one for its bucket and one for the record that
-/// the slot names. A set only asks for the bucket and goes to the end of this queue; half way through,
-/// its old record is asked for; at the front it is drained: the keydir names the new record. So the
-/// waits of several sets pass at the same time.
+/// Finding a key's old slot takes two waits for memory, one for its bucket and one for the record
+/// that the slot names. A set only asks for the bucket and goes to the end of this queue; half way
+/// through, its old record is asked for; at the front it is drained: the keydir names the new
+/// record. So the waits of several sets pass at the same time.
 ///
 ///     set of k -> | k | 7 | 6 | 5 | 4 | 3 | 2 | 1 | -> keydir
 ///                   bucket      record      drain
 ///
 /// Rules:
 /// 1. It changes under the writer lock only. `Index.lock` drains it first, so that
-///    whoever holds the lock finds every key in the keydir; only a set does not.
-/// 2. Readers look here before they look into the keydir, from the newest entry to the oldest. Entries
-///    leave oldest first, and only when the keydir has them; so a reader never finds an older record
-///    than the newest that was there when it began.
+///    a thread that holds the lock finds every key in the keydir; only a set does not.
+/// 2. Readers look here before they look into the keydir, from the newest entry to the oldest.
+///    Entries leave oldest first, and only when the keydir has them; so a reader never finds an
+///    older record than the newest that was there when it began.
 @safe final class KeydirQueue: @unchecked Sendable {
     // @unchecked: what readers see are atomics, the writer lock guards the rest.
     static let capacity = 8
@@ -84,8 +84,8 @@ internal import Synchronization
         let others = unsafe group.pointee.load(ordering: .relaxed) & ~(0xffff << shift)
         unsafe group.pointee.store(others | Self.fingerprint(hash) << shift, ordering: .releasing)
         pushed.store(number &+ 1, ordering: .releasing)
-        // Last: a reader that goes round the ring with an older `pushed` may come upon it, and its next search
-        // must then begin here. Releasing: the record's bytes come before it, too.
+        // Last: a reader that goes round the ring with an older `pushed` may come upon it, and its
+        // next search must then begin here. Releasing: the record's bytes come before it, too.
         unsafe words[index].store(Keydir.word(hash, location), ordering: .releasing)
     }
 

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// Where a record lies, in 40 bits: the segment's index in the segment table (15 bits) and its offset
-/// divided by 8 (25 bits).
+/// Where a record lies, in 40 bits: the segment's index in the segment table (15 bits) and its
+/// offset divided by 8 (25 bits).
 struct Location: Equatable {
     static let offsetBits: UInt64 = 25
     static let bits: UInt64 = 40

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// Sealed segments that lack a hint file, for the background to write: closing leaves the one that it seals
-/// without.
+/// Sealed segments that lack a hint file, for the background to write: closing leaves the one that
+/// it seals without.
 final class HintBacklog: @unchecked Sendable {
     // @unchecked: `segments` is guarded by `lock`.
     private let lock = Lock(.hintBacklog)

@@ -18,7 +18,7 @@ enum HintFile {
             let file = try directory.open(name, .read)
             let size = try file.size()
             guard size > 0 else { throw FileError("use", file.path, reason: "it is empty") }
-            // An entry is shorter than its record, but for its place in the index.
+            // An entry is shorter than its record, except for its place in the index.
             guard size <= segment.end + HintImage.emptyLength else {
                 throw FileError("use", file.path, reason: "\(size) bytes are more than it can have")
             }

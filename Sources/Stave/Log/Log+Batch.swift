@@ -1,8 +1,8 @@
 internal import StaveDisk
 
 extension Log {
-    /// Appends a batch to the active segment, which has room for all of it. Where it throws, nothing
-    /// is written. Under the lock.
+    /// Appends a batch to the active segment, which has room for all of it. Where it throws,
+    /// nothing is written. Under the lock.
     ///
     /// - Parameters:
     ///   - writes: at least one; their keys and values lie in `bytes`.

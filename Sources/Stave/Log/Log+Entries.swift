@@ -15,8 +15,8 @@ extension Log {
         return segment.sortedRuns(upTo: end)
     }
 
-    /// The segment's hint, if it has one: read now where that was not needed before. One that does not
-    /// check out is made again from the segment, unless that is damaged too.
+    /// The segment's hint, if it has one: read now where that was not needed before. One that does
+    /// not check out is made again from the segment, unless that is damaged too.
     func hint(of segment: Segment) -> HintImage? {
         if let hint = segment.hint { return hint }
         guard segment.mayHaveHint else { return nil }
@@ -61,8 +61,9 @@ extension Log {
 
     // MARK: Damaged records
 
-    /// Is the record at `location` damaged, so that it may be the key's: does its segment's hint say
-    /// so, or is there none? Of the key's hash 34 bits fit, or the keydir would not name the place.
+    /// Is the record at `location` damaged, so that it may be the key's: does its segment's hint
+    /// say so, or is there none? Of the key's hash 34 bits fit, or the keydir would not name the
+    /// place.
     ///
     /// Without a hint another key's record is taken for this one's once in some billion times, and
     /// that key, of which nothing can be read any more, is then absent. The other choice would give

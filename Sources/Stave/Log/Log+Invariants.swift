@@ -4,7 +4,8 @@ internal import Synchronization
 // For tests, after each of their steps.
 
 extension Log {
-    /// Checks rules 1 to 3, and that table, MANIFEST and open segments agree. The index may lack sets.
+    /// Checks rules 1 to 3, and that table, MANIFEST and open segments agree. The index may lack
+    /// sets.
     func checkInvariants() {
         // A sealing tells MANIFEST, the segment and the list of full ones one after the other.
         sealLock.withLock {

@@ -3,8 +3,8 @@ internal import StaveDisk
 // Files of the directory that MANIFEST does not name.
 
 extension Log {
-    /// Before the first file is made: removes what a crash left half done, and sets aside what MANIFEST
-    /// does not name but holds writes that it knows nothing of. Under the lock.
+    /// Before the first file is made: removes what a crash left half done, and sets aside what
+    /// MANIFEST does not name but holds writes that it knows nothing of. Under the lock.
     func clearLeftovers() throws(StoreError) {
         try leftoversLock.withLock { () throws(StoreError) in
             guard mayHaveLeftovers else { return }
@@ -13,7 +13,8 @@ extension Log {
                 // A power cut must not bring back a MANIFEST that names them.
                 if !names.isEmpty { try manifest.makeDurable(in: directory) }
                 let strange = unknownWrites(in: names)
-                // One that cannot be cleared away is no part of the store, and nothing uses its name.
+                // One that cannot be cleared away is no part of the store, and nothing uses its
+                // name.
                 for name in names {
                     if strange.contains(name) {
                         try? setAside(name)
@@ -48,18 +49,19 @@ extension Log {
         onEvent?(.setAside(file: directory.path(of: aside)))
     }
 
-    /// Ends the name of a file that was set aside: no name of a store's, so that nobody removes it.
+    /// Ends the name of a file that was set aside: no name of a store's, so that no store removes
+    /// it.
     static let asideSuffix = ".aside"
 
     // MARK: Whose writes they are
 
-    /// Those of the files that hold writes of which the store knows nothing: they are of another moment,
-    /// of a clone, or of another store. What a crash leaves is a new file without records, or one of a
-    /// compaction, whose records are copies of known ones or superseded.
+    /// Those of the files that hold writes of which the store knows nothing: they are of another
+    /// moment, of a clone, or of another store. What a crash leaves is a new file without records,
+    /// or one of a compaction, whose records are copies of known ones or superseded.
     ///
-    /// A write is known if the store has a record of its key that is newer, or the very same one, or
-    /// if it was deleted: of a deleted key a compaction may have left nothing.
-    /// O(entries of the store), where a segment is left at all.
+    /// A write is known if the store has a record of its key that is newer, or the very same one,
+    /// or if it was deleted: of a deleted key a compaction may have left nothing. O(entries of the
+    /// store), where a segment is left at all.
     private func unknownWrites(in names: [String]) -> Set<String> {
         var strange: Set<String> = []
         var left: [LeftSegment] = []
@@ -84,7 +86,8 @@ extension Log {
                 let isKnown = group.contains { other, own in
                     guard other < known.count else { return false }
                     if own.sequence != entry.sequence { return own.sequence > entry.sequence }
-                    return known[other].0.unboundChecksum(of: own) == file.unboundChecksum(of: entry)
+                    let checksum = known[other].0.unboundChecksum(of: own)
+                    return checksum == file.unboundChecksum(of: entry)
                 }
                 if !isKnown { strange.insert(file.name) }
             }
@@ -149,7 +152,8 @@ extension Segment {
 }
 
 extension HintEntry {
-    /// Of its record's value, the same wherever a copy of it lies; nil where its header is not whole.
+    /// Of its record's value, the same wherever a copy of it lies; nil where its header is not
+    /// whole.
     fileprivate func unboundChecksum(in bytes: RawSpan, identity: UInt64) -> UInt32? {
         guard let header = Record.header(in: bytes, at: offset, identity: identity) else {
             return nil

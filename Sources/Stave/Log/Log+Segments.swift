@@ -1,8 +1,8 @@
 internal import StaveDisk
 internal import Synchronization
 
-// The life of a segment: active (it grows) - full (nothing more is appended) - sealed (durable, with a
-// hint file beside it).
+// The life of a segment: active (it grows) - full (nothing more is appended) - sealed (durable,
+// with a hint file beside it).
 //
 //     who                 under                 active -> full -> sealed
 //     the writer          the lock              beginSegment: a new file, MANIFEST names both
@@ -15,8 +15,8 @@ extension Log {
     /// before anything is appended.
     ///
     /// - Parameters:
-    ///   - absorbed: sealed segments that MANIFEST names no more, once this one has a copy of what is
-    ///     needed of them, which `copy` makes. The caller then drops them (`drop`).
+    ///   - absorbed: sealed segments that MANIFEST names no more, once this one has a copy of what
+    ///     is needed of them, which `copy` makes. The caller then drops them (`drop`).
     @inline(never)
     func beginSegment(
         _ recordLength: Int, absorbing absorbed: [Segment] = [],
@@ -53,8 +53,8 @@ extension Log {
         writer.appender = appender
     }
 
-    /// The active segment is full now, whatever its size. The next write begins a new one. An active
-    /// segment without records stays. Under the lock.
+    /// The active segment is full now, whatever its size. The next write begins a new one. An
+    /// active segment without records stays. Under the lock.
     func endActiveSegment() throws(StoreError) {
         guard let appender = writer.appender, appender.segment.sequences != nil else { return }
         let segment = appender.segment
@@ -75,7 +75,8 @@ extension Log {
         max(segmentSize, SegmentHeader.byteCount + recordLength)
     }
 
-    /// Makes the file of a new segment. It is to be durable, its name too, before MANIFEST names it.
+    /// Makes the file of a new segment. It is to be durable, its name too, before MANIFEST names
+    /// it.
     func createSegment(capacity: Int) throws(StoreError) -> SegmentFile {
         try clearLeftovers()
         guard let number = manifest.takeSegmentNumber() else {
@@ -116,8 +117,8 @@ extension Log {
         }
     }
 
-    /// Ends the active segment and seals all: MANIFEST then says where the log ends, so that no byte of
-    /// it can go unnoticed. What is written next goes to a segment of its own.
+    /// Ends the active segment and seals all: MANIFEST then says where the log ends, so that no
+    /// byte of it can go unnoticed. What is written next goes to a segment of its own.
     func sealAll() throws(StoreError) {
         try sealFull()
         withLock {
@@ -170,9 +171,9 @@ extension Log {
 
     /// Replaces segments in MANIFEST, durably.
     ///
-    /// - Parameter ends: of the unsealed segments, as `durableEnds` says: what is dropped is dropped for
-    ///   the sake of newer records, and an active segment that is shorter, from another moment, is not
-    ///   to pass for the one that has them.
+    /// - Parameter ends: of the unsealed segments, as `durableEnds` says: what is dropped is
+    ///   dropped for the sake of newer records, and an active segment that is shorter, from another
+    ///   moment, is not to pass for the one that has them.
     func commit(
         replacing gone: [Segment], with segments: [Segment],
         durableEnds ends: [(number: UInt64, end: Int)]
@@ -190,15 +191,15 @@ extension Log {
         }
     }
 
-    /// Removes the files of a segment that MANIFEST does not name any more. What cannot be removed now
-    /// is a leftover that the next open removes.
+    /// Removes the files of a segment that MANIFEST does not name any more. What cannot be removed
+    /// now is a leftover that the next open removes.
     func removeFiles(of segment: Segment) {
         try? directory.remove(FileName.segment(segment.number).name)
         try? directory.remove(FileName.hint(segment.number).name)
     }
 
-    /// Takes a segment out of the store that the index names no more; it stays mapped until no reader
-    /// can be inside. Under the lock.
+    /// Takes a segment out of the store that the index names no more; it stays mapped until no
+    /// reader can be inside. Under the lock.
     func drop(_ segment: Segment) {
         table.hide(segment)
         writer.limbo.retire { [table] in table.remove(segment) }

@@ -15,7 +15,8 @@ extension Log {
 
     /// Returns once the write with this sequence number is durable.
     ///
-    /// Writers that arrive while a sync runs wait for the lock; the first of them then syncs for all.
+    /// Writers that arrive while a sync runs wait for the lock; the first of them then syncs for
+    /// all.
     ///
     /// - Returns: whether this call synced.
     @discardableResult
@@ -49,8 +50,8 @@ extension Log {
         }
     }
 
-    /// Under the sync lock. After a failed sync every other one fails too: the kernel may have dropped
-    /// the pages, so that a second try would succeed without them.
+    /// Under the sync lock. After a failed sync every other one fails too: the kernel may have
+    /// dropped the pages, so that a second try would succeed without them.
     func sync(_ appender: Appender, upTo end: Int) throws(StoreError) {
         if let failure = withLock({ writer.failure }) { throw failure }
         do throws(FileError) {
@@ -61,8 +62,8 @@ extension Log {
         }
     }
 
-    /// After a sync: a file that has lost its name keeps what is written only as long as it is open, and
-    /// one process alone writes only as long as nobody took its lock away. Under the sync lock.
+    /// After a sync: a file that has lost its name keeps what is written only as long as it is
+    /// open, and one process alone writes only as long as it has its lock. Under the sync lock.
     ///
     /// - Parameter appenders: of the segments that were synced.
     func requirePlace(of appenders: [Appender]) throws(StoreError) {

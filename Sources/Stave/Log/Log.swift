@@ -12,8 +12,8 @@ internal import Synchronization
 /// 4. After a sync that failed nothing more is written: the kernel may have dropped the pages, so
 ///    that a second try would succeed without them.
 @safe final class Log: @unchecked Sendable {
-    // @unchecked: constants, atomics, objects that guard themselves, and what the locks guard as their
-    // comments say.
+    // @unchecked: constants, atomics, objects that guard themselves, and what the locks guard as
+    // their comments say.
 
     let directory: Directory
     /// Keeps other writers out; nil where the store is read-only.
@@ -41,8 +41,8 @@ internal import Synchronization
     let sealLock = Lock(.sealing)
     /// Guards syncing: one at a time, so that those who wait share the next one.
     let syncLock = Lock(.syncing)
-    /// The writer lock: guards `writer`, the segments' counters, and all that is written to the index
-    /// and the segment table.
+    /// The writer lock: guards `writer`, the segments' counters, and all that is written to the
+    /// index and the segment table.
     let lock = Lock(.writing)
     private let writerState = GuardedState(WriterState())
     var writer: WriterState {
@@ -92,8 +92,8 @@ internal import Synchronization
 
     // MARK: The lock
 
-    /// Runs `body` under the lock. The index may lack the newest sets meanwhile: what asks it, or wants
-    /// live bytes, takes `Index.withLock`.
+    /// Runs `body` under the lock. The index may lack the newest sets meanwhile: what asks it, or
+    /// wants live bytes, takes `Index.withLock`.
     @inline(__always)
     func withLock<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
@@ -184,7 +184,8 @@ internal import Synchronization
     func markDead(_ location: Location) {
         guard let header = table.record(at: location).header else { return }
         table.withSegment(location.segmentIndex) { segment in
-            // The header is not checked here; a damaged one may make the figure wrong, not negative.
+            // The header is not checked here; a damaged one may make the figure wrong, not
+            // negative.
             segment.liveBytes = max(0, segment.liveBytes - header.recordLength)
         }
     }
@@ -207,8 +208,8 @@ internal import Synchronization
         if case .syncFailed = error { writer.failure = error }
     }
 
-    /// What its segments hold now, for a snapshot; the same as last time if nothing was written and no
-    /// segment came or went.
+    /// What its segments hold now, for a snapshot; the same as last time if nothing was written and
+    /// no segment came or went.
     ///
     /// - Parameter replaced: what is to be freed outside the lock.
     func sources(replaced: inout SortedSources?) -> SortedSources {
@@ -250,7 +251,9 @@ internal import Synchronization
         do throws(StoreError) {
             return try body()
         } catch {
-            guard case .noSpace = error, storeLock?.releaseReserve(for: .compacting) == true else { throw error }
+            guard case .noSpace = error, storeLock?.releaseReserve(for: .compacting) == true else {
+                throw error
+            }
         }
         return try body()
     }

@@ -10,15 +10,16 @@ final class ManifestFile: @unchecked Sendable {
     private var manifest: Manifest
     /// The version on disk; another one than `manifest` until a commit writes what was amended.
     private var written: Manifest
-    /// Set when MANIFEST was renamed and its name could not be made durable: nobody knows then which
-    /// version a power cut leaves, so nothing is committed, and nothing that either names is removed.
+    /// Set when MANIFEST was renamed and its name could not be made durable: it is not known then
+    /// which version a power cut leaves, so nothing is committed, and nothing that either names is
+    /// removed.
     private var failure: StoreError?
-    /// May writes be taken? Not once `failure` is set: MANIFEST on disk may end the active segment already,
-    /// and what is appended behind that end would be lost.
+    /// May writes be taken? Not once `failure` is set: MANIFEST on disk may end the active segment
+    /// already, and what is appended behind that end would be lost.
     private let isCertain = Atomic<Bool>(true)
 
-    /// Has the name of the version that was read or written been made durable by this process? One that
-    /// ended between a rename and its sync may have left it to the kernel only.
+    /// Has the name of the version that was read or written been made durable by this process? One
+    /// that ended between a rename and its sync may have left it to the kernel only.
     private let isDurable = Atomic<Bool>(false)
     /// Of the file that `written` stands in; nil where that is not known.
     private var stamp: Directory.Stamp?
@@ -33,7 +34,7 @@ final class ManifestFile: @unchecked Sendable {
     /// What a reader finds, or the next process.
     var onDisk: Manifest { lock.withLock { written } }
 
-    /// Throws where nobody knows which version a power cut leaves. Before anything is appended.
+    /// Throws where it is not known which version a power cut leaves. Before anything is appended.
     @inline(__always)
     func requireCertain() throws(StoreError) {
         if !isCertain.load(ordering: .acquiring) { try throwFailure() }
@@ -61,8 +62,8 @@ final class ManifestFile: @unchecked Sendable {
         }
     }
 
-    /// Replaces MANIFEST with a changed version, durably. Where this throws, the old version stands,
-    /// on disk and here; but after `StoreError.syncFailed` either may stand on disk.
+    /// Replaces MANIFEST with a changed version, durably. Where this throws, the old version
+    /// stands, on disk and here; but after `StoreError.syncFailed` either may stand on disk.
     func commit(
         in directory: borrowing Directory, _ change: (inout Manifest) -> Void
     ) throws(StoreError) {
@@ -98,8 +99,8 @@ final class ManifestFile: @unchecked Sendable {
         lock.withLock { stamp = try? directory.stamp(of: FileName.manifestName) }
     }
 
-    /// Throws where MANIFEST is not any more what was read or written last: a backup was put back over
-    /// a store in use, say. Says nothing while it is being written.
+    /// Throws where MANIFEST is not any more what was read or written last: a backup was put back
+    /// over a store in use, say. Says nothing while it is being written.
     func requirePlace(in directory: borrowing Directory) throws(FileError) {
         guard lock.tryLock() else { return }
         defer { lock.unlock() }
@@ -120,8 +121,8 @@ final class ManifestFile: @unchecked Sendable {
             reason: "it was removed or replaced while the store was in use")
     }
 
-    /// Makes sure that the version in hand is the one that a power cut leaves. Before anything counts as
-    /// durable or is removed on its word.
+    /// Makes sure that the version in hand is the one that a power cut leaves. Before anything
+    /// counts as durable or is removed on its word.
     func makeDurable(in directory: borrowing Directory) throws(FileError) {
         if isDurable.load(ordering: .acquiring) { return }
         try directory.sync()
@@ -131,8 +132,8 @@ final class ManifestFile: @unchecked Sendable {
     /// A change that the next commit writes. Only for what the next open would find out again.
     func amend(_ change: (inout Manifest) -> Void) { lock.withLock { change(&manifest) } }
 
-    /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot tell
-    /// what a writer beside it has committed since, only that the same revision says the same.
+    /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot
+    /// tell what a writer beside it has committed since, only that the same revision says the same.
     func problem(in directory: borrowing Directory, isWriter: Bool) -> String? {
         lock.lock()
         defer { lock.unlock() }

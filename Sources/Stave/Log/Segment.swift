@@ -2,10 +2,11 @@ internal import StaveDisk
 
 /// A segment of an open store: its mapped file and what is known of its records.
 ///
-/// The mapping's address never changes while the object lives, sealed or not, so that locations stay
-/// good. Readers reach it through the segment table; cursors hold on to the object itself.
+/// The mapping's address never changes while the object lives, sealed or not, so that locations
+/// stay good. Readers reach it through the segment table; cursors hold on to the object itself.
 final class Segment: CompactionCandidate, @unchecked Sendable {
-    // @unchecked: `mapping` and what is `let` never change; the rest is guarded as its comment says.
+    // @unchecked: `mapping` and what is `let` never change; the rest is guarded as its comment
+    // says.
 
     let number: UInt64
     let identity: UInt64
@@ -13,16 +14,16 @@ final class Segment: CompactionCandidate, @unchecked Sendable {
     let path: String
     /// Bytes of the file when it was opened; no more than these may be read of a sealed segment.
     let fileSize: Int
-    /// It was sealed when the store was opened: `end` is fixed, and a hint file that proves to be this
-    /// segment's may be there.
+    /// It was sealed when the store was opened: `end` is fixed, and a hint file that proves to be
+    /// this segment's may be there.
     let mayHaveHint: Bool
     /// Open only where a read-only store must keep the writer from cutting the file.
     private let sharedFile: File?
 
     /// What changes with each record; guarded by the store's writer lock, as the rest below.
     private let counts: GuardedState<Counts>
-    /// What only appending changes, and its index, which stays: both are read beside a writer that changes the
-    /// counts, and the thread sanitizer takes a change of one field for one of all.
+    /// What only appending changes, and its index, which stays: both are read beside a writer that
+    /// changes the counts, and the thread sanitizer takes a change of one field for one of all.
     private let extent: GuardedState<Extent>
     private let tableIndex = GuardedState(-1)
     var isSealed = false

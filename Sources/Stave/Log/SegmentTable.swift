@@ -3,8 +3,8 @@ internal import Synchronization
 
 /// The segments of an open store by index, so that 15 bits of a location name one.
 ///
-/// Readers look segments up without a lock: an entry is filled in before the first location that names
-/// it is published, and its index is used again only when no reader can hold such a location.
+/// Readers look segments up without a lock: an entry is filled in before the first location that
+/// names it is published, and its index is used again only when no reader can hold such a location.
 @safe final class SegmentTable: @unchecked Sendable {
     // @unchecked: readers see entries through the keydir's releasing stores; see above.
     @safe struct Entry: ~Copyable {
@@ -21,7 +21,8 @@ internal import Synchronization
     private(set) var segments: [Segment?] = []
     private var freeIndices: [Int] = []
     private var hidden: Set<Int> = []
-    /// For the next snapshot, while no segment comes or goes: nothing keeps one longer than it must.
+    /// For the next snapshot, while no segment comes or goes: nothing keeps one longer than it
+    /// must.
     var lastSources: SortedSources?
 
     init() {
@@ -34,8 +35,8 @@ internal import Synchronization
         unsafe entries.deallocate()
     }
 
-    /// The segments that make up the store: without the outputs of a compaction that is not committed,
-    /// and without its inputs afterwards.
+    /// The segments that make up the store: without the outputs of a compaction that is not
+    /// committed, and without its inputs afterwards.
     var visibleSegments: [Segment] {
         segments.compactMap { $0 }.filter { !hidden.contains($0.index) }
     }

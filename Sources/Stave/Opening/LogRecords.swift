@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// The records of an unsealed segment in the order in which they were written: what replaying them into
-/// the keydir needs, in eight bytes a record.
+/// The records of an unsealed segment in the order in which they were written: what replaying them
+/// into the keydir needs, in eight bytes a record.
 ///
 ///     | hash 34: shard and tag | not used 4 | tombstone 1 | offset / 8 25 |
 ///

@@ -1,8 +1,8 @@
 internal import StaveDisk
 internal import Synchronization
 
-/// What a store is made of, all of it valid: `Store` comes into being from these by an initialiser that
-/// cannot fail, so that nothing half-made is ever used or saved.
+/// What a store is made of, all of it valid: `Store` comes into being from these by an initialiser
+/// that cannot fail, so that nothing half-made is ever used or saved.
 struct StoreParts {
     var path: String
     var options: StoreOptions
@@ -11,8 +11,8 @@ struct StoreParts {
     var notices: [String]
 }
 
-/// Opening, step by step. Nothing is changed on disk but for a new store's first files: what a crash left
-/// is settled by the first write.
+/// Opening, step by step. Nothing is changed on disk except for a new store's first files: what a
+/// crash left is settled by the first write.
 ///
 /// 1. Find the directory, or make it where that was asked for.
 /// 2. Take the lock, to write.
@@ -71,8 +71,8 @@ struct Opening: ~Copyable {
         self.lock = lock
     }
 
-    /// Reads the segments. A reader beside a writer may find that a compaction has just replaced some:
-    /// then MANIFEST says something new, and it reads again.
+    /// Reads the segments. A reader beside a writer may find that a compaction has just replaced
+    /// some: then MANIFEST says something new, and it reads again.
     private static func recover(
         in directory: borrowing Directory, _ first: Manifest, isWriter: Bool
     ) throws(StoreError) -> (Manifest, RecoveredStore) {
@@ -186,7 +186,8 @@ struct Opening: ~Copyable {
         }
     }
 
-    /// The keydir, with the checkpoint's keys where there is one, and each segment in its place of the table.
+    /// The keydir, with the checkpoint's keys where there is one, and each segment in its place of
+    /// the table.
     private static func keydir(
         _ recovered: RecoveredStore, _ log: Log
     ) throws(StoreError) -> Keydir {
@@ -204,8 +205,8 @@ struct Opening: ~Copyable {
         return keydir
     }
 
-    /// Makes the segments that are not sealed full ones: nothing is appended to them any more. MANIFEST
-    /// says so with the next commit, and the background, a sync or the close seals them.
+    /// Makes the segments that are not sealed full ones: nothing is appended to them any more.
+    /// MANIFEST says so with the next commit, and the background, a sync or the close seals them.
     private static func takeOver(
         _ recovered: RecoveredStore, _ log: Log
     ) throws(StoreError) -> [Appender] {

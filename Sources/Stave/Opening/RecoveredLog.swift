@@ -44,8 +44,8 @@ extension Recovery {
         let (segment, size) = (opened.segment, opened.size)
         let known = result.uncertainties.count
         let log = try readLog(of: opened, mark: mark, entry)
-        // The marks were durable before MANIFEST named the segment, so that what took them may have taken
-        // all records as well. (The one of version 1 may be torn.)
+        // The marks were durable before MANIFEST named the segment, so that what took them may have
+        // taken all records as well. (The one of version 1 may be torn.)
         let hasLostMarks =
             mark.rule == .unmarked && (entry.format > 1 || opened.damage != nil)
         if hasLostMarks, log.records.count == 0 {
@@ -60,8 +60,8 @@ extension Recovery {
             result.firstUnsynced = min(result.firstUnsynced ?? .max, first)
         }
         if log.end != entry.extent?.length {
-            // A power cut may have taken records that nothing shows any more. No more than fit into the
-            // segment, so this many numbers are left out.
+            // A power cut may have taken records that nothing shows any more. No more than fit into
+            // the segment, so this many numbers are left out.
             let capacity = Int(clamping: opened.header?.capacity ?? UInt64(Format.maxSegmentLength))
             skipSequences(max(capacity, log.end) / Format.aligned(RecordHeader.byteCount + 1))
         }

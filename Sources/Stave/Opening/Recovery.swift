@@ -16,8 +16,8 @@ struct RecoveredStore {
     var withoutHint: [Segment] = []
     /// Segments that no process sealed: the active one of a process that died, and full ones.
     var unsealed: [Unsealed] = []
-    /// Segments that are no part of the store any more: unsealed ones behind a log that ended early, and
-    /// one without a record.
+    /// Segments that are no part of the store any more: unsealed ones behind a log that ended
+    /// early, and one without a record.
     var dropped: [Manifest.Segment] = []
     /// The highest number that was seen.
     var lastSequence: UInt64 = 0
@@ -54,16 +54,18 @@ struct Uncertainty: Equatable {
 
 /// Reading the segments that MANIFEST names, or what saves reading them:
 ///
-/// 1. If the keydir's checkpoint proves that it was made of these segments, only what is newer is read.
+/// 1. If the keydir's checkpoint proves that it was made of these segments, only what is newer is
+///    read.
 /// 2. Open and map each segment. One that is missing or another one is an error that names it.
 /// 3. Sealed segments: take the hint file if it checks out, else read the segment's records.
-/// 4. Unsealed segments: read the records. What is known to be durable and is no record is damage; above
-///    that the log ends at the first thing that is no record, and unsealed segments behind it are
-///    dropped: what survives is a prefix of the writes.
+/// 4. Unsealed segments: read the records. What is known to be durable and is no record is damage;
+///    above that the log ends at the first thing that is no record, and unsealed segments behind it
+///    are dropped: what survives is a prefix of the writes.
 /// 5. Damage whose key nothing tells is an uncertainty: the store opens read-only.
 ///
-/// What checkpoint and hints are believed for: a segment is written by the one process that made it, and
-/// by appending only, so that its random identity and a length tell its bytes. (Not so in version 1.)
+/// What checkpoint and hints are believed for: a segment is written by the one process that made
+/// it, and by appending only, so that its random identity and a length tell its bytes. (Not so in
+/// version 1.)
 ///
 /// Nothing is changed on disk here.
 struct Recovery: ~Copyable {
@@ -205,8 +207,8 @@ struct Recovery: ~Copyable {
         see(extent.sequences.upperBound)
     }
 
-    /// Next numbers are above every one that was seen. Those near the end of the range, which only a
-    /// made-up file can hold, end it: then no more writes are taken.
+    /// Next numbers are above every one that was seen. Those near the end of the range, which only
+    /// a made-up file can hold, end it: then no more writes are taken.
     mutating func see(_ sequence: UInt64) {
         result.lastSequence = max(result.lastSequence, sequence)
         result.nextSequence = max(result.nextSequence, sequence == .max ? .max : sequence + 1)
@@ -248,7 +250,8 @@ struct Recovery: ~Copyable {
     private mutating func readRecords(of segment: Segment, _ extent: Manifest.Extent) {
         let (entries, damage) = segment.readRun(upTo: extent.length)
         for stretch in damage {
-            // A log is in the order of its numbers, so that the next record's bounds the lost ones'.
+            // A log is in the order of its numbers, so that the next record's bounds the lost
+            // ones'.
             let bound = segment.isLog ? stretch.nextSequence.map { $0 &- 1 } : nil
             addUncertainty(in: segment, stretch.range, above: bound ?? extent.sequences.upperBound)
         }

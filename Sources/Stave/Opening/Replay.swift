@@ -1,22 +1,22 @@
 internal import StaveDisk
 
-/// Brings the keydir up to date at open with all that recovery read: the records of unsealed segments
-/// one by one, as they were written, and the sorted entries of the others in one merge.
+/// Brings the keydir up to date at open with all that recovery read: the records of unsealed
+/// segments one by one, as they were written, and the sorted entries of the others in one merge.
 ///
 /// Rules:
-/// 1. Of two records of a key the one with the higher sequence number stays, whichever comes first: no
-///    order of segments is believed, least of all MANIFEST's, where a compaction's output comes behind
-///    the segment that was active meanwhile.
-/// 2. Records come before entries. The key of an entry is then compared only in a record that was just
-///    read, never in a sealed segment, whose pages would have to be fetched one by one.
-/// 3. A tombstone gets a slot as every record does, so that no older value takes its key, and leaves it
-///    at the end.
+/// 1. Of two records of a key the one with the higher sequence number stays, whichever comes first:
+///    no order of segments is believed, least of all MANIFEST's, where a compaction's output comes
+///    behind the segment that was active meanwhile.
+/// 2. Records come before entries. The key of an entry is then compared only in a record that was
+///    just read, never in a sealed segment, whose pages would have to be fetched one by one.
+/// 3. A tombstone gets a slot as every record does, so that no older value takes its key, and
+///    leaves it at the end.
 /// 4. Behind a checkpoint the keydir names other records too, which are older than all of these.
 struct Replay: ~Copyable {
     /// A record or entry on its way into the keydir.
     struct Item {
-        /// The key's. An entry leaves its index in the bits that the keydir does not look at: it has 25
-        /// bytes, and an image less than 1.4 GB.
+        /// The key's. An entry leaves its index in the bits that the keydir does not look at: it
+        /// has 25 bytes, and an image less than 1.4 GB.
         var hash: UInt64
         var location: Location
 
@@ -35,8 +35,8 @@ struct Replay: ~Copyable {
     private var isLog: [Bool]
     /// By index: the entries of segments that are not read record by record.
     private var images: [HintImage?]
-    /// By index: bytes of values among these entries, told to the segments at the end. An object an entry
-    /// would cost more.
+    /// By index: bytes of values among these entries, told to the segments at the end. An object an
+    /// entry would cost more.
     private var liveBytes: [Int]
     /// Items go to random places of the keydir: each is put in some items after its cache line was
     /// asked for.
@@ -151,7 +151,8 @@ struct Replay: ~Copyable {
 
     // MARK: Slots
 
-    /// Puts an item in if the keydir has nothing of its hash; else asks for the record that it names.
+    /// Puts an item in if the keydir has nothing of its hash; else asks for the record that it
+    /// names.
     @inline(__always)
     private func insertIfFirst(_ item: Item) throws(StoreError) -> Bool {
         var search = keydir.search(item.hash, descriptor: try keydir.descriptor(item.hash))

@@ -4,6 +4,7 @@ public struct KeyBatch: Sendable {
     /// Where each key ends in `bytes`.
     var ends: [Int] = []
 
+    /// An empty batch.
     public init() {}
 
     /// Keys.

@@ -5,8 +5,9 @@ internal import Synchronization
 /// What a usual look-up reads of the store's parts, so that one load leads to each.
 @safe struct Lookup: ~Copyable, @unchecked Sendable {
     // @unchecked: constants and an atomic; what they lead to are atomics, or said by who owns it.
-    /// The keydir's, while the store is open, all its entries are certain and its values are verified;
-    /// otherwise `Keydir.noDescriptors`, so that a look-up need not ask for each of these.
+    /// The keydir's, while the store is open, all its entries are certain and its values are
+    /// verified; otherwise `Keydir.noDescriptors`, so that a look-up need not ask for each of
+    /// these.
     let descriptors: Atomic<UnsafeMutablePointer<Atomic<UInt64>>?>
     /// The queue's.
     let fingerprints: UnsafeMutablePointer<Atomic<UInt64>>
@@ -85,12 +86,13 @@ extension Store {
         return unsafe found.start != nil || found.epoch != nil ? found : try findAny(key)
     }
 
-    /// `findAny` as it nearly always goes, in one stretch: while a record is on its way from memory, a
-    /// processor looks a few hundred instructions ahead, and if the next look-up begins within them, the
-    /// two wait together. What is not usual stays undecided.
+    /// `findAny` as it nearly always goes, in one stretch: while a record is on its way from
+    /// memory, a processor looks a few hundred instructions ahead, and if the next look-up begins
+    /// within them, the two wait together. What is not usual stays undecided.
     @usableFromInline
     func findUsual(_ key: RawSpan) -> Found {
-        // Compiled for keys of this length by itself: then hashing and comparing take no loop and no call.
+        // Compiled for keys of this length by itself: then hashing and comparing take no loop and
+        // no call.
         (9...16).contains(key.byteCount) ? probe(key) : findUsual(anyLength: key)
     }
 
@@ -137,8 +139,8 @@ extension Store {
         // SAFETY: the bucket is one of the descriptor's table, which stays mapped inside the epoch.
         var fitting = unsafe stave_slots_with_tag(bucket, UInt32(truncatingIfNeeded: tag))
         if fitting == 0 {
-            // The search ends in a bucket whose last slot is empty, if the table is still the shard's
-            // (rules 3 and 5 of the keydir).
+            // The search ends in a bucket whose last slot is empty, if the table is still the
+            // shard's (rules 3 and 5 of the keydir).
             let last = Keydir.slotsPerBucket &- 1
             if unsafe bucket[last].load(ordering: .acquiring) != 0 {
                 // Full: the next bucket is the last that is looked at here.
@@ -163,8 +165,8 @@ extension Store {
         return unsafe Found(value, epoch)
     }
 
-    /// The value at `location`, if the key's record lies there and checks out: `RecordPointer.hasKey` and
-    /// `value(verifying:)` in one.
+    /// The value at `location`, if the key's record lies there and checks out:
+    /// `RecordPointer.hasKey` and `value(verifying:)` in one.
     @inline(__always)
     private static func value(
         of key: RawSpan, at location: Location, in entries: UnsafeMutablePointer<SegmentTable.Entry>
@@ -200,7 +202,9 @@ extension Store {
         let hash = index.hashAskingForBucket(of: key)
         let epoch = ReaderEpoch.enter()
         do throws(StoreError) {
-            guard let record = try index.locate(key, hash: hash) else { return unsafe Found(nil, epoch) }
+            guard let record = try index.locate(key, hash: hash) else {
+                return unsafe Found(nil, epoch)
+            }
             return unsafe Found(try value(of: record), epoch)
         } catch {
             epoch.leave()

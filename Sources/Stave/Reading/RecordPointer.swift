@@ -24,8 +24,8 @@ internal import StaveDisk
         prefetchRest()
     }
 
-    /// Asks for the cache lines behind the record's first one, so that they are on their way while the
-    /// key is compared. Records of a hundred bytes or two have them.
+    /// Asks for the cache lines behind the record's first one, so that they are on their way while
+    /// the key is compared. Records of a hundred bytes or two have them.
     @inline(__always)
     func prefetchRest() {
         // SAFETY: a prefetch never faults, wherever it points.

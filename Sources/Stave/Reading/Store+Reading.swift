@@ -4,8 +4,8 @@ internal import Synchronization
 extension Store {
     /// Looks a key up and lends its value where it lies, without a copy.
     ///
-    /// - Parameter body: gets the value; not called where the key is absent. The bytes are valid only
-    ///   inside it.
+    /// - Parameter body: gets the value; not called where the key is absent. The bytes are valid
+    ///   only inside it.
     /// - Returns: what `body` returned, or nil where the key is absent.
     /// - Throws: `StoreError.damaged` where the key's newest record is not whole.
     @inlinable @inline(__always)
@@ -21,11 +21,11 @@ extension Store {
 
     /// Copies a key's value into the caller's memory.
     ///
-    /// - Parameter buffer: gets the value at its start, if there is room for all of it; otherwise it
-    ///   stays as it is.
+    /// - Parameter buffer: gets the value at its start, if there is room for all of it; otherwise
+    ///   it stays as it is.
     /// - Returns: the value's length in bytes, or nil where the key is absent. A length above
-    ///   `buffer.byteCount` says that nothing was copied, and how much room it takes; the value may have
-    ///   changed by the next call.
+    ///   `buffer.byteCount` says that nothing was copied, and how much room it takes; the value may
+    ///   have changed by the next call.
     /// - Throws: `StoreError.damaged` where the key's newest record is not whole.
     public func copyValue(
         forKey key: RawSpan, into buffer: inout MutableRawSpan
@@ -34,7 +34,8 @@ extension Store {
         defer { found.leave() }
         guard let start = unsafe found.start else { return nil }
         if found.count <= buffer.byteCount {
-            // SAFETY: the value stays mapped until the epoch is left, and the buffer has room for it.
+            // SAFETY: the value stays mapped until the epoch is left, and the buffer has room for
+            // it.
             unsafe buffer.withUnsafeMutableBytes {
                 unsafe $0.baseAddress?.copyMemory(from: start, byteCount: found.count)
             }
@@ -42,11 +43,11 @@ extension Store {
         return found.count
     }
 
-    /// Looks many keys up, which takes a fraction of the time that as many single calls take: while one
-    /// key's memory is on its way, the others' is asked for.
+    /// Looks many keys up, which takes a fraction of the time that as many single calls take: while
+    /// one key's memory is on its way, the others' is asked for.
     ///
-    /// - Parameter body: called once a key, in order, with the key's index and its value, or nil where
-    ///   it is absent. The bytes are valid only inside it.
+    /// - Parameter body: called once a key, in order, with the key's index and its value, or nil
+    ///   where it is absent. The bytes are valid only inside it.
     /// - Throws: at the first key whose record is damaged; those before it were answered.
     public func withValues(
         for keys: KeyBatch, _ body: (_ index: Int, _ value: RawSpan?) -> Void
@@ -134,8 +135,9 @@ extension Store {
 // MARK: - Where the record lies
 
 extension Index {
-    /// A key's hash. Its bucket is asked for before anything else is done: so the processor, which looks some 400
-    /// instructions ahead, comes upon it while it still waits for the record of the look-up before.
+    /// A key's hash. Its bucket is asked for before anything else is done: so the processor, which
+    /// looks some 400 instructions ahead, comes upon it while it still waits for the record of the
+    /// look-up before.
     @inline(__always)
     func hashAskingForBucket(of key: RawSpan) -> UInt64 {
         let hash = Checksum.hash(key, seed: hashSeed)
@@ -216,10 +218,10 @@ extension Index {
             reason: "the record's header checksum is wrong")
     }
 
-    /// Is this entry its key's newest record among those with numbers below `nextSequence`? For a scan over
-    /// segments of which not all can be read: what is missing among the sorted entries may have been newer.
-    /// The keydir knows, because it was filled when the record was whole, or from what proves to be made
-    /// of it.
+    /// Is this entry its key's newest record among those with numbers below `nextSequence`? For a
+    /// scan over segments of which not all can be read: what is missing among the sorted entries
+    /// may have been newer. The keydir knows, because it was filled when the record was whole, or
+    /// from what proves to be made of it.
     func isNewest(_ entry: HintEntry, before nextSequence: UInt64) throws(StoreError) -> Bool {
         let key = unsafe entry.key.bytes
         let hash = hashAskingForBucket(of: key)
@@ -231,7 +233,8 @@ extension Index {
         } else if log.withLock({ log.nextSequence }) == nextSequence {
             return false
         }
-        // It was written again or deleted since: what was its newest record then is not known any more.
+        // It was written again or deleted since: what was its newest record then is not known any
+        // more.
         throw .uncertain(file: log.path, offset: 0)
     }
 

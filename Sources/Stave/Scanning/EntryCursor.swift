@@ -39,14 +39,15 @@ public struct EntryCursor {
     private let sources: SortedSources.Sorted
     private let isVerifying: Bool
     private let certainFrom: UInt64
-    /// Asked which entries are their keys' newest, where records could not be read. nil where all could.
+    /// Asked which entries are their keys' newest, where records could not be read. nil where all
+    /// could.
     private let referee: Index?
     /// Damage to report before the first entry.
     private var pending: [StoreError] = []
     /// Entries that come next, whose records are on their way to the processor.
     private var window: [SortedMerge.Winner] = []
     private var windowStart = 0
-    /// How many come next: few at first, for whoever wants but a few.
+    /// How many come next: few at first, because many callers want only a few.
     private var windowSize = 4
 
     private static let largestWindow = 32
@@ -74,7 +75,8 @@ public struct EntryCursor {
     ///
     /// - Parameter body: gets key and value; their bytes are valid only inside it.
     /// - Returns: what `body` returned; nil at the end.
-    /// - Throws: `StoreError.damaged` for an entry that is not whole; the next call goes on behind it.
+    /// - Throws: `StoreError.damaged` for an entry that is not whole; the next call goes on behind
+    ///   it.
     public mutating func withNext<Result>(
         _ body: (_ key: RawSpan, _ value: RawSpan) -> Result
     ) throws(StoreError) -> Result? {

@@ -2,11 +2,12 @@ internal import StaveDisk
 
 /// The newest entry of each key in the hint files that recovery read, on its way into the keydir.
 ///
-/// Of the time that this takes, half goes into the merge and half into the keydir, so one thread may merge
-/// ahead of the other that puts in (`ReadAhead`).
+/// Of the time that this takes, half goes into the merge and half into the keydir, so one thread
+/// may merge ahead of the other that puts in (`ReadAhead`).
 struct EntryMerge: IteratorProtocol {
-    /// Items that are handed over at a time, in the order of the keydir's shards: so the processor finds the
-    /// keydir's pages in its cache of page addresses. Of ten million keys each page has some in a batch.
+    /// Items that are handed over at a time, in the order of the keydir's shards: so the processor
+    /// finds the keydir's pages in its cache of page addresses. Of ten million keys each page has
+    /// some in a batch.
     private let batch: Int
     /// At most so many entries come.
     private(set) var left: Int

@@ -3,18 +3,18 @@ internal import StaveDisk
 /// Entries of a segment sorted by key, the newest of each key.
 struct SortedRun {
     let image: HintImage
-    /// Stretches that could not be read when the image was made from the segment's records. A key that
-    /// was there is missing in the image.
+    /// Stretches that could not be read when the image was made from the segment's records. A key
+    /// that was there is missing in the image.
     let unreadable: [StoreError]
 
     /// Where the records behind those of the image begin.
     var end: Int { image.segmentLength }
 }
 
-// A sealed segment has one run of sorted entries, its hint. A segment that grows between two scans gets
-// a run for what is new, and runs of similar size are merged, so that a scan after a few writes sorts a
-// few entries, and each entry takes part in few merges (J. L. Bentley, J. B. Saxe, Decomposable
-// searching problems I, 1980: the logarithmic method).
+// A sealed segment has one run of sorted entries, its hint. A segment that grows between two scans
+// gets a run for what is new, and runs of similar size are merged, so that a scan after a few
+// writes sorts a few entries, and each entry takes part in few merges (J. L. Bentley, J. B. Saxe,
+// Decomposable searching problems I, 1980: the logarithmic method).
 //
 //     records of the segment:   |------ run ------|-- run --|- run -|   not sorted yet
 
@@ -25,8 +25,8 @@ extension Segment {
     /// The same, of a segment of which not all could be read.
     func remember(_ entries: SortedRun) { runsLock.withLock { runs = [entries] } }
 
-    /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was read.
-    /// nil where records could not be read: what it does not name, nobody may call absent.
+    /// Entries that begin at the segment's first record: the hint of a sealed segment, if it was
+    /// read. nil where records could not be read: what it does not name may be there all the same.
     var hint: HintImage? {
         runsLock.withLock { runs.first.flatMap { $0.unreadable.isEmpty ? $0.image : nil } }
     }
@@ -37,7 +37,8 @@ extension Segment {
     /// Were entries sorted already?
     var hasRuns: Bool { runsLock.withLock { !runs.isEmpty } }
 
-    /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest first.
+    /// The entries of all records below `end`, which must not cut one, in a few runs, the oldest
+    /// first.
     func sortedRuns(upTo end: Int) -> [SortedRun] {
         var runs = runsLock.withLock { self.runs }
         let covered = runs.last?.end ?? SegmentHeader.byteCount

@@ -3,8 +3,8 @@ internal import StaveDisk
 /// The store as it was at one moment: later writes and compactions do not change what it shows. It
 /// keeps the segments of that moment mapped while it lives, also those that a compaction removes.
 ///
-/// Costs nothing to make. The first scan, or the first look-up of a key that was changed since or is
-/// not there, sorts the entries of the active segment.
+/// Costs nothing to make. The first scan, or the first look-up of a key that was changed since or
+/// is not there, sorts the entries of the active segment.
 public struct Snapshot: Sendable {
     private let store: Store
     private let sources: SortedSources
@@ -78,7 +78,7 @@ public struct Snapshot: Sendable {
     }
 }
 
-/// The segments of a moment, and their sorted entries as soon as somebody needs them.
+/// The segments of a moment, and their sorted entries as soon as they are needed.
 final class SortedSources: @unchecked Sendable {
     // @unchecked: `made` is guarded by `lock`.
     private let ends: [(segment: Segment, end: Int)]

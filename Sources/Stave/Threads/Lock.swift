@@ -59,9 +59,9 @@ internal import Glibc
     }
 }
 
-/// State that a lock guards, in memory of its own. As a stored property of a class each access to it would
-/// be checked for exclusivity at run time, which costs about 90 instructions and proves what the lock
-/// already ensures.
+/// State that a lock guards, in memory of its own. As a stored property of a class each access to
+/// it would be checked for exclusivity at run time, which costs about 90 instructions and proves
+/// what the lock already ensures.
 @safe struct GuardedState<State>: ~Copyable {
     /// Valid while this value lives.
     let memory: UnsafeMutablePointer<State>
@@ -77,9 +77,10 @@ internal import Glibc
     }
 
     var value: State {
-        // SAFETY: the memory lives as long as this value; whoever uses it holds the lock.
-        // Addresses, not `_read` and `_modify`: without optimisation, Swift 6.3 reads a large value's field
-        // out of such a coroutine's frame after it has freed the frame (the address sanitizer shows it).
+        // SAFETY: the memory lives as long as this value; its users hold the lock.
+        // Addresses, not `_read` and `_modify`: without optimisation, Swift 6.3 reads a large
+        // value's field out of such a coroutine's frame after it has freed the frame (the address
+        // sanitizer shows it).
         @inline(__always) unsafeAddress { unsafe UnsafePointer(memory) }
         @inline(__always) nonmutating unsafeMutableAddress { unsafe memory }
     }

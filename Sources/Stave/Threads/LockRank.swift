@@ -1,7 +1,7 @@
 internal import CLinux
 
-/// The engine's locks, outermost first: a thread takes a lock only while all that it holds stand above
-/// it here. docs/design.md has the same table. Debug builds check each `Lock.lock()`.
+/// The engine's locks, outermost first: a thread takes a lock only while all that it holds stand
+/// above it here. docs/design.md has the same table. Debug builds check each `Lock.lock()`.
 ///
 /// `Lock.tryLock` waits for no other thread, so it may be called while later ones are held; what is
 /// taken after it must come behind all of them.
@@ -28,8 +28,8 @@ enum LockRank: Int, CaseIterable {
     case segmentRuns
     /// `HintBacklog.lock`: segments that lack a hint.
     case hintBacklog
-    /// `Monitor.lock`: what threads wait for, of which there are several: a worker, the compaction's
-    /// gate, a source that is read ahead. No lock is taken inside.
+    /// `Monitor.lock`: what threads wait for, of which there are several: a worker, the
+    /// compaction's gate, a source that is read ahead. No lock is taken inside.
     case monitor
     /// `Readers.lock`: the list of threads that read.
     case readers
@@ -58,8 +58,8 @@ enum LockOrder {
 
     static func gave(_ rank: LockRank) { stave_set_held_locks(stave_held_locks() & ~bit(rank)) }
 
-    /// Runs a caller's `body` as if no lock were held: it may use another store, whose locks have the same
-    /// ranks.
+    /// Runs a caller's `body` as if no lock were held: it may use another store, whose locks have
+    /// the same ranks.
     static func forgettingHeld<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import StaveDisk
 
-/// A lock with a condition: whoever waits inside lets others in, until one of them has changed something.
+/// A lock with a condition: a thread that waits inside lets others in, until one of them has
+/// changed something.
 @safe final class Monitor: @unchecked Sendable {
     // @unchecked: lock and condition are made for being shared, and live at fixed addresses.
     private let lock = Lock(.monitor)
@@ -9,7 +10,7 @@ internal import StaveDisk
 
     init() {
         unsafe changed = .allocate(capacity: 1)
-        // Deadlines are the monotonic clock's: whoever sets the other one must not hold anybody up.
+        // Deadlines are the monotonic clock's: a change of the other one must hold no thread up.
         var attributes = pthread_condattr_t()
         unsafe pthread_condattr_init(&attributes)
         unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
@@ -36,7 +37,7 @@ internal import StaveDisk
         }
     }
 
-    /// Only inside: whoever waits goes on when this thread is out.
+    /// Only inside: threads that wait go on when this thread is out.
     func wakeAll() { unsafe pthread_cond_broadcast(changed) }
 
     /// Only inside: returns after a change, and now and then without one.

@@ -1,8 +1,8 @@
 /// Reads a source on a thread of its own, a few elements ahead of who needs them.
 @safe final class ReadAhead<Source: IteratorProtocol & SendableMetatype>: @unchecked Sendable
 where Source.Element: Sendable {
-    // @unchecked: `monitor` guards `ready` and `isAtEnd`. `source` is the thread's until it has ended, and
-    // `hasThread` does not change once it began.
+    // @unchecked: `monitor` guards `ready` and `isAtEnd`. `source` is the thread's until it has
+    // ended, and `hasThread` does not change once it began.
 
     private static var depth: Int { 2 }
 
@@ -17,7 +17,8 @@ where Source.Element: Sendable {
     /// Runs `body`, which takes elements with `next`; then the thread has ended.
     ///
     /// - Parameters:
-    ///   - hasThread: without one, and where none can be had, elements are taken as they are needed.
+    ///   - hasThread: without one, and where none can be had, elements are taken as they are
+    ///     needed.
     ///   - path: of the store whose source it is.
     /// - Returns: the source, as far as it was read.
     static func reading<Failure: Error>(

@@ -3,26 +3,30 @@ internal import Glibc
 internal import StaveDisk
 public import Synchronization
 
-/// Lets readers hold on to memory without a lock, and lets the writer find out when none of them can
-/// hold what it took out of reach (epoch-based reclamation: K. Fraser, Practical lock-freedom, 5.2.3).
+/// Lets readers hold on to memory without a lock, and lets the writer find out when none of them
+/// can hold what it took out of reach (epoch-based reclamation: K. Fraser, Practical lock-freedom,
+/// 5.2.3).
 ///
 /// Rules:
 /// 1. A reader enters before it loads anything shared, and leaves when it is done with it.
 /// 2. What is to be freed is first made unreachable, then retired with the next epoch's number.
 /// 3. It may be freed once every reader inside entered at that epoch or later.
-/// 4. A reader's store of its epoch must not be overtaken by its later loads. Readers do not pay for a
-///    fence: the reclaimer makes every running thread execute one with membarrier(2) before it looks.
-///    Where the kernel has no membarrier, readers fence themselves: they find their thread's slot empty.
+/// 4. A reader's store of its epoch must not be overtaken by its later loads. Readers do not pay
+///    for a fence: the reclaimer makes every running thread execute one with membarrier(2) before
+///    it looks. Where the kernel has no membarrier, readers fence themselves: they find their
+///    thread's slot empty.
 @usableFromInline
 @safe struct ReaderEpoch {
-    /// What is 0 when the entry is left: the reader's `epoch`, or, inside of another entry, its `nested`.
+    /// What is 0 when the entry is left: the reader's `epoch`, or, inside of another entry, its
+    /// `nested`.
     @usableFromInline let entered: UnsafeMutablePointer<Atomic<UInt64>>
 
     /// Enters; the caller leaves. May be nested: the entry that began last is left first.
     @inline(__always)
     static func enter() -> ReaderEpoch { enterDirectly() ?? enterSlowly() }
 
-    /// The same without a call; nil where the thread never entered before, is inside, or must fence.
+    /// The same without a call; nil where the thread never entered before, is inside, or must
+    /// fence.
     @inline(__always)
     static func enterDirectly() -> ReaderEpoch? {
         guard let slot = unsafe stave_thread_slot() else { return nil }
@@ -135,7 +139,8 @@ enum Readers {
         unsafe clock.pointee.epoch.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
     }
 
-    /// Has every reader left that entered before `epoch` began? False also where that cannot be known now.
+    /// Has every reader left that entered before `epoch` began? False also where that cannot be
+    /// known now.
     ///
     /// - Parameter path: of the store that asks.
     static func haveLeft(_ epoch: UInt64, for path: String) -> Bool {

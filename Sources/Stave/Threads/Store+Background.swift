@@ -1,17 +1,17 @@
 internal import StaveDisk
 internal import Synchronization
 
-// What happens without being asked. One thread syncs, once a second and after so many bytes, and seals
-// full segments; another one compacts, so that a long compaction holds neither up; a third makes pages
-// ready that a writer comes to next. Each starts when there is first something to do. Where no thread can be
-// had, the writer does its work, and tries again when it is needed next.
+// What happens without being asked. One thread syncs, once a second and after so many bytes, and
+// seals full segments; another one compacts, so that a long compaction holds neither up; a third
+// makes pages ready that a writer comes to next. Each starts when there is first something to do.
+// Where no thread can be had, the writer does its work, and tries again when it is needed next.
 
 extension Store {
-    /// Called by a writer after each `wakeStep` and each new segment, without locks: wakes the threads
-    /// that have work now, and stalls the writer where they cannot keep up.
+    /// Called by a writer after each `wakeStep` and each new segment, without locks: wakes the
+    /// threads that have work now, and stalls the writer where they cannot keep up.
     ///
-    /// - Throws: only what ends writing. The write itself was made, so other errors are not its caller's; the
-    ///   background meets them again.
+    /// - Throws: only what ends writing. The write itself was made, so other errors are not its
+    ///   caller's; the background meets them again.
     @inline(never)
     func wakeBackground() throws(StoreError) {
         let (fullCount, needsCompactor, isSyncDue) = index.withLock {
@@ -37,16 +37,17 @@ extension Store {
         stallWhileDue()
     }
 
-    /// Has so much been written since one was asked for because of it, at `interval`, that a sync should not
-    /// wait for its second? Then a sync or a close that somebody waits for has little left to do.
+    /// Has so much been written since one was asked for because of it, at `interval`, that a sync
+    /// should not wait for its second? Then a sync or a close that a caller waits for has little
+    /// left to do.
     private func takeSyncDue() -> Bool {
         durability == .interval && log.takeSyncDue(every: Self.syncStep)
     }
 
     private static let syncStep = 16 << 20
 
-    /// The write stall: holds a writer up while the directory is above its bound and a compaction can do
-    /// something about it.
+    /// The write stall: holds a writer up while the directory is above its bound and a compaction
+    /// can do something about it.
     private func stallWhileDue() {
         var patience = 12_000
         while patience > 0, compactor.isWriteStallDue {
@@ -61,8 +62,8 @@ extension Store {
         if let next = log.pagesAhead(), !isClosing { next.appender.populate(next.pages) }
     }
 
-    /// After a write at `interval`: makes sure that it is durable within a second. Without a thread it
-    /// must be now, as nobody knows when the next call comes.
+    /// After a write at `interval`: makes sure that it is durable within a second. Without a thread
+    /// it must be now, because the next call may never come.
     @inline(never)
     func ensureSync(of sequence: UInt64) throws(StoreError) {
         if !startWorker() { try log.makeDurable(sequence) }
@@ -102,14 +103,15 @@ extension Store {
         }.first
     }
 
-    /// What a background thread runs, which `close` ends before the store does. A weak reference would say
-    /// the same, and make each retain and release of the store several times as slow from then on.
+    /// What a background thread runs, which `close` ends before the store does. A weak reference
+    /// would say the same, and make each retain and release of the store several times as slow from
+    /// then on.
     private func task(_ body: @escaping @Sendable (Store) -> Void) -> @Sendable () -> Void {
         let unretained = unsafe Unmanaged.passUnretained(self)
         return {
-            // SAFETY: `Store.deinit` waits for the thread, unless it runs in the thread itself: a handler of
-            // events may let go of the store. Then this reference keeps it until the body has ended, and
-            // no other task follows.
+            // SAFETY: `Store.deinit` waits for the thread, unless it runs in the thread itself: a
+            // handler of events may let go of the store. Then this reference keeps it until the
+            // body has ended, and no other task follows.
             let store = unsafe unretained.takeUnretainedValue()
             withExtendedLifetime(store) { body(store) }
         }

@@ -7,17 +7,18 @@ extension Store {
     /// 1. Every record of every segment: header, key, value and padding; and the segment's header.
     /// 2. Every hint file: the bytes that its segment's records make.
     /// 3. The keydir: for each key what a replay of all segments comes to, no key more or less.
-    /// 4. The counters of live bytes: what a recount comes to. (Those of tombstones are an upper bound:
-    ///    setting a deleted key does not look for its tombstone.)
+    /// 4. The counters of live bytes: what a recount comes to. (Those of tombstones are an upper
+    ///    bound: setting a deleted key does not look for its tombstone.)
     /// 5. MANIFEST on disk: what was last committed, and its files are there.
     ///
-    /// Records are checked up to where the store ended when the call began; what was written, deleted
-    /// or compacted since is no difference. Takes about 60 bytes of memory and the key for each record of
-    /// one segment at a time, and a copy of each key that is deleted meanwhile.
+    /// Records are checked up to where the store ended when the call began; what was written,
+    /// deleted or compacted since is no difference. Takes about 60 bytes of memory and the key for
+    /// each record of one segment at a time, and a copy of each key that is deleted meanwhile.
     ///
-    /// - Parameter progress: called now and then with how much is done, from 0 to 1, on this thread;
-    ///   false stops.
-    /// - Throws: `StoreError.cancelled` where `progress` said so, `closed`. Damage is in the report.
+    /// - Parameter progress: called now and then with how much is done, from 0 to 1, on this
+    ///   thread; false stops.
+    /// - Throws: `StoreError.cancelled` where `progress` said so, `closed`. Damage is in the
+    ///   report.
     public func verify(
         progress: ((Double) -> Bool)? = nil
     ) throws(StoreError) -> VerificationReport {
@@ -49,7 +50,8 @@ final class StoreVerification {
     private let nextSequence: UInt64
     var report = VerificationReport()
     private var images: [HintImage] = []
-    /// Keys of which the keydir says something else than the snapshot, and that may have changed since.
+    /// Keys of which the keydir says something else than the snapshot, and that may have changed
+    /// since.
     var suspects: Set<[UInt8]> = []
 
     init(_ store: Store, _ progress: ((Double) -> Bool)?) throws(StoreError) {
@@ -69,8 +71,8 @@ final class StoreVerification {
                 }
                 return (sources, index.count, log.nextSequence, index.isSwitching)
             }
-            // Between two steps of the switch, live bytes are counted for an input or its copy. It takes
-            // milliseconds.
+            // Between two steps of the switch, live bytes are counted for an input or its copy. It
+            // takes milliseconds.
             if snapshot.isSwitching, waits < 1000 {
                 waits += 1
                 usleep(1000)
@@ -267,8 +269,8 @@ final class StoreVerification {
             segment.path, nil, "\(counted) \(what) bytes are counted, a recount finds \(found)")
     }
 
-    /// Does the keydir name this entry, a copy of it, or something newer than the snapshot? Without a
-    /// lock, so that "no" may only mean that the key was deleted meanwhile.
+    /// Does the keydir name this entry, a copy of it, or something newer than the snapshot? Without
+    /// a lock, so that "no" may only mean that the key was deleted meanwhile.
     private func agrees(_ entry: HintEntry, in source: Source) -> Bool {
         let known = Location(segmentIndex: source.segmentIndex, offset: entry.offset)
         return unsafe firstAnswer(entry.key.bytes) { location, record in

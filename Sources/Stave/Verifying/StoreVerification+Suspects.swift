@@ -1,8 +1,8 @@
 internal import StaveDisk
 
 extension StoreVerification {
-    /// Compares keys that differed without a lock once more, under the writer lock, where keydir and
-    /// log stand still: a batch at a time, so that no writer waits long.
+    /// Compares keys that differed without a lock once more, under the writer lock, where keydir
+    /// and log stand still: a batch at a time, so that no writer waits long.
     ///
     ///     verification                         a writer, meanwhile
     ///     takes the snapshot: k has a value
@@ -73,8 +73,8 @@ private final class LogSoFar {
         images = now.map { log.sortedRun(of: $0, upTo: $1).image }
     }
 
-    /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has other
-    /// segments by now.
+    /// Reads what was appended since, for `keys`. Under the writer lock. False where the store has
+    /// other segments by now.
     func catchUp(_ log: Log, for keys: Set<[UInt8]>) -> Bool {
         let visible = log.visibleSegments
         guard visible.count == segments.count, zip(visible, segments).allSatisfy({ $0 === $1 })

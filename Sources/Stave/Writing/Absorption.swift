@@ -2,9 +2,9 @@ internal import StaveDisk
 
 /// What the first write of a process takes along into its new segment: the records of small ones.
 ///
-/// Each process writes segments of its own, so that a segment's identity and length tell its bytes. A
-/// thousand processes that set one key each would leave a thousand segments. Lives under the log's
-/// lock, while no compaction runs.
+/// Each process writes segments of its own, so that a segment's identity and length tell its bytes.
+/// A thousand processes that set one key each would leave a thousand segments. Lives under the
+/// log's lock, while no compaction runs.
 @safe struct Absorption {
     /// A live record that was copied into the new segment.
     private struct Move {
@@ -21,8 +21,8 @@ internal import StaveDisk
 
     private static let limit = 1 << 20
 
-    /// Chooses the segments: the newest ones, while each is at most twice as large as all behind it, so
-    /// that a record is copied few times.
+    /// Chooses the segments: the newest ones, while each is at most twice as large as all behind
+    /// it, so that a record is copied few times.
     ///
     /// None while other segments wait to be sealed: a record may be left out because a newer one is
     /// durable. And none that the keydir's checkpoint names, so that it stays of use.
@@ -96,7 +96,8 @@ internal import StaveDisk
                 copy: Location(segmentIndex: target.index, offset: offset)))
     }
 
-    /// Points the index at the copies and drops the segments, which MANIFEST does not name any more.
+    /// Points the index at the copies and drops the segments, which MANIFEST does not name any
+    /// more.
     func finish() {
         for move in moves { _ = index.repoint(move.hash, from: move.origin, to: move.copy) }
         for segment in segments {

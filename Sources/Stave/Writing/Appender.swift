@@ -3,17 +3,18 @@ internal import Synchronization
 
 /// The writing end of the active segment: appends records to its mapped file.
 ///
-/// Space is reserved ahead with fallocate(2), in steps that grow with the file, so that a full disk is
-/// an error of that call and never a fault of a store into the mapping. Where a file system cannot
-/// reserve, the file grows sparse and the same append goes through pwrite(2); only that differs.
+/// Space is reserved ahead with fallocate(2), in steps that grow with the file, so that a full disk
+/// is an error of that call and never a fault of a store into the mapping. Where a file system
+/// cannot reserve, the file grows sparse and the same append goes through pwrite(2); only that
+/// differs.
 ///
-/// Guarded by the store's writer lock, but for `sync`, which may run beside appends.
+/// Guarded by the store's writer lock, except for `sync`, which may run beside appends.
 final class Appender: @unchecked Sendable {
     private static let firstStep = 64 << 10
     private static let largestStep = 16 << 20
     private static let populateStep = 256 << 10
-    /// How far ahead of the records the background makes pages ready: as far as a writer comes while a thread
-    /// waits for a processor.
+    /// How far ahead of the records the background makes pages ready: as far as a writer comes
+    /// while a thread waits for a processor.
     static let populateAhead = 8 << 20
 
     let segment: Segment
@@ -29,8 +30,8 @@ final class Appender: @unchecked Sendable {
     private var heldFrom: Int?
 
     /// - Parameters:
-    ///   - capacity: what the segment's mapping covers; of a segment that another process wrote where
-    ///     it ends: it is only synced and trimmed.
+    ///   - capacity: what the segment's mapping covers; of a segment that another process wrote
+    ///     where it ends: it is only synced and trimmed.
     ///   - canReserve: the file is ours, and its space can be reserved.
     init(_ output: SegmentFile, capacity: Int, canReserve: Bool) {
         self.output = output
@@ -60,8 +61,8 @@ final class Appender: @unchecked Sendable {
 
     /// Appends a record. Throws before anything is written.
     ///
-    /// - Parameter unboundValueChecksum: the checksum that the value was first written with, without
-    ///   its binding; nil computes a new one.
+    /// - Parameter unboundValueChecksum: the checksum that the value was first written with,
+    ///   without its binding; nil computes a new one.
     /// - Returns: the offset at which it lies.
     @inline(__always)
     func append(
@@ -141,8 +142,8 @@ final class Appender: @unchecked Sendable {
         populated = next
     }
 
-    /// What the background should make ready now: a first touch of a page costs more than a record. Under
-    /// the writer lock.
+    /// What the background should make ready now: a first touch of a page costs more than a record.
+    /// Under the writer lock.
     func pagesAhead() -> Range<Int>? {
         guard canReserve else { return nil }
         let start = max(populated, populatedAhead.load(ordering: .acquiring))
@@ -201,10 +202,11 @@ final class Appender: @unchecked Sendable {
 
     // MARK: Its end
 
-    /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
-    /// that only one thread does this at a time; appends may be made meanwhile.
+    /// Makes everything below `end` durable and says so in the segment's header. The caller makes
+    /// sure that only one thread does this at a time; appends may be made meanwhile.
     ///
-    /// - Parameter isLast: the store is being closed, so that hardly any thread reads the pages any more.
+    /// - Parameter isLast: the store is being closed, so that hardly any thread reads the pages any
+    ///   more.
     func sync(upTo end: Int, isLast: Bool = false) throws(FileError) {
         guard output.needsSync(upTo: end) else { return }
         try output.makeInheritedDurable()
@@ -213,9 +215,9 @@ final class Appender: @unchecked Sendable {
         if let pages, !isLast { segment.mapping.populateForReading(pages) }
     }
 
-    /// Takes pages that are full out of the mapping, if they are many. The kernel would write-protect each
-    /// of them before it goes to the disk, and interrupt every processor that runs a reader or the writer
-    /// for each.
+    /// Takes pages that are full out of the mapping, if they are many. The kernel would
+    /// write-protect each of them before it goes to the disk, and interrupt every processor that
+    /// runs a reader or the writer for each.
     private func dropWrittenPages(upTo end: Int) -> Range<Int>? {
         let (start, end) = ((synced + 4095) & ~4095, end & ~4095)
         guard canReserve, end - start >= Self.populateStep else { return nil }

@@ -1,11 +1,11 @@
 internal import StaveDisk
 
-/// Appends records to a compaction's output, through a buffer and pwrite(2): they are in the file only
-/// after `finish`. Readers do not look there before. When pages that are mapped for writing go to the
-/// disk, every processor that runs a reader is interrupted for each; here are none.
+/// Appends records to a compaction's output, through a buffer and pwrite(2): they are in the file
+/// only after `finish`. Readers do not look there before. When pages that are mapped for writing go
+/// to the disk, every processor that runs a reader is interrupted for each; here are none.
 final class BufferedAppender {
-    /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping of it
-    /// as well: half the cost of a read at random.
+    /// Written at multiples of this, a file ends up in the page cache as huge pages, and a mapping
+    /// of it as well: half the cost of a read at random.
     private static let block = 2 << 20
 
     let segment: Segment

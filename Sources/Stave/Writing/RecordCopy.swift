@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// A record on its way to another place. Its value's checksum travels along, and so still proves what
-/// was first written: a bit that rots on the way is found later, not sealed in.
+/// A record on its way to another place. Its value's checksum travels along, and so still proves
+/// what was first written: a bit that rots on the way is found later, not sealed in.
 @safe struct RecordCopy {
     let header: RecordHeader
     /// These lie where the record lies.

@@ -1,9 +1,10 @@
 internal import StaveDisk
 
-/// The file of a segment that is not sealed yet: what of it is durable, how long it is, where it ends.
+/// The file of a segment that is not sealed yet: what of it is durable, how long it is, where it
+/// ends.
 ///
-/// Guarded by the store's writer lock, but for what syncs: that is guarded by the sync lock, and may run
-/// beside appends.
+/// Guarded by the store's writer lock, except for what syncs: that is guarded by the sync lock, and
+/// may run beside appends.
 final class SegmentFile: @unchecked Sendable {
     private static let writebackStep = 4 << 20
 
@@ -25,6 +26,8 @@ final class SegmentFile: @unchecked Sendable {
     /// What the mark that this process wrote last says; nil before the first.
     private var markedEnd: Int?
 
+    private let isTakenOver: Bool
+
     /// Of a segment that was just made: `file` is its header.
     init(of segment: Segment, _ file: consuming File, in table: SegmentTable) {
         self.segment = segment
@@ -32,6 +35,7 @@ final class SegmentFile: @unchecked Sendable {
         self.file = file
         name = FileName.segment(segment.number).name
         (size, synced, markTurn) = (segment.end, segment.end, 0)
+        isTakenOver = false
     }
 
     /// Of a segment that another process wrote and did not seal.
@@ -50,6 +54,7 @@ final class SegmentFile: @unchecked Sendable {
         let end = segment.end
         (self.size, self.synced, self.markTurn) = (size, min(synced, end), markTurn)
         inherited = min(max(synced, SegmentHeader.byteCount), end)..<end
+        isTakenOver = true
     }
 
     /// Has a sync up to `end` anything to do?
@@ -80,8 +85,8 @@ final class SegmentFile: @unchecked Sendable {
         table.setLimit(size, of: segment)
     }
 
-    /// Begins to write what was appended since the last call, if that is a few megabytes: the sync at
-    /// the end of a compaction's output then does not hold a closing store up.
+    /// Begins to write what was appended since the last call, if that is a few megabytes: the sync
+    /// at the end of a compaction's output then does not hold a closing store up.
     func startWriteback() {
         guard size - writtenBack >= Self.writebackStep else { return }
         file.startWriteback(writtenBack..<size)
@@ -90,8 +95,8 @@ final class SegmentFile: @unchecked Sendable {
 
     // MARK: Syncing
 
-    /// Makes everything below `end` durable and says so in the segment's header. The caller makes sure
-    /// that only one thread does this at a time.
+    /// Makes everything below `end` durable and says so in the segment's header. The caller makes
+    /// sure that only one thread does this at a time.
     ///
     /// - Parameter isMapped: the header's pages are written through the mapping.
     func sync(upTo end: Int, isMapped: Bool) throws(FileError) {
@@ -109,9 +114,9 @@ final class SegmentFile: @unchecked Sendable {
         synced = segment.end
     }
 
-    /// A process that ended may have had a sync fail, after which the kernel takes pages for clean that
-    /// never reached the disk: what was read from them is written again before a sync can mean anything.
-    /// And its file may have grown in memory only.
+    /// A process that ended may have had a sync fail, after which the kernel takes pages for clean
+    /// that never reached the disk: what was read from them is written again before a sync can mean
+    /// anything. And its file may have grown in memory only.
     func makeInheritedDurable() throws(FileError) {
         guard let range = inherited else { return }
         if !range.isEmpty {
@@ -123,13 +128,15 @@ final class SegmentFile: @unchecked Sendable {
         inherited = nil
     }
 
-    /// Throws where the file was cut, or written by others since the last sync: what was acknowledged
-    /// may be gone, and what is written now may not be found. Under the sync lock.
+    /// Throws where the file was cut, or written by others since the last sync: what was
+    /// acknowledged may be gone, and what is written now may not be found. Under the sync lock.
     func requireOurs() throws(FileError) {
-        guard try file.size() >= synced else {
+        guard let turn = markTurn, let markedEnd else { return }
+        // One that was taken over may have been shorter than its mark says.
+        let length = try file.size()
+        guard isTakenOver || length >= synced else {
             throw FileError("use", segment.path, reason: "it was cut while it was in use")
         }
-        guard let turn = markTurn, let markedEnd else { return }
         let mark = SegmentHeader.markOffset(turn: turn)
         let written = SegmentHeader.encodedMark(markedEnd, identity: segment.identity)
         // SAFETY: the header is mapped, and the file was just seen to have it.
@@ -163,20 +170,20 @@ final class SegmentFile: @unchecked Sendable {
         return identity
     }
 
-    /// Does the segment's name still lead to its file? Also true where that cannot be seen. Under the
-    /// sync lock.
+    /// Does the segment's name still lead to its file? Also true where that cannot be seen. Under
+    /// the sync lock.
     func isInPlace(in directory: borrowing Directory) -> Bool {
         guard let identity = try? identity() else { return true }
         return directory.holds(identity, as: name, segment.path)
     }
 
-    /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is full,
-    /// or its store is closed.
+    /// Ends the file behind its last record, durably. Nothing is appended any more: the segment is
+    /// full, or its store is closed.
     func trim() throws(FileError) {
         guard size > segment.end else { return }
         guard try file.truncateUnlessShared(to: segment.end) else {
-            // A reader in another process may have mapped what lies behind: then it stays. Of a torn tail
-            // nothing may be left, because a sealed segment keeps what is not zero there.
+            // A reader in another process may have mapped what lies behind: then it stays. Of a
+            // torn tail nothing may be left, because a sealed segment keeps what is not zero there.
             if !segment.mapping.isWritable {
                 try file.zero(segment.end..<size)
                 try file.sync()

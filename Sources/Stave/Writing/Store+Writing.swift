@@ -9,8 +9,8 @@ extension Store {
     ///   - key: 1 to 65,535 bytes.
     ///   - deferringSync: at `Durability.always`, return before the write is durable; `sync()` then
     ///     makes all such writes durable at once. Of no effect at the other levels.
-    /// - Throws: `StoreError`; the key then has its old value, but for `syncFailed` and `directoryLost`,
-    ///   after which it is not known what a power cut leaves.
+    /// - Throws: `StoreError`; the key then has its old value, except after `syncFailed` and
+    ///   `directoryLost`, after which it is not known what a power cut leaves.
     public func set(
         _ value: RawSpan, forKey key: RawSpan, deferringSync: Bool = false
     ) throws(StoreError) {
@@ -166,8 +166,8 @@ extension Store {
     ///
     /// - Throws: `StoreError.readOnly`: what a writer before left unsynced cannot be synced here.
     ///   `syncFailed`; no more writes are taken then, because the kernel may have
-    ///   dropped what it could not write, and a second try would claim otherwise. `directoryLost`, where
-    ///   what was synced cannot be found by its name any more.
+    ///   dropped what it could not write, and a second try would claim otherwise. `directoryLost`,
+    ///   where what was synced cannot be found by its name any more.
     public func sync() throws(StoreError) {
         try requireOpen()
         if let reason = log.readOnlyReason { throw .readOnly(path: path, reason: reason) }

@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// A stretch of memory without a file: zeros, whose pages the kernel gives when they are first touched.
+/// A stretch of memory without a file: zeros, whose pages the kernel gives when they are first
+/// touched.
 @safe package struct AnonymousMemory: @unchecked Sendable {
     // @unchecked: address and length never change; what lies there is its owner's business.
 
@@ -44,8 +45,8 @@ internal import Glibc
 
     package func unmap() { unsafe munmap(base, count) }
 
-    /// Has the kernel make whole pages ready, some at a time: a fault for each would cost several times as
-    /// much. Only a hint: without it they come when they are touched.
+    /// Has the kernel make whole pages ready, some at a time: a fault for each would cost several
+    /// times as much. Only a hint: without it they come when they are touched.
     package func populate(_ pages: Range<Int>) {
         let populateWrite: Int32 = 23  // MADV_POPULATE_WRITE, Linux 5.14; not in Glibc's module
         _ = attempt(.advise, path) {
@@ -53,8 +54,8 @@ internal import Glibc
         }
     }
 
-    /// Gives the whole pages inside a range back: zeros again. Where the kernel keeps them, they stay as
-    /// they are and in memory.
+    /// Gives the whole pages inside a range back: zeros again. Where the kernel keeps them, they
+    /// stay as they are and in memory.
     package func drop(_ range: Range<Int>) {
         let start = (range.lowerBound + 4095) & ~4095
         let end = range.upperBound & ~4095

@@ -128,9 +128,9 @@ package struct Directory: ~Copyable, Sendable {
         return names.sorted()
     }
 
-    /// Opens a file of the store. A symbolic link, FIFO, directory or device in its place is refused, and
-    /// so is a file that somebody else owns or that carries set-id bits. All is asked of the open file,
-    /// not of its name, which may be another's by now.
+    /// Opens a file of the store. A symbolic link, FIFO, directory or device in its place is
+    /// refused, and so is a file that another user owns or that carries set-id bits. All is asked
+    /// of the open file, not of its name, which may be another's by now.
     package func open(_ name: String, _ mode: File.Mode) throws(FileError) -> File {
         let path = path(of: name)
         let flags =
@@ -156,9 +156,9 @@ package struct Directory: ~Copyable, Sendable {
         return file
     }
 
-    /// Gives a new file to whom the directory belongs, so that they can open it later: its group, its
-    /// owner where root works for somebody else, and its permissions but for execution, whatever the
-    /// umask is. What is refused is no error.
+    /// Gives a new file to whom the directory belongs, so that they can open it later: its group,
+    /// its owner where root works for another user, and its permissions except for execution,
+    /// whatever the umask is. What is refused is no error.
     private func follow(_ file: borrowing File) {
         // Until then it is the owner's alone.
         let isForOther = geteuid() == 0 && owner != 0
@@ -182,14 +182,14 @@ package struct Directory: ~Copyable, Sendable {
         try FileIdentity(of: descriptor, path)
     }
 
-    /// Does the name of `path`, which lies here, still lead to this file? Also true where that cannot be
-    /// seen.
+    /// Does the name of `path`, which lies here, still lead to this file? Also true where that
+    /// cannot be seen.
     package func holds(_ file: FileIdentity, as name: String, _ path: String) -> Bool {
         file.isStill(name, in: descriptor, path)
     }
 
-    /// Takes the directory for this descriptor alone; false where another one has it. A file system that
-    /// cannot lock directories, as NFS, leaves the choice to LOCK.
+    /// Takes the directory for this descriptor alone; false where another one has it. A file system
+    /// that cannot lock directories, as NFS, leaves the choice to LOCK.
     func lockAlone() throws(FileError) -> Bool {
         do throws(FileError) {
             return try File.lockAlone(descriptor, path)
@@ -308,8 +308,8 @@ package struct Directory: ~Copyable, Sendable {
         _ = try retrying(.syncDirectory, path) { fsync(descriptor) }
     }
 
-    /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The caller
-    /// syncs the directory where the name must be durable.
+    /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The
+    /// caller syncs the directory where the name must be durable.
     package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
         try replace(file) { (output) throws(FileError) in try output.write(bytes, at: 0) }
     }

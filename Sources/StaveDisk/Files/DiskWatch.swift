@@ -7,14 +7,15 @@
     package protocol DiskWatcher: AnyObject, Sendable {
         /// Before the call: the errno with which it shall fail instead of being made, or nil.
         func willCall(_ call: SystemCall, _ path: String) -> Int32?
-        /// Before a read or write of `range`: how many of its bytes the call shall take, at least 1.
+        /// Before a read or write of `range`: how many of its bytes the call shall take, at least
+        /// 1.
         func willTransfer(_ range: Range<Int>, _ call: SystemCall, _ path: String) -> Int
         /// After it; `hasFailed` also where `willCall` said so.
         func didCall(_ call: SystemCall, _ path: String, hasFailed: Bool)
     }
 
-    /// Who watches which directory. Tests run beside each other in one process, so a watcher sees only
-    /// what is below its own.
+    /// Who watches which directory. Tests run beside each other in one process, so a watcher sees
+    /// only what is below its own.
     package enum DiskWatch {
         private struct Entry {
             var prefix: String
@@ -22,11 +23,11 @@
         }
 
         private static let entries = Mutex<[Entry]>([])
-        /// So that calls nobody watches take no lock.
+        /// So that calls take no lock where no test watches.
         private static let count = Atomic<Int>(0)
 
-        /// From now on `watcher` sees the calls on `directory` and what is in it. Watchers are asked in
-        /// the order in which they were added, but for one that goes `first`.
+        /// From now on `watcher` sees the calls on `directory` and what is in it. Watchers are
+        /// asked in the order in which they were added, except for one that goes `first`.
         package static func add(
             _ watcher: any DiskWatcher, at directory: String, first: Bool = false
         ) {

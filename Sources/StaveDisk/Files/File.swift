@@ -38,8 +38,8 @@ package struct File: ~Copyable, Sendable {
         }
     }
 
-    /// A file of a store belongs to the owner of its directory, or else to who runs this or to root; where
-    /// a group shares the directory, to anybody in it.
+    /// A file of a store belongs to the owner of its directory, or else to who runs this or to
+    /// root; where a group shares the directory, to all in it.
     func requireOwn(_ owner: uid_t, group: gid_t?) throws(FileError) {
         try requireRegular()
         let status = try status()
@@ -150,8 +150,8 @@ package struct File: ~Copyable, Sendable {
         _ = try retrying(.truncate, path) { ftruncate(descriptor, off_t(length)) }
     }
 
-    /// Asks the kernel to begin writing a range to the disk, so that a later sync has little left to
-    /// do. Promises nothing, so an error is of no consequence.
+    /// Asks the kernel to begin writing a range to the disk, so that a later sync has little left
+    /// to do. Promises nothing, so an error is of no consequence.
     package func startWriteback(_ range: Range<Int>) {
         _ = stave_start_writeback(descriptor, Int64(range.lowerBound), Int64(range.count))
     }
@@ -166,17 +166,17 @@ package struct File: ~Copyable, Sendable {
         _ = try retrying(.sync, path) { fsync(descriptor) }
     }
 
-    /// Does the file system write a page that is there already to a new place? Then a full disk can be met
-    /// by any store into a mapping, reserved or not, and end the process.
+    /// Does the file system write a page that is there already to a new place? Then a full disk can
+    /// be met by any store into a mapping, reserved or not, and end the process.
     package var copiesOnWrite: Bool { stave_copies_on_write(descriptor) != 0 }
 
-    /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose its
-    /// pages. Waits where the file is being cut right now, which takes no longer than one call.
+    /// Keeps others from cutting the file while this value lives: a reader's mapping must not lose
+    /// its pages. Waits where the file is being cut right now, which takes no longer than one call.
     package func shareLength() throws(FileError) {
         _ = try retrying(.lock, path) { flock(descriptor, LOCK_SH) }
     }
 
-    /// Takes the file for this process alone; false where somebody else has or shares it.
+    /// Takes the file for this process alone; false where another process has or shares it.
     func lockAlone() throws(FileError) -> Bool { try Self.lockAlone(descriptor, path) }
 
     static func lockAlone(_ descriptor: Int32, _ path: String) throws(FileError) -> Bool {

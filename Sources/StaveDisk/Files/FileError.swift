@@ -29,7 +29,8 @@ package struct FileError: Error, Equatable, Sendable {
 
     package var isNoSuchFile: Bool { code == ENOENT }
     package var isNotADirectory: Bool { code == ENOTDIR }
-    /// No room for what was to be written. Of a sync it says more: what was written before may be lost.
+    /// No room for what was to be written. Of a sync it says more: what was written before may be
+    /// lost.
     package var isNoSpace: Bool {
         [ENOSPC, EDQUOT, EFBIG].contains(code) && operation != SystemCall.sync.verb
     }

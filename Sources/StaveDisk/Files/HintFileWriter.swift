@@ -1,6 +1,6 @@
-/// Writes a segment's hint file entry by entry, in key order: all of it at once would be a sixth of the
-/// segment in memory. Whole or not at all, as `Directory.replace`; where anything throws, the caller calls
-/// `giveUpReplacing`.
+/// Writes a segment's hint file entry by entry, in key order: all of it at once would be a sixth of
+/// the segment in memory. Whole or not at all, as `Directory.replace`; where anything throws, the
+/// caller calls `giveUpReplacing`.
 ///
 /// Through a buffer and pwrite(2): a full disk is an error of that call, on every file system.
 package struct HintFileWriter: ~Copyable {
@@ -60,8 +60,8 @@ package struct HintFileWriter: ~Copyable {
         written += bytes.count
     }
 
-    /// Ends the file, durably but for its name, and returns the image that it holds now, checked as at
-    /// every open: its pages may have changed since they were written.
+    /// Ends the file, durably except for its name, and returns the image that it holds now, checked
+    /// as at every open: its pages may have changed since they were written.
     package consuming func finish(
         identity: UInt64, segmentLength: Int, in directory: borrowing Directory
     ) throws(FileError) -> HintImage {

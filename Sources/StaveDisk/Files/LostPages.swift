@@ -1,6 +1,6 @@
 internal import CLinux
 
-/// Mapped files of which a page cannot be read any more, because somebody cut the file or its disk
+/// Mapped files of which a page cannot be read any more, because the file was cut or its disk
 /// failed. The kernel answers with SIGBUS, which ends the process unless `survive` was called.
 package enum LostPages {
     /// From now on such a page holds zeros, for good. Costs nothing where no page is lost. For a

@@ -41,8 +41,8 @@ internal import Glibc
         unsafe UnsafeRawBufferPointer(start: base, count: count)
     }
 
-    /// Says that the pages of a range will be read in order, or are not needed any more. Only a hint:
-    /// errors are of no consequence.
+    /// Says that the pages of a range will be read in order, or are not needed any more. Only a
+    /// hint: errors are of no consequence.
     package func advise(_ advice: Advice, _ range: Range<Int>) {
         let start = range.lowerBound & ~4095
         _ = attempt(.advise, path) {
@@ -65,7 +65,8 @@ internal import Glibc
         }
     }
 
-    /// Takes whole pages out of the mapping, which stay in the page cache: a later access maps them again.
+    /// Takes whole pages out of the mapping, which stay in the page cache: a later access maps them
+    /// again.
     package func dropPages(_ range: Range<Int>) {
         _ = attempt(.advise, path) {
             unsafe madvise(base + range.lowerBound, range.count, MADV_DONTNEED)
@@ -89,7 +90,8 @@ internal import Glibc
         for start in stride(from: 0, to: end, by: step) {
             let length = min(step, end - start)
             let result = attempt(.examine, path) {
-                // SAFETY: mincore writes a byte for each page of the stretch; the array has as many.
+                // SAFETY: mincore writes a byte for each page of the stretch; the array has as
+                // many.
                 unsafe mincore(base + start, length, &pages)
             }
             guard result == 0 else { return 0 }
@@ -98,7 +100,8 @@ internal import Glibc
         return count
     }
 
-    /// Maps pages that are in memory already, so that the first reads of them do not fault one by one.
+    /// Maps pages that are in memory already, so that the first reads of them do not fault one by
+    /// one.
     ///
     /// - Returns: whether it was done; without, they are mapped when they are read.
     @discardableResult

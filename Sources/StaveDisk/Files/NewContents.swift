@@ -33,7 +33,7 @@ package struct NewContents {
             throw FileError("write to", path, reason: "it is not a regular file")
         }
         old = (status.st_uid, status.st_gid, status.st_mode & 0o777)
-        // Rule 1: access(2) knows nothing of a file that runs, or that nobody may change.
+        // Rule 1: access(2) knows nothing of a file that runs, or that may not be changed.
         close(try open(path, O_WRONLY))
     }
 
@@ -54,7 +54,7 @@ package struct NewContents {
         unsafe unlink(temporary)
         let descriptor: Int32
         do throws(FileError) {
-            // Nobody else reads it before it has the permissions of the old one.
+            // No other user reads it before it has the permissions of the old one.
             let mode = exists ? 0o600 : newMode
             descriptor = try open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode)
         } catch {

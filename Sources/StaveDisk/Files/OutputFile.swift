@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// A file that somebody asked for by its path; no part of a store.
+/// A file that the user named; no part of a store.
 package enum OutputFile {
     /// Would a file at `path` lie in `folder` or below it, by whatever names both are reached?
     package static func isInside(_ path: String, _ folder: String) throws(FileError) -> Bool {

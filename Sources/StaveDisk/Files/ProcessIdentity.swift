@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// Which process it is: numbers are given again, and each PID namespace (a container) counts for itself.
+/// Which process it is: numbers are given again, and each PID namespace (a container) counts for
+/// itself.
 struct ProcessIdentity: Equatable {
     let id: Int32
     /// When it began, in clock ticks since the machine did (proc(5), field 22 of stat).
@@ -27,7 +28,8 @@ struct ProcessIdentity: Equatable {
         namespace = String(words[4])
     }
 
-    /// It begins with the number, which is all that versions before look at (and no more than 64 bytes).
+    /// It begins with the number, which is all that versions before look at (and no more than 64
+    /// bytes).
     var text: String { "\(id) started \(start) in \(namespace)" }
 
     private static var ownNamespace: String? {

@@ -1,22 +1,24 @@
 internal import CLinux
 internal import Glibc
 
-/// The lock that makes a process the one writer of a store: flock(2) on the directory itself, and on LOCK
-/// as well, because versions before took only that.
+/// The lock that makes a process the one writer of a store: flock(2) on the directory itself, and
+/// on LOCK as well, because versions before took only that.
 ///
-/// The kernel drops both when the process ends, however it ends, so they are never stale, and LOCK is
-/// never removed. It says which process holds it for messages; nothing depends on it.
+/// The kernel drops both when the process ends, however it ends, so they are never stale, and LOCK
+/// is never removed. It says which process holds it for messages; nothing depends on it.
 package struct StoreLock: ~Copyable, Sendable {
     private let file: File
     /// Open for a second time: a lock belongs to what one call of open(2) made.
     private let directory: Directory
-    /// Leads to the directory whatever the process's own directory is later; nil where it is not known.
+    /// Leads to the directory whatever the process's own directory is later; nil where it is not
+    /// known.
     private let absolutePath: String?
     /// What they were when they were locked; nil where that could not be seen.
     private let place: FileIdentity?
     private let filePlace: FileIdentity?
 
-    /// Takes the lock, or returns nil where another process (or another store in this one) holds it.
+    /// Takes the lock, or returns nil where another process (or another store in this one) holds
+    /// it.
     package static func acquire(in directory: borrowing Directory) throws(FileError) -> StoreLock? {
         let own = try directory.reopened()
         guard try own.lockAlone() else { return nil }
@@ -34,7 +36,7 @@ package struct StoreLock: ~Copyable, Sendable {
         return StoreLock(file: file, directory: own)
     }
 
-    /// LOCK, locked; nil where somebody else has it.
+    /// LOCK, locked; nil where another process has it.
     private static func lockedFile(in directory: borrowing Directory) throws(FileError) -> File? {
         let file: File
         do throws(FileError) {
@@ -87,8 +89,8 @@ package struct StoreLock: ~Copyable, Sendable {
         }
     }
 
-    /// Writes who holds it, for the message that another writer gets. A full disk must not keep a store
-    /// from opening, so a failure here is of no consequence.
+    /// Writes who holds it, for the message that another writer gets. A full disk must not keep a
+    /// store from opening, so a failure here is of no consequence.
     package func announce() {
         var text = Array("\(ProcessIdentity(of: getpid())?.text ?? "\(getpid())")".utf8)
         // Always of one length: cutting the file would give the reserve away.
@@ -100,8 +102,9 @@ package struct StoreLock: ~Copyable, Sendable {
     private static let textLength = 63
     private static let reserveLength = 128 << 10
 
-    /// Keeps some space of the disk behind LOCK's text, which its size does not show, so that keys can be
-    /// deleted and the store compacted when the disk is full. Where there is none left, nothing is kept.
+    /// Keeps some space of the disk behind LOCK's text, which its size does not show, so that keys
+    /// can be deleted and the store compacted when the disk is full. Where there is none left,
+    /// nothing is kept.
     package func keepReserve() {
         try? file.reserve(Self.reserveLength, at: 0, growing: false)
     }
@@ -128,9 +131,10 @@ package struct StoreLock: ~Copyable, Sendable {
         return true
     }
 
-    /// The process id of the holder, as far as can be known: who wrote LOCK is still there, and is seen by
-    /// this process under that number. nil where LOCK says another one (until the holder has announced
-    /// itself, an earlier holder stands there), or too little: versions before wrote a number only.
+    /// The process id of the holder, as far as can be known: who wrote LOCK is still there, and is
+    /// seen by this process under that number. nil where LOCK says another one (until the holder
+    /// has announced itself, an earlier holder stands there), or too little: versions before wrote
+    /// a number only.
     package static func holder(in directory: borrowing Directory) -> Int? {
         guard let file = try? directory.open(FileName.lockName, .read),
             let bytes = try? file.contents(limit: 100),
@@ -146,8 +150,8 @@ package struct StoreLock: ~Copyable, Sendable {
         directory.unlock()
     }
 
-    /// Explicitly: a child that is being started right now may have inherited the descriptors, and would
-    /// keep the lock until it runs.
+    /// Explicitly: a child that is being started right now may have inherited the descriptors, and
+    /// would keep the lock until it runs.
     deinit {
         file.unlock()
         directory.unlock()

@@ -67,7 +67,8 @@ func retrying<Result: SignedInteger>(
     }
 }
 
-/// How many bytes of `range` the next call may take: all of them, unless a test wants it to take fewer.
+/// How many bytes of `range` the next call may take: all of them, unless a test wants it to take
+/// fewer.
 @inline(__always)
 func permitted(_ range: Range<Int>, _ call: SystemCall, _ path: String) -> Int {
     #if STAVE_FAULTS

@@ -35,8 +35,8 @@ package struct WorkThread: Sendable {
         return WorkThread(thread: thread)
     }
 
-    /// Signals are the program's business, on its own threads; but for those that a thread causes itself:
-    /// blocked, they would end the process without asking its handler.
+    /// Signals are the program's business, on its own threads; except for those that a thread
+    /// causes itself: blocked, they would end the process without asking its handler.
     private static func blockedSignals() -> sigset_t {
         var signals = sigset_t()
         // SAFETY: fills in the set and changes it.
@@ -61,6 +61,6 @@ package struct WorkThread: Sendable {
         }
     }
 
-    /// Nobody waits for its end.
+    /// It is not waited for.
     package func detach() { pthread_detach(thread) }
 }

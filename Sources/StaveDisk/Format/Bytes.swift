@@ -1,5 +1,6 @@
-// Little-endian loads and stores. A generic helper called across a module boundary was measured 280 times
-// slower than inlined: `load` is `@inlinable` so that a record's header can be; nothing else leaves StaveDisk.
+// Little-endian loads and stores. A generic helper called across a module boundary was measured 280
+// times slower than inlined: `load` is `@inlinable` so that a record's header can be; nothing else
+// leaves StaveDisk.
 
 extension RawSpan {
     /// The integer at `offset`; the caller has checked that it lies inside.

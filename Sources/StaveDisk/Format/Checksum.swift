@@ -19,9 +19,9 @@ public enum Checksum {
 
     /// What ties a checksum to its place: XXH3-64 of a file's identity and an offset.
     ///
-    /// A checksum on disk is `hash(bytes) ^ binding`, so stale or misplaced bytes never check out, and
-    /// a copy in another place takes the checksum along (`^ old ^ new`) instead of computing a new one
-    /// over bytes that may have rotted meanwhile.
+    /// A checksum on disk is `hash(bytes) ^ binding`, so stale or misplaced bytes never check out,
+    /// and a copy in another place takes the checksum along (`^ old ^ new`) instead of computing a
+    /// new one over bytes that may have rotted meanwhile.
     @inlinable @inline(__always) public static func binding(identity: UInt64, offset: Int) -> UInt64
     {
         stave_hash_pair(identity, UInt64(truncatingIfNeeded: offset))

@@ -1,4 +1,5 @@
-/// The names of a store's files. Numbers are written with ten digits, so that names sort as numbers do.
+/// The names of a store's files. Numbers are written with ten digits, so that names sort as numbers
+/// do.
 package enum FileName: Hashable, Sendable {
     case manifest
     case lock

@@ -1,8 +1,9 @@
 /// The numbers that fix the format on disk. docs/format.md is the specification.
 ///
-/// All integers are little-endian; every record starts on a multiple of `alignment`. The constants are
-/// `@inlinable`, because a constant of another module is otherwise a call; and public, because the compiler
-/// (6.3) inlines nothing into another module that is only `package`. The module itself is no product.
+/// All integers are little-endian; every record starts on a multiple of `alignment`. The constants
+/// are `@inlinable`, because a constant of another module is otherwise a call; and public, because
+/// the compiler (6.3) inlines nothing into another module that is only `package`. The module itself
+/// is no product.
 public enum Format {
     /// Records start on multiples of this many bytes, so a location fits into fewer bits.
     @inlinable @inline(__always) public static var alignment: Int { 8 }
@@ -13,8 +14,8 @@ public enum Format {
     /// Records start below this offset of a segment, so that `offset / 8` fits into 25 bits.
     @inlinable @inline(__always) public static var maxSegmentLength: Int { 256 << 20 }
 
-    /// No segment file is longer: one that begins its last record below `maxSegmentLength`, and that
-    /// record has the longest key and value.
+    /// No segment file is longer: one that begins its last record below `maxSegmentLength`, and
+    /// that record has the longest key and value.
     package static var maxFileLength: Int { maxSegmentLength + maxValueLength + (1 << 17) }
 
     /// `length` rounded up to the next multiple of `alignment`.

@@ -25,8 +25,8 @@ extension HintImage {
         return low
     }
 
-    /// Between which entries the fence leaves `key`: the first at or behind the lower bound, and not
-    /// behind the upper one.
+    /// Between which entries the fence leaves `key`: the first at or behind the lower bound, and
+    /// not behind the upper one.
     func narrow(_ key: UnsafeRawBufferPointer) -> Range<Int> {
         guard !fence.isEmpty else { return 0..<count }
         let beginning = unsafe UnsafeRawBufferPointer(rebasing: first.prefix(common))

@@ -43,8 +43,8 @@ internal import CLinux
 }
 
 /// A segment's newest entry for each of its keys, sorted by key: a hint file's bytes, mapped from a
-/// file or made in memory. Either way the same bytes, so that open, scan, compaction and verification
-/// read one thing.
+/// file or made in memory. Either way the same bytes, so that open, scan, compaction and
+/// verification read one thing.
 ///
 ///      header, 64 bytes
 ///        0 STAVEHNT | 8 version | 12 flags | 16 segment identity | 24 segment length
@@ -54,7 +54,8 @@ internal import CLinux
 ///      offset of each entry, 4 bytes each
 ///      XXH3-64 of everything before, bound to the segment's identity and length
 ///
-/// A hint is only an optimisation, and only a whole one is used: `init(decoding:)` checks every entry.
+/// A hint is only an optimisation, and only a whole one is used: `init(decoding:)` checks every
+/// entry.
 @safe package final class HintImage: @unchecked Sendable {
     // @unchecked: the bytes never change after init, and `owner` keeps them alive.
     /// The version that this code writes and reads.
@@ -89,8 +90,8 @@ internal import CLinux
     private let offsets: Int
     /// Bytes that all keys begin with.
     private(set) var common = 0
-    /// Of every 16th key the eight bytes behind these, as a number: a search of the image begins here, in
-    /// half a byte a key, where it would miss the cache twice a step.
+    /// Of every 16th key the eight bytes behind these, as a number: a search of the image begins
+    /// here, in half a byte a key, where it would miss the cache twice a step.
     private(set) var fence: [UInt64] = []
     static let fenceStep = 16
 
@@ -225,8 +226,8 @@ internal import CLinux
         }
     }
 
-    /// Are the bytes still those that were checked, or made? A file may be overwritten or go bad while it
-    /// is mapped. Reads them all.
+    /// Are the bytes still those that were checked, or made? A file may be overwritten or go bad
+    /// while it is mapped. Reads them all.
     package var isUnchanged: Bool {
         // SAFETY: `owner` keeps the bytes; those of no file are as they were made.
         let covered = unsafe bytes.count - Self.footerLength
@@ -243,7 +244,7 @@ internal import CLinux
         return entries[index]
     }
 
-    /// The entries without the image's reference: valid while somebody keeps the image.
+    /// The entries without the image's reference: valid while the image lives.
     @inline(__always)
     var entries: Entries { unsafe Entries(base: bytes.baseAddress!, index: offsets, count: count) }
 
@@ -260,9 +261,9 @@ internal import CLinux
         /// - Parameter start: what `start` says of it.
         @inline(__always)
         func entry(at start: Int) -> HintEntry {
-            // SAFETY: `checkEntries` proved that every entry lies inside the image. Somebody may
-            // overwrite or cut a mapped file later, so what is loaded again is cut to the image: it may
-            // be wrong then, but it traps nowhere.
+            // SAFETY: `checkEntries` proved that every entry lies inside the image. A program may
+            // overwrite or cut a mapped file later, so what is loaded again is cut to the image: it
+            // may be wrong then, but it traps nowhere.
             let entry = unsafe base + start
             let keyLength = unsafe min(Int(load(entry, 16, as: UInt16.self)), last &- start)
             let kind: RecordKind = unsafe load(entry, 18, as: UInt8.self) == 1 ? .value : .tombstone
@@ -286,12 +287,13 @@ internal import CLinux
                 return unsafe UInt64(
                     bigEndian: key.loadUnaligned(fromByteOffset: common, as: UInt64.self))
             }
-            // A mapped file that somebody changes may hold a shorter key by now.
+            // A mapped file that changes may hold a shorter key by now.
             return unsafe keyPrefix(
                 UnsafeRawBufferPointer(start: key, count: keyLength), from: common)
         }
 
-        /// Asks for an entry, if there is one at `position`, whose place in the index is there already.
+        /// Asks for an entry, if there is one at `position`, whose place in the index is there
+        /// already.
         @inline(__always)
         func prefetch(_ position: Int) {
             guard position >= 0, position < count else { return }

@@ -11,8 +11,8 @@
 ///      XXH3-64 of everything before
 ///      zeros up to a multiple of 64, then the shards' tables: 64 bytes a bucket
 ///
-/// A checkpoint is only an optimisation: one that does not check out, or that a compaction made stale,
-/// is not used.
+/// A checkpoint is only an optimisation: one that does not check out, or that a compaction made
+/// stale, is not used.
 package struct KeydirCheckpoint: Equatable, Sendable {
     package struct Segment: Equatable, Sendable {
         package var number: UInt64
@@ -87,7 +87,7 @@ package struct KeydirCheckpoint: Equatable, Sendable {
     package var count: Int { shards.reduce(0) { $0 + $1.liveSlots } }
 
     /// Was it made of segments that the store with this MANIFEST has, and are all others newer? The
-    /// identity and the length of a sealed segment prove its bytes, but for one of version 1.
+    /// identity and the length of a sealed segment prove its bytes, except for one of version 1.
     package func fits(_ manifest: Manifest) -> Bool {
         guard storeID == manifest.storeID, nextSequence > 0, shards.count == Self.shardCount else {
             return false

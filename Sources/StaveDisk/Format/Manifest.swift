@@ -12,9 +12,9 @@
 ///     segment 8 identity 0a1b2c3d4e5f6071 unsealed durable 4096
 ///     checksum 1f2e3d4c5b6a7988
 ///
-/// The word "sorted" ends the line of a segment whose records lie in key order, as a compaction writes
-/// them; all others are logs, in the order of their numbers. "format 1" ends the line of one that a program
-/// of version 1 began, of which neither is known.
+/// The word "sorted" ends the line of a segment whose records lie in key order, as a compaction
+/// writes them; all others are logs, in the order of their numbers. "format 1" ends the line of one
+/// that a program of version 1 began, of which neither is known.
 package struct Manifest: Equatable, Sendable {
     /// The version that this code writes, and the newest it reads.
     package static let version: UInt32 = 2
@@ -52,8 +52,8 @@ package struct Manifest: Equatable, Sendable {
             }
         }
 
-        /// So many bytes were durable when MANIFEST was written, or more; of a full segment that is not
-        /// said, and a sealed one is durable.
+        /// So many bytes were durable when MANIFEST was written, or more; of a full segment that is
+        /// not said, and a sealed one is durable.
         package var durableLength: Int {
             if case .unsealed(let durableLength) = state { return durableLength }
             return SegmentHeader.byteCount
@@ -64,11 +64,11 @@ package struct Manifest: Equatable, Sendable {
     }
 
     package enum State: Equatable, Sendable {
-        /// The active segment: records may still be appended. So many bytes were durable when MANIFEST was
-        /// written, or more.
+        /// The active segment: records may still be appended. So many bytes were durable when
+        /// MANIFEST was written, or more.
         case unsealed(durableLength: Int)
-        /// Nothing more is appended, but its bytes are not known to be durable: a power cut may do to it
-        /// what it may do to an active one.
+        /// Nothing more is appended, but its bytes are not known to be durable: a power cut may do
+        /// to it what it may do to an active one.
         case full(Extent)
         /// Durable. It never changes again.
         case sealed(Extent)
@@ -154,8 +154,8 @@ extension Manifest {
         let checksum = unsafe hex(Checksum.hash(bytes.span.bytes.extracting(0..<covered)))
         let isWhole = bytes[covered...].elementsEqual("checksum \(checksum)\n".utf8)
         var lines = ManifestLines(bytes[..<covered])
-        // The version comes first, so that a newer program's file is not called damaged: it may end in
-        // another checksum. A version that is not newer was never written.
+        // The version comes first, so that a newer program's file is not called damaged: it may end
+        // in another checksum. A version that is not newer was never written.
         let title = lines.next()
         guard title.count == 3, title[0] == "stave", title[1] == "manifest" else {
             throw FormatError("not a MANIFEST: it does not begin with \"stave manifest\"", at: 0)

@@ -13,27 +13,31 @@ package enum RecordKind: UInt8, Sendable {
 ///      | check  | check  | number        | s      | length |len|  |  |
 ///
 /// Rules:
-/// 1. The header checksum covers bytes 4 ..< 28 + key length; the value checksum covers the value. A
-///    damaged value therefore still names its key, and keys are read without touching values.
+/// 1. The header checksum covers bytes 4 ..< 28 + key length; the value checksum covers the value.
+///    A damaged value therefore still names its key, and keys are read without touching values.
 /// 2. Both are bound to the segment's identity and the record's offset (`Checksum.binding`).
 /// 3. The padding up to the next multiple of 8 is zero.
 /// 4. A kind of 0 is not a record: zero-filled space never looks like one.
-/// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse it;
-///    bits 4-7 may be ignored. Bit 0: more records of this batch follow. Reserved: 2 expires, 4
+/// 5. Flags: bits 0-3 change what the record means, so a reader that does not know one must refuse
+///    it; bits 4-7 may be ignored. Bit 0: more records of this batch follow. Reserved: 2 expires, 4
 ///    compressed.
 ///
-/// What look-ups and recovery need of it is public, as in `Format`: no other access lets the store's module
-/// inline it.
+/// What look-ups and recovery need of it is public, as in `Format`: no other access lets the
+/// store's module inline it.
 public struct RecordHeader: Equatable, Sendable {
     @inlinable @inline(__always) public static var byteCount: Int { 28 }
     /// Flag bits this version understands among those that must be understood.
     @inlinable @inline(__always) public static var knownFlags: UInt8 { continues }
     /// The next record belongs to the same batch: a log has both or neither.
     @inlinable @inline(__always) public static var continues: UInt8 { 0x01 }
+    /// Flag bits that a program must understand to read the record.
     @inlinable @inline(__always) public static var mustKnowFlags: UInt8 { 0x0f }
 
+    /// Of header and key, bound to the record's place.
     public var headerChecksum: UInt32
+    /// Of the value, bound to the record's place.
     public var valueChecksum: UInt32
+    /// The write's number, which never repeats.
     public var sequence: UInt64
     /// Seconds since 1970, as the clock told them; never used to decide which record is newer.
     public var time: UInt32
@@ -41,7 +45,9 @@ public struct RecordHeader: Equatable, Sendable {
     public var valueLength: Int
     /// Bytes.
     public var keyLength: Int
+    /// See `RecordKind`.
     public var rawKind: UInt8
+    /// See `knownFlags` and `mustKnowFlags`.
     public var flags: UInt8
 
     package init(
@@ -60,7 +66,7 @@ public struct RecordHeader: Equatable, Sendable {
         flags = 0
     }
 
-    /// Takes the fields as they stand, checked by nobody. `bytes` holds at least `byteCount` bytes.
+    /// Takes the fields as they stand, unchecked. `bytes` holds at least `byteCount` bytes.
     @inlinable @inline(__always) public init(unchecked bytes: RawSpan) {
         headerChecksum = bytes.load(0)
         valueChecksum = bytes.load(4)
@@ -99,8 +105,9 @@ public struct RecordHeader: Equatable, Sendable {
             && valueLength <= Format.maxValueLength
     }
 
-    /// Are these, a record's bytes 20 ..< 28 as one number, those of a value of this version whose key
-    /// has `keyLength` bytes? `isValue`, `needsNewerVersion` and the key's length in one comparison.
+    /// Are these, a record's bytes 20 ..< 28 as one number, those of a value of this version whose
+    /// key has `keyLength` bytes? `isValue`, `needsNewerVersion` and the key's length in one
+    /// comparison.
     @inlinable @inline(__always) public static func isValue(
         _ lengths: UInt64, keyLength: Int
     ) -> Bool {
@@ -140,8 +147,8 @@ public enum Record {
         let valueStart = RecordHeader.byteCount &+ key.byteCount
         let length = RecordHeader.recordLength(key: key.byteCount, value: value.byteCount)
         let checksum = valueChecksum ?? Self.valueChecksum(value, binding: binding)
-        // SAFETY: the caller brings `length` bytes. The last eight are zeroed first, so that what the
-        // key and value leave of them is the padding.
+        // SAFETY: the caller brings `length` bytes. The last eight are zeroed first, so that what
+        // the key and value leave of them is the padding.
         unsafe target.store(UInt64(0), at: length &- 8)
         unsafe target.store(checksum, at: 4)
         unsafe target.store(header.sequence, at: 8)
@@ -190,8 +197,8 @@ public enum Record {
         return checksum == header.headerChecksum ? header : nil
     }
 
-    /// The header at `offset` where the file ends inside the record's value: header and key are there and
-    /// check out, and the record ends at `end` at the latest.
+    /// The header at `offset` where the file ends inside the record's value: header and key are
+    /// there and check out, and the record ends at `end` at the latest.
     package static func header(
         in segment: RawSpan, at offset: Int, identity: UInt64, upTo end: Int
     ) -> RecordHeader? {

@@ -3,13 +3,13 @@
 ///      0          8       12      16         24       32           48         56      64       72
 ///      | STAVESEG | ver   | flags | identity | number | store id   | capacity | check | mark 0 | mark 1 |
 ///
-/// Bytes 0 ..< 64 never change. A *synced mark* says how far the segment is known to be durable; the two
-/// are rewritten in turn, one after each sync, and the higher one counts. Each is one aligned word, so
-/// that no crash leaves half of one: a mark that does not check out is damage.
+/// Bytes 0 ..< 64 never change. A *synced mark* says how far the segment is known to be durable;
+/// the two are rewritten in turn, one after each sync, and the higher one counts. Each is one
+/// aligned word, so that no crash leaves half of one: a mark that does not check out is damage.
 ///
-/// In version 1 there is one mark of two words, length and checksum, which a crash could tear; and a
-/// later process went on appending to the segment. A segment of version 2 is written by the one process
-/// that made it.
+/// In version 1 there is one mark of two words, length and checksum, which a crash could tear; and
+/// a later process went on appending to the segment. A segment of version 2 is written by the one
+/// process that made it.
 package struct SegmentHeader: Equatable, Sendable {
     /// The version that this code writes, and the newest it reads.
     package static let version: UInt32 = 2
@@ -85,8 +85,8 @@ package struct SegmentHeader: Equatable, Sendable {
 extension SegmentHeader {
     /// What a segment's synced marks say.
     package struct Mark: Equatable, Sendable {
-        /// Bytes that are known to be durable, at least the header's 80. nil where no mark checks out:
-        /// that must be learned elsewhere.
+        /// Bytes that are known to be durable, at least the header's 80. nil where no mark checks
+        /// out: that must be learned elsewhere.
         package var length: Int?
         /// Which of the marks says so: the other one is written next. nil in version 1.
         package var turn: Int?

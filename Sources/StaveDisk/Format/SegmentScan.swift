@@ -14,7 +14,7 @@ public enum ScanStep: Equatable, Sendable {
 ///
 /// A record is found by the checksum over its key, so bytes that pretend to be a record with a long
 /// key at every eighth byte make the search read each byte thousands of times: 256 MiB of them took
-/// minutes. Bytes that nobody chose come to a hundredth of this limit.
+/// minutes. Bytes by chance come to a hundredth of this limit.
 package struct SearchEffort: Sendable {
     /// Bytes to hash in vain. Where they are used up, only records with short keys are looked for.
     private var bytesLeft: Int
@@ -50,8 +50,8 @@ public enum SegmentScan {
         return step(in: segment, at: offset, identity: identity, effort: &effort)
     }
 
-    /// Looks at `offset`, which is a multiple of 8. `segment` is all the bytes from the file's start up
-    /// to where its records may reach.
+    /// Looks at `offset`, which is a multiple of 8. `segment` is all the bytes from the file's
+    /// start up to where its records may reach.
     ///
     /// - Parameter effort: one for all steps of a segment.
     package static func step(

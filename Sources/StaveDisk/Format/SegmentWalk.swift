@@ -1,13 +1,15 @@
-/// Goes through a segment's bytes and says of every stretch what it is: the one rule for what is torn and
-/// what is damaged. Recovery, compaction, verification, repair and the inspector all ask here.
+/// Goes through a segment's bytes and says of every stretch what it is: the one rule for what is
+/// torn and what is damaged. Recovery, compaction, verification, repair and the inspector all ask
+/// here.
 ///
 /// Rules (docs/format.md, "Torn tail and damage"):
-/// 1. Below `durableEnd` whatever is no whole record is damage, and the log goes on behind it. For a
-///    sealed segment that is its whole length.
-/// 2. At or above it, the first thing that is no whole record, header or value, ends the log: a torn
-///    tail, whatever follows.
-/// 3. Where nothing tells how far a log is durable, because its marks are lost or no MANIFEST names it,
-///    unreadable bytes with a whole record behind them are damage: they once were behind a whole record.
+/// 1. Below `durableEnd` whatever is no whole record is damage, and the log goes on behind it. For
+///    a sealed segment that is its whole length.
+/// 2. At or above it, the first thing that is no whole record, header or value, ends the log: a
+///    torn tail, whatever follows.
+/// 3. Where nothing tells how far a log is durable, because its marks are lost or no MANIFEST names
+///    it, unreadable bytes with a whole record behind them are damage: they once were behind a
+///    whole record.
 /// 4. Zeros up to the end of a log are reserved space, unless they begin below `durableEnd`.
 /// 5. A record whose header and key are whole, and whose end was cut off with the file below
 ///    `durableEnd`, is a record without a value: it still names its key.
@@ -69,7 +71,7 @@ package struct SegmentWalk {
         self.checksValues = checksValues
     }
 
-    /// Goes on at `offset`: whoever has read the whole records before it asks only for the rest.
+    /// Goes on at `offset`: a caller that has read the records before it asks only for the rest.
     package mutating func resume(at offset: Int) {
         self.offset = offset
         queue = []
@@ -206,8 +208,8 @@ package struct SegmentWalk {
         offset < durableEnd ? damage(upTo: durableEnd, "the file was cut") : nil
     }
 
-    /// The log ends at `offset`: what is below `durableEnd` is damage, then comes a torn tail up to the
-    /// last byte that is not zero, then reserved space.
+    /// The log ends at `offset`: what is below `durableEnd` is damage, then comes a torn tail up to
+    /// the last byte that is not zero, then reserved space.
     private mutating func endOfLog(
         in bytes: RawSpan, nextRecord: Int?, _ damage: String
     ) -> Item? {

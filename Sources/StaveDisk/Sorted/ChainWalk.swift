@@ -1,5 +1,5 @@
-/// The keys that a merge visits, and in which direction: positions a cursor on each chain, and moves it
-/// from image to image.
+/// The keys that a merge visits, and in which direction: positions a cursor on each chain, and
+/// moves it from image to image.
 final class ChainWalk: Sendable {
     /// Where it is in a chain: at an entry of one of its images, or at the end.
     struct Cursor {
@@ -53,8 +53,8 @@ final class ChainWalk: Sendable {
         self.common = common
     }
 
-    /// The first eight bytes of a cursor's key behind what all have in common, as a number: the lower,
-    /// the sooner it comes. A cursor at its end comes last.
+    /// The first eight bytes of a cursor's key behind what all have in common, as a number: the
+    /// lower, the sooner it comes. A cursor at its end comes last.
     @inline(__always)
     func prefix(_ cursor: Cursor) -> UInt64 {
         if cursor.isAtEnd { return .max }
@@ -62,7 +62,8 @@ final class ChainWalk: Sendable {
         return step > 0 ? prefix : ~prefix
     }
 
-    /// Does cursor `a` come before `b`, whose numbers are the same? Of one key, the newest entry does.
+    /// Does cursor `a` come before `b`, whose numbers are the same? Of one key, the newest entry
+    /// does.
     @inline(never)
     func isBefore(_ a: Cursor, _ b: Cursor) -> Bool {
         if a.isAtEnd || b.isAtEnd { return b.isAtEnd }
@@ -146,8 +147,8 @@ final class ChainWalk: Sendable {
     private func firstPosition(_ chain: Range<Int>) -> Int? {
         var (low, high) = (chain.lowerBound, chain.upperBound)
         guard let bound = step > 0 ? from : to else { return step > 0 ? low : high - 1 }
-        // Going up, images that end below the bound are passed by; going down, the last that begins below
-        // it comes first.
+        // Going up, images that end below the bound are passed by; going down, the last that begins
+        // below it comes first.
         while low < high {
             let middle = (low + high) / 2
             let key = unsafe step > 0 ? image(at: middle).last : image(at: middle).first

@@ -1,5 +1,5 @@
-/// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted already,
-/// and the last step of `RecordList.image`.
+/// Makes a hint image, entry by entry in key order: compaction's way, whose output is sorted
+/// already, and the last step of `RecordList.image`.
 @safe package struct HintBuilder: ~Copyable {
     private let storage: GrowingBytes
     /// Of `storage`, where no access is checked for exclusivity at run time.
@@ -125,7 +125,7 @@
         let last = entries.count - HintImage.entryHeaderLength
         for index in 0..<count {
             unsafe target.store(UInt32(truncatingIfNeeded: entry), at: index * 4)
-            // SAFETY: no entry begins behind `last`; in a file that somebody changes, none is read there.
+            // SAFETY: no entry begins behind `last`; in a file that changes, none is read there.
             let keyLength = unsafe UInt16(
                 littleEndian: entries.loadUnaligned(
                     fromByteOffset: min(entry, last) + 16, as: UInt16.self))

@@ -1,5 +1,6 @@
-/// Images to merge, as few sorted sequences as their keys allow: images whose keys do not overlap follow
-/// one another in a chain, so that a store after compaction is one chain, and merging it costs nothing.
+/// Images to merge, as few sorted sequences as their keys allow: images whose keys do not overlap
+/// follow one another in a chain, so that a store after compaction is one chain, and merging it
+/// costs nothing.
 package struct ImageChains: Sendable {
     /// In the order in which they were given: an entry's source is its image's index.
     package let images: [HintImage]

@@ -1,5 +1,5 @@
-/// Sorting in place by the upper half of 64-bit numbers, most significant digit first ("American flag
-/// sort": P. M. McIlroy, K. Bostic, M. D. McIlroy, Engineering Radix Sort, 1993). Not stable.
+/// Sorting in place by the upper half of 64-bit numbers, most significant digit first ("American
+/// flag sort": P. M. McIlroy, K. Bostic, M. D. McIlroy, Engineering Radix Sort, 1993). Not stable.
 package enum RadixSort {
     /// As many are sorted by insertion.
     private static let few = 32

@@ -1,10 +1,10 @@
 internal import CLinux
 
-/// Where a segment's records lie, and what sorts them by key: all that its hint needs, for the rest stands
-/// in the records.
+/// Where a segment's records lie, and what sorts them by key: all that its hint needs, for the rest
+/// stands in the records.
 ///
-/// Eight bytes a record, because a full segment has millions of them. An item is a number that sorts as
-/// the keys do, as far as it reaches:
+/// Eight bytes a record, because a full segment has millions of them. An item is a number that
+/// sorts as the keys do, as far as it reaches:
 ///
 ///     | 4 bytes of the key, from where the keys begin to differ | offset / 8 |
 package struct RecordList: Sendable {
@@ -49,13 +49,14 @@ package struct RecordList: Sendable {
 
     /// Adds all records that begin in `range`, of which all is part of the segment.
     ///
-    /// - Parameter segment: the segment's bytes from the start of its file; may end before the range.
+    /// - Parameter segment: the segment's bytes from the start of its file; may end before the
+    ///   range.
     /// - Returns: stretches of the range that could not be read.
     package mutating func read(
         _ range: Range<Int>, of segment: UnsafeRawBufferPointer, identity: UInt64
     ) -> [Unreadable] {
-        // Room for as many as there can be. What is not used of it stays untouched, and so costs no memory;
-        // growing would cost three times as much for a moment.
+        // Room for as many as there can be. What is not used of it stays untouched, and so costs no
+        // memory; growing would cost three times as much for a moment.
         items.reserveCapacity(count + range.count / Format.aligned(RecordHeader.byteCount + 1))
         let end = min(range.upperBound, segment.count)
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: segment[..<end]).bytes
@@ -64,7 +65,8 @@ package struct RecordList: Sendable {
         var offset = range.lowerBound
         while true {
             if let header = Record.header(in: bytes, at: offset, identity: identity) {
-                // SAFETY: a prefetch of any address is harmless. The processor's own end at each page.
+                // SAFETY: a prefetch of any address is harmless. The processor's own end at each
+                // page.
                 unsafe stave_prefetch(segment.baseAddress! + offset + 1024)
                 append(header, at: offset)
                 // While they are in the processor's cache.
@@ -143,8 +145,9 @@ package struct RecordList: Sendable {
         keyedCount = items.count
     }
 
-    /// Makes the items of earlier eras what they would be in the last one: the bytes that are missing in
-    /// front are those that all keys of an era have in common with `model`, the first of all.
+    /// Makes the items of earlier eras what they would be in the last one: the bytes that are
+    /// missing in front are those that all keys of an era have in common with `model`, the first of
+    /// all.
     private mutating func alignEras(_ model: UnsafeRawBufferPointer) {
         let lead = unsafe UInt64(keyDigit(model, from: common)) << 32
         for (era, next) in zip(eras, eras.dropFirst()) {

@@ -2,11 +2,12 @@ internal import CLinux
 
 /// The records of a `RecordList` in the order of their keys, sorted in place while they are walked.
 ///
-/// Sorts by the four bytes of the keys that the items hold. Items that agree in them get the next four, are
-/// sorted by these, and so on to the end of the keys: a radix sort from the most significant digit that
-/// keeps the digit it works on at hand (W.-K. Ng, K. Kakehi, Cache Efficient Radix Sort for String Sorting,
-/// 2007). Each stretch is walked as soon as it is sorted, so that a record is fetched from memory once: its
-/// key for sorting, and then all of it, out of the processor's cache.
+/// Sorts by the four bytes of the keys that the items hold. Items that agree in them get the next
+/// four, are sorted by these, and so on to the end of the keys: a radix sort from the most
+/// significant digit that keeps the digit it works on at hand (W.-K. Ng, K. Kakehi, Cache Efficient
+/// Radix Sort for String Sorting, 2007). Each stretch is walked as soon as it is sorted, so that a
+/// record is fetched from memory once: its key for sorting, and then all of it, out of the
+/// processor's cache.
 @safe struct RecordOrder {
     /// A stretch of items that agree in the bytes before `depth` and are sorted by the four there.
     private struct Frame {
@@ -21,8 +22,8 @@ internal import CLinux
     /// As many are sorted by comparing whole keys.
     private static let few = 8
 
-    /// Calls `body` with the newest record of each key. All keys agree in the first `common` bytes, and
-    /// the items hold the four behind.
+    /// Calls `body` with the newest record of each key. All keys agree in the first `common` bytes,
+    /// and the items hold the four behind.
     func forEachNewest<Failure: Error>(
         behind common: Int, _ body: (HintEntry) throws(Failure) -> Void
     ) throws(Failure) {
@@ -109,8 +110,8 @@ internal import CLinux
         try walkSorted(group, body)
     }
 
-    /// Keys that differ in nothing but the number of zeros at their ends, and mostly not even in that: one
-    /// key that was written over and over.
+    /// Keys that differ in nothing but the number of zeros at their ends, and mostly not even in
+    /// that: one key that was written over and over.
     private func walkEnded<Failure: Error>(
         _ group: Range<Int>, _ body: (HintEntry) throws(Failure) -> Void
     ) throws(Failure) {
@@ -181,9 +182,9 @@ internal import CLinux
         Int(truncatingIfNeeded: item & 0xffff_ffff) &* Format.alignment
     }
 
-    // SAFETY: whoever appended the record checked that it lies inside the segment with its key. Somebody may
-    // overwrite a mapped file since, so the key's length is cut to what is there: it may be wrong then, but
-    // it traps nowhere.
+    // SAFETY: the record was checked to lie inside the segment with its key when it was appended. A
+    // program may overwrite a mapped file since, so the key's length is cut to what is there: it
+    // may be wrong then, but it traps nowhere.
     @inline(__always)
     static func header(_ item: UInt64, in segment: UnsafeRawBufferPointer) -> RecordHeader {
         unsafe RecordHeader(
@@ -203,7 +204,8 @@ internal import CLinux
     }
 }
 
-/// Four bytes of a key from `depth` on, as a number that orders as they do; zeros where it has ended.
+/// Four bytes of a key from `depth` on, as a number that orders as they do; zeros where it has
+/// ended.
 @inline(__always)
 func keyDigit(_ key: UnsafeRawBufferPointer, from depth: Int) -> UInt32 {
     // SAFETY: the loads are guarded by the count.

@@ -1,14 +1,15 @@
 /// The k-way merge over sorted hint images: the one mechanism behind open, ordered scan, compaction
 /// and verification.
 ///
-/// It streams, reads nothing at random and compares real keys: each step hands over one key with its
-/// newest entry (the winner) and every older one (the losers). Newest means highest sequence number;
-/// the same number twice is the same write, copied by a compaction that a crash interrupted.
+/// It streams, reads nothing at random and compares real keys: each step hands over one key with
+/// its newest entry (the winner) and every older one (the losers). Newest means highest sequence
+/// number; the same number twice is the same write, copied by a compaction that a crash
+/// interrupted.
 ///
-/// A tournament of cursors, one for each chain: who lost a match stays at its node, so that a step plays
-/// one match a level (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys are compared
-/// by the eight bytes behind what all of them have in common, as one number, and whole only where these
-/// are equal.
+/// A tournament of cursors, one for each chain: who lost a match stays at its node, so that a step
+/// plays one match a level (the loser tree; Knuth, The Art of Computer Programming 3, 5.4.1). Keys
+/// are compared by the eight bytes behind what all of them have in common, as one number, and whole
+/// only where these are equal.
 ///
 ///     tree[0]  the winner: the cursor with the next key
 ///     tree[n]  the loser of the match between the winners of 2n and 2n + 1; a leaf is cursor n - count

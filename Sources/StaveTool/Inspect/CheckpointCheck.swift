@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// The keydir's checkpoint against a replay of the records: each table checks out, and names just the
-/// records that the replay comes to (docs/format.md, "Keydir checkpoint").
+/// The keydir's checkpoint against a replay of the records: each table checks out, and names just
+/// the records that the replay comes to (docs/format.md, "Keydir checkpoint").
 struct CheckpointCheck {
     let keyCount: Int
     let size: Int
@@ -20,7 +20,8 @@ struct CheckpointCheck {
     private var newer = 0
     private var liveBytes: [UInt64: Int] = [:]
 
-    /// Reads the head. nil where there is no checkpoint, or none that can be read: that is in `findings` then.
+    /// Reads the head. nil where there is no checkpoint, or none that can be read: that is in
+    /// `findings` then.
     init?(_ survey: StoreSurvey, in directory: borrowing Directory, findings: inout Findings) {
         let name = FileName.checkpoint.name
         do throws(FileError) {

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// A keydir checkpoint by itself: of which write it tells, over which segments, and whether its tables
-/// check out.
+/// A keydir checkpoint by itself: of which write it tells, over which segments, and whether its
+/// tables check out.
 struct CheckpointListing {
     let name: String
     let image: FileImage

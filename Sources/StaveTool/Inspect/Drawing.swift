@@ -9,8 +9,8 @@ enum Drawing {
         ]
     }
 
-    /// The width of a drawing of bytes. Not the bytes themselves: browsers keep coordinates in few bits
-    /// (Blink up to 2^25), and draw the bar of ten gigabytes as a thin line.
+    /// The width of a drawing of bytes. Not the bytes themselves: browsers keep coordinates in few
+    /// bits (Blink up to 2^25), and draw the bar of ten gigabytes as a thin line.
     static let units = 100_000
 
     /// Where each of the parts lies in a drawing of `units`.

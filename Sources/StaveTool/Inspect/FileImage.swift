@@ -4,8 +4,8 @@ internal import StaveDisk
 /// The bytes of a file, mapped: as many as fstat(2) says are there.
 ///
 /// Rules:
-/// 1. A file may be cut while it is looked at (a writer trims the active segment when it closes), and
-///    a disk may fail to read it: the pages that are gone hold zeros then (`LostPages`), and
+/// 1. A file may be cut while it is looked at (a writer trims the active segment when it closes),
+///    and a disk may fail to read it: the pages that are gone hold zeros then (`LostPages`), and
 ///    `firstLostOffset` says so.
 /// 2. Bytes may change between two looks, so nothing that was checked once is believed again where
 ///    believing it could trap.
@@ -47,7 +47,8 @@ final class FileImage {
         followed = consume file
     }
 
-    /// Has a writer extended the file since it was mapped? Then the last record here may end behind it.
+    /// Has a writer extended the file since it was mapped? Then the last record here may end behind
+    /// it.
     var hasGrown: Bool { (try? followed?.size()) ?? 0 > fileSize }
 
     /// Bytes that are in memory already.
@@ -69,7 +70,8 @@ final class FileImage {
         return mapping.firstLostOffset
     }
 
-    /// Says that the bytes in `range` have been looked at and need not stay in this process's memory.
+    /// Says that the bytes in `range` have been looked at and need not stay in this process's
+    /// memory.
     func release(_ range: Range<Int>) {
         if case .mapped(let mapping) = contents, !range.isEmpty {
             mapping.advise(.notNeeded, range)

@@ -3,7 +3,7 @@ internal import StaveDisk
 /// One record byte by byte, its fields named, whether or not it checks out.
 ///
 /// Where values are not to be shown, only a record whose header checks out is: of any other bytes
-/// nobody can say that they are no value's.
+/// they may be a value's.
 struct HexView {
     private struct Field {
         var range: Range<Int>

@@ -86,8 +86,8 @@ struct Line {
         append(number, digits: Self.digits(number))
     }
 
-    /// - Parameter text: of this program's own making: nothing in it needs to be escaped, unless it is
-    ///   a file's name.
+    /// - Parameter text: of this program's own making: nothing in it needs to be escaped, unless it
+    ///   is a file's name.
     mutating func member(_ name: String, _ text: String) {
         begin(member: name)
         append(JSON.quoted(text))

@@ -91,8 +91,8 @@ final class Liveness {
     }
 }
 
-/// A set of keys that may say yes to a few that it does not hold (Bloom, Space/Time Trade-offs in Hash
-/// Coding with Allowable Errors, 1970): one byte a key, four bits of one word of memory.
+/// A set of keys that may say yes to a few that it does not hold (Bloom, Space/Time Trade-offs in
+/// Hash Coding with Allowable Errors, 1970): one byte a key, four bits of one word of memory.
 ///
 /// Looking a key up in an image takes a binary search, most of a listing's time: a key that is
 /// in one segment was looked for in all.

@@ -129,7 +129,7 @@ final class Output {
 
     func json(_ members: [(String, JSON)]) { line(JSON.object(members).text) }
 
-    /// Ends the program quietly where nobody reads any more.
+    /// Ends the program quietly where the reader has gone.
     func flush() {
         if let writer {
             writer.write(buffer)
@@ -154,13 +154,13 @@ final class Output {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// Writes what there is so far: more will take a while. A pager wants all of a short text to see
-    /// that it is one.
+    /// Writes what there is so far: more will take a while. A pager wants all of a short text to
+    /// see that it is one.
     func flushEarly() {
         if !isKept, !isPaged, !buffer.isEmpty { flush() }
     }
 
-    /// Waits, and says whether there is still somebody who could read: a pipe's reader may have gone.
+    /// Waits, and says whether the output can still be read: a pipe's reader may have gone.
     func hasReader(waiting milliseconds: Int32) -> Bool {
         if let writer {
             _ = Signals.waitToRead(-1, milliseconds: milliseconds)
@@ -188,7 +188,7 @@ final class Output {
 
     static func complain(_ text: String) {
         let bytes = Array("stave: \(text)\n".utf8)
-        // SAFETY: the write stays inside the array. Where it fails there is nobody to tell.
+        // SAFETY: the write stays inside the array. Where it fails there is no way to tell.
         unsafe bytes.withUnsafeBytes { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }

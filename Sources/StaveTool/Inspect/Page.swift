@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// A store at a glance as one self-contained page: inline SVG, no scripts, nothing from elsewhere. It
-/// shows keys, quoted, where damage or prefixes name them, and no values.
+/// A store at a glance as one self-contained page: inline SVG, no scripts, nothing from elsewhere.
+/// It shows keys, quoted, where damage or prefixes name them, and no values.
 struct Page {
     /// Cells of the map of the largest segment.
     static let cells = 120

@@ -4,8 +4,8 @@ internal import StaveDisk
 ///
 /// It holds a bounded number of prefixes. As long as there are no more, one walk over the records
 /// counts them all. Where there are more, the sorted merge, in which the keys of a prefix come one
-/// after the other, chooses those with the most bytes in newest records, and a second walk counts the
-/// chosen; the others are counted together.
+/// after the other, chooses those with the most bytes in newest records, and a second walk counts
+/// the chosen; the others are counted together.
 struct PrefixTable {
     static let defaultCapacity = 1 << 16
 
@@ -48,7 +48,8 @@ struct PrefixTable {
     /// There are more prefixes than the table holds.
     private(set) var overflowed = false
 
-    // The merge: where prefixes do not fit, the largest so far, the smallest of them on top of a heap.
+    // The merge: where prefixes do not fit, the largest so far, the smallest of them on top of a
+    // heap.
     private var group = Usage()
     private var heap: [Usage] = []
     /// Prefixes of newest records.

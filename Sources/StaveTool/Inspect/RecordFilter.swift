@@ -45,8 +45,8 @@ struct KeyPattern {
         self.bytes = bytes
     }
 
-    /// The bytes of a word: its own, or in double quotes what the escapes stand for; nil where one is
-    /// not understood.
+    /// The bytes of a word: its own, or in double quotes what the escapes stand for; nil where one
+    /// is not understood.
     static func unquoted(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         let quote = UInt8(ascii: "\"")
         guard text.count >= 2, text.first == quote, text.last == quote else { return Array(text) }

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// Prints a segment's records, a line each, and what stands between them, while it reads them: what is
-/// wrong with them goes into the segment's findings.
+/// Prints a segment's records, a line each, and what stands between them, while it reads them: what
+/// is wrong with them goes into the segment's findings.
 struct RecordListing {
     let segment: SegmentSurvey
     /// Who superseded whom; for a file alone, within the file. nil where it is not known.
@@ -57,8 +57,9 @@ struct RecordListing {
 
     private static let flushInterval = 16 << 20
 
-    /// Can there be a record of the key? A good hint file names every key of its segment, also those
-    /// whose records are damaged; where it was held against the records there is nothing to save.
+    /// Can there be a record of the key? A good hint file names every key of its segment, also
+    /// those whose records are damaged; where it was held against the records there is nothing to
+    /// save.
     private var mayHaveKey: Bool {
         guard let pattern = filter.key, let hint = segment.hint, segment.isSealed,
             !segment.isScanned

@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// What opening a store comes to: the entries of all segments merged by key, and the keydir's checkpoint
-/// held against them. Of a survey that has read everything.
+/// What opening a store comes to: the entries of all segments merged by key, and the keydir's
+/// checkpoint held against them. Of a survey that has read everything.
 struct Replay {
     private(set) var keyCount = 0
     private(set) var tombstoneCount = 0

@@ -10,7 +10,7 @@ struct Screen {
 
     static let widths = 40...200
 
-    /// As terminal and environment say; 80 columns where nobody does.
+    /// As terminal and environment say; 80 columns where neither does.
     static var current: Screen {
         var size = winsize()
         // SAFETY: the call fills in the struct.

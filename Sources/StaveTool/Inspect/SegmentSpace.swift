@@ -63,7 +63,8 @@ final class SegmentSpace {
         mark(range, share, 1)
     }
 
-    /// All of the file has been walked: what was not met is the header and what no record can be in.
+    /// All of the file has been walked: what was not met is the header and what no record can be
+    /// in.
     func finishWalk() {
         let size = survey.fileSize
         let met = bytes.reduce(0, +)

@@ -1,15 +1,15 @@
 internal import StaveDisk
 
 extension SegmentSurvey {
-    /// Learns from a good hint file what a scan would say, but for damage that only a scan sees.
+    /// Learns from a good hint file what a scan would say, except for damage that only a scan sees.
     func trust(_ hint: HintImage) {
         index = hint
         recordCount = hint.recordCount
         end = hint.segmentLength
     }
 
-    /// When the first record of the file and the ones with the lowest and highest number in the hint
-    /// file were written. That spans the segment's times unless the clock went backwards.
+    /// When the first record of the file and the ones with the lowest and highest number in the
+    /// hint file were written. That spans the segment's times unless the clock went backwards.
     func noteTimes() {
         guard let hint = index, let image, let identity, times == nil else { return }
         image.withBytes { bytes in
@@ -44,7 +44,8 @@ extension SegmentSurvey {
 
     /// Reads all records and reports what is no record.
     ///
-    /// - Parameter verifies: check values and padding, too, and hold the hint file against the records.
+    /// - Parameter verifies: check values and padding, too, and hold the hint file against the
+    ///   records.
     func scan(verifies: Bool) {
         var records = RecordList()
         var reported = 0
@@ -82,6 +83,13 @@ extension SegmentSurvey {
                 .torn, logEnd..<extent.length,
                 "the log ends here; the segment was full up to \(extent.length)")
         }
+        makeIndex(of: records, verifies: verifies)
+        noteLostPages()
+        image?.release(0..<(image?.count ?? 0))
+    }
+
+    /// From the hint file where that is as good, else from the records.
+    private func makeIndex(of records: RecordList, verifies: Bool) {
         guard let image, let identity else {
             index = hint
             return
@@ -104,8 +112,6 @@ extension SegmentSurvey {
                 compare(hint, with: made)
             }
         }
-        noteLostPages()
-        image.release(0..<image.count)
     }
 
     /// What of an item is reported.
@@ -149,8 +155,8 @@ extension SegmentSurvey {
                     + " \(said.lowerBound) to \(said.upperBound)"))
     }
 
-    /// Says what is wrong with a hint file that cannot be used. Where its segment is whole, the hint
-    /// file that the records make shows which bytes are wrong.
+    /// Says what is wrong with a hint file that cannot be used. Where its segment is whole, the
+    /// hint file that the records make shows which bytes are wrong.
     func reportBadHint() {
         guard let (image, error) = badHint else { return }
         let name = FileName.hint(number ?? 1).name
@@ -216,8 +222,8 @@ extension SegmentSurvey {
         return names.joined(separator: ", ")
     }
 
-    /// Says that zeros were read in place of a file's bytes, unless the file was only cut behind its
-    /// records, as a writer does when it closes.
+    /// Says that zeros were read in place of a file's bytes, unless the file was only cut behind
+    /// its records, as a writer does when it closes.
     private func noteLostPages() {
         guard let lost = image?.firstLostOffset, lost < end || !damage.isEmpty else { return }
         add(.damage, lost..<lost, "cannot be read from here on: cut meanwhile, or a failing disk")

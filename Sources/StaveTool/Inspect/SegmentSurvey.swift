@@ -174,8 +174,8 @@ final class SegmentSurvey {
         }
     }
 
-    /// The field of a header that does not check out which is not what MANIFEST says; by elimination
-    /// one of those of which it says nothing.
+    /// The field of a header that does not check out which is not what MANIFEST says; by
+    /// elimination one of those of which it says nothing.
     private func damagedField(_ bytes: RawSpan) -> (range: Range<Int>, text: String)? {
         guard let listed, bytes.byteCount >= SegmentHeader.byteCount else { return nil }
         let right = SegmentHeader(
@@ -242,7 +242,9 @@ final class SegmentSurvey {
                     + (isSealed ? "MANIFEST says what is" : "nothing tells how much is")
                     + " durable")
         } else if let damaged = marks.damaged {
-            add(.damage, damaged, "a synced mark does not check out; the other one is used, and whole records behind"
+            add(
+                .damage, damaged,
+                "a synced mark does not check out; the other one is used, and whole records behind"
                     + " it as well")
         }
     }

@@ -3,11 +3,11 @@ internal import StaveDisk
 /// Where a store's bytes are: every byte of every file of the directory is counted once.
 ///
 /// In three steps, so that memory does not grow with the keys:
-/// 1. Every segment is walked: what its bytes are, and how many of each prefix, for as many prefixes
-///    as `PrefixTable` holds.
+/// 1. Every segment is walked: what its bytes are, and how many of each prefix, for as many
+///    prefixes as `PrefixTable` holds.
 /// 2. The sorted merge tells live from dead. It comes by key, so prefixes come one after the other.
-/// 3. Where there were more prefixes than the table holds, the merge has chosen the largest, and the
-///    segments are walked again to count those: what is shown is exact either way.
+/// 3. Where there were more prefixes than the table holds, the merge has chosen the largest, and
+///    the segments are walked again to count those: what is shown is exact either way.
 final class SpaceSurvey {
     let store: StoreSurvey
     private(set) var segments: [SegmentSpace] = []

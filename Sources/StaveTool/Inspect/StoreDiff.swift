@@ -1,7 +1,7 @@
 internal import StaveDisk
 
-/// The keys in which two stores differ, in the order of the keys: one merge of both stores' entries,
-/// in flat memory. Values are compared where they lie.
+/// The keys in which two stores differ, in the order of the keys: one merge of both stores'
+/// entries, in flat memory. Values are compared where they lie.
 struct StoreDiff {
     /// One store's live records in key order.
     private struct Side {

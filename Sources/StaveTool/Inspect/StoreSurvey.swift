@@ -61,8 +61,10 @@ final class StoreSurvey {
     /// where a file is gone and MANIFEST is another one than before, all of it is read again.
     ///
     /// - Parameters:
-    ///   - finder: finds segments that do not lie under their names; without it each name is believed.
-    ///   - chosen: the one segment that is read to `depth`; of the others only their entries are. nil: all.
+    ///   - finder: finds segments that do not lie under their names; without it each name is
+    ///     believed.
+    ///   - chosen: the one segment that is read to `depth`; of the others only their entries are.
+    ///     nil: all.
     ///   - opened: called when it is known which segments there are, before they are read.
     ///   - progress: called now and then with how many bytes are read, and of how many.
     init(
@@ -130,8 +132,8 @@ final class StoreSurvey {
         return now != manifest
     }
 
-    /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there or has a
-    /// hint file there.
+    /// Opens every segment that MANIFEST names; without a MANIFEST, every one that is there or has
+    /// a hint file there.
     ///
     /// - Returns: the names of those that are missing.
     private func openSegments(

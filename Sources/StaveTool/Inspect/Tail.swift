@@ -5,9 +5,9 @@ internal import StaveDisk
 /// Rules:
 /// 1. New is what has a higher sequence number than all that was there before: what a compaction
 ///    copies keeps its number, and is not new.
-/// 2. The segment that is followed is held open, so it is read to its end even where a compaction has
-///    removed it by then. Segments that came and were sealed meanwhile are read after it, by number of
-///    the write.
+/// 2. The segment that is followed is held open, so it is read to its end even where a compaction
+///    has removed it by then. Segments that came and were sealed meanwhile are read after it, by
+///    number of the write.
 /// 3. Nothing of an unsealed segment is called torn or damaged: the writer may not be done with it.
 struct Tail: ~Copyable {
     private let directory: Directory
@@ -62,7 +62,7 @@ struct Tail: ~Copyable {
         skipOld()
     }
 
-    /// Prints what is new, for as long as there is somebody to read it.
+    /// Prints what is new, for as long as its reader is there.
     mutating func run() throws(InspectError) {
         if !inspection.json {
             inspection.output.line(
@@ -74,7 +74,7 @@ struct Tail: ~Copyable {
         repeat {
             try readManifest()
             advance()
-            // Before it waits: whoever reads sees what there is.
+            // Before it waits: the reader sees what there is.
             inspection.output.flush()
         } while remaining > 0 && inspection.output.hasReader(waiting: 100)
     }
@@ -143,8 +143,8 @@ struct Tail: ~Copyable {
         return true
     }
 
-    /// Prints the new records of segments that were made and sealed since the last look, in the order
-    /// in which they were written: a compaction's output is in the order of keys.
+    /// Prints the new records of segments that were made and sealed since the last look, in the
+    /// order in which they were written: a compaction's output is in the order of keys.
     private mutating func printSealed() {
         var records: [(sequence: UInt64, item: SegmentWalk.Item, survey: SegmentSurvey)] = []
         let last = lastSequence

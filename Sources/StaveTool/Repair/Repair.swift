@@ -7,8 +7,8 @@ internal import StaveDisk
 /// 2. Read every segment: whole records on one side, what is gone on the other
 ///    (`SalvagedSegment`). What MANIFEST names and cannot be read is lost, whether or not anything
 ///    tells what it was.
-/// 3. Merge the whole records by key; the newest of each key is written, if it is a value. A key whose
-///    newest record is gone gets the next older one (it rolled back), or is lost.
+/// 3. Merge the whole records by key; the newest of each key is written, if it is a value. A key
+///    whose newest record is gone gets the next older one (it rolled back), or is lost.
 /// 4. Verify the new store.
 struct Repair {
     /// A key whose newest record could not be read.
@@ -230,8 +230,8 @@ struct Repair {
         return gone
     }
 
-    /// What may be newer than a record that was read: any write with a number up to `bound`, and those
-    /// up to its own bound of a key in a range of keys.
+    /// What may be newer than a record that was read: any write with a number up to `bound`, and
+    /// those up to its own bound of a key in a range of keys.
     private struct Uncertainty {
         var bound: UInt64 = 0
         var ranges: [(after: [UInt8], before: [UInt8], bound: UInt64)] = []
@@ -263,7 +263,8 @@ struct Repair {
         return all
     }
 
-    /// Above every number that was seen; where a log may have had more, as many are left out as fit.
+    /// Above every number that was seen; where a log may have had more, as many are left out as
+    /// fit.
     private var nextSequence: UInt64 {
         let highest = segments.map(\.highest).max() ?? 0
         let next = max(manifestNext, highest == .max ? .max : highest + 1)

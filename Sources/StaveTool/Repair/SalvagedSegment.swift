@@ -44,8 +44,8 @@ struct SalvagedSegment {
     private let keepsUnsynced: Bool
     /// A segment behind this one was synced, so that this one was as well.
     private let wasDurable: Bool
-    /// The hint file where it can be believed: not of a segment of version 1, where identity and length
-    /// do not tell the bytes.
+    /// The hint file where it can be believed: not of a segment of version 1, where identity and
+    /// length do not tell the bytes.
     private let hint: HintImage?
     /// Where the last record and the last damage end.
     private var logEnd = SegmentHeader.byteCount
@@ -139,8 +139,8 @@ struct SalvagedSegment {
         }
     }
 
-    /// A good hint file names the newest record of every key of its segment, so that what else was in
-    /// the range was dead.
+    /// A good hint file names the newest record of every key of its segment, so that what else was
+    /// in the range was dead.
     private mutating func lose(_ range: Range<Int>, _ reason: String) {
         guard let hint else {
             unknown.append(UnknownBytes(range: range, reason: reason))
@@ -189,7 +189,8 @@ struct SalvagedSegment {
         }
     }
 
-    /// Can more have been durable than the marks say? (A crash could tear the one mark of version 1.)
+    /// Can more have been durable than the marks say? (A crash could tear the one mark of version
+    /// 1.)
     private var isEndUncertain: Bool {
         if survey.isSealed { return false }
         if wasDurable { return !torn.isEmpty || logEnd < survey.listed?.extent?.length ?? 0 }

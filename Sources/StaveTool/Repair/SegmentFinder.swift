@@ -1,7 +1,8 @@
 internal import StaveDisk
 
-/// Which file of a directory holds which segment, by what the files' headers say: names may have been
-/// mixed up by a copy or by hand, and all checksums of a segment are bound to its identity anyway.
+/// Which file of a directory holds which segment, by what the files' headers say: names may have
+/// been mixed up by a copy or by hand, and all checksums of a segment are bound to its identity
+/// anyway.
 struct SegmentFinder {
     private var names: [UInt64: String] = [:]
     /// Files whose headers do not check out.

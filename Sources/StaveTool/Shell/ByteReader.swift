@@ -4,8 +4,8 @@ internal import Glibc
 /// Lines from a descriptor, without a copy and without a String: the memory grows to the longest
 /// line and is reused.
 @safe final class ByteReader {
-    /// A line longer than this, escapes counted as what they stand for, is refused: the largest value,
-    /// and room for a key.
+    /// A line longer than this, escapes counted as what they stand for, is refused: the largest
+    /// value, and room for a key.
     private let longestLine: Int
     /// What one escape saves at most: \u{000041} is the one byte A.
     private static let escapeGain = 9
@@ -26,7 +26,7 @@ internal import Glibc
     /// The rest of the line is dropped where it comes.
     private var isDiscarding = false
     private static let usualCapacity = 256 << 10
-    /// As much as Linux lets anybody ask for, if nobody changed that.
+    /// As much as Linux lets a user ask for by default.
     private static let pipeCapacity: Int32 = 1 << 20
     /// Lines handed out so far; so the number of the last one, counted from 1.
     private(set) var lineNumber = 0
@@ -40,8 +40,8 @@ internal import Glibc
 
     deinit { unsafe memory.deallocate() }
 
-    /// The next line that is already in memory, without its newline; nil where `fill` must come first
-    /// or the input has ended. Valid until the next `fill`.
+    /// The next line that is already in memory, without its newline; nil where `fill` must come
+    /// first or the input has ended. Valid until the next `fill`.
     func nextLine() -> UnsafeRawBufferPointer? {
         // SAFETY: start <= searched <= end <= memory.count.
         let base = unsafe UnsafeRawPointer(memory.baseAddress!)
@@ -58,8 +58,8 @@ internal import Glibc
         return unsafe UnsafeRawBufferPointer(start: base + start, count: end - start)
     }
 
-    /// Reads more, and waits for it if need be; sets `isAtEnd` where there is none. A signal that is
-    /// handled may end the wait without anything read.
+    /// Reads more, and waits for it if need be; sets `isAtEnd` where there is none. A signal that
+    /// is handled may end the wait without anything read.
     func fill() throws(SystemError) {
         if unsafe end == memory.count { makeRoom() }
         guard mayGoOn() else {

@@ -111,11 +111,13 @@ enum CommandTable {
     /// The command name that is nearest to what was typed; nil where none is near.
     static func suggestion(for typed: String) -> String? {
         guard typed.utf8.count <= longestSuggested else { return nil }
+        let begun = names.filter { $0.hasPrefix(typed) }
+        if typed.count > 2, begun.count == 1 { return begun[0] }
         let limit = max(1, typed.count / 3 + (typed.count > 3 ? 1 : 0))
         let ranked = names.map { (name: $0, distance: editDistance(typed.lowercased(), $0)) }
         let best = ranked.min { $0.distance < $1.distance }
         if let best, best.distance <= limit { return best.name }
-        return typed.count >= 2 ? names.first { $0.hasPrefix(typed) } : nil
+        return typed.count >= 2 ? begun.first : nil
     }
 
     /// Insertions, deletions, replacements and swaps of neighbours that lead from `a` to `b`

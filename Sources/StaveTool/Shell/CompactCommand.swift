@@ -61,10 +61,10 @@ extension Session {
         acknowledge("OK")
     }
 
-    /// The store works on a thread of its own. This one notices a signal and draws the bar, also while
-    /// the other waits for a compaction of the background or for a sync.
+    /// The store works on a thread of its own. This one notices a signal and draws the bar, also
+    /// while the other waits for a compaction of the background or for a sync.
     private func compactWithProgress() throws(StoreError) -> CompactionReport {
-        // Nobody waits for earlier replies meanwhile, and they stand above the bar.
+        // Earlier replies do not wait for it, and they stand above the bar.
         flush()
         var bar: ProgressBar?
         if ProgressBar.isWanted {

@@ -30,8 +30,9 @@ struct Completion {
         self.keyLimit = keyLimit
     }
 
-    /// What goes on from `text` where there is one way to: the rest of the one command, option or key.
-    /// It is asked at each key that is typed, so it looks for keys only where they are soon in order.
+    /// What goes on from `text` where there is one way to: the rest of the one command, option or
+    /// key. It is asked at each key that is typed, so it looks for keys only where they are soon in
+    /// order.
     static func only(for text: String, _ store: Store) -> String? {
         guard let last = text.utf8.last, last != Byte.space, last != Byte.newline else {
             return nil

@@ -1,6 +1,6 @@
 extension CompletionScript {
-    /// bash cuts words at `:` and `=`, which keys are full of. So the line is cut here once more, and
-    /// what bash has in the line already is taken off the front of each offer.
+    /// bash cuts words at `:` and `=`, which keys are full of. So the line is cut here once more,
+    /// and what bash has in the line already is taken off the front of each offer.
     static var bash: String { bashLists + bashArguments + bashLine }
 
     /// What there is to choose from.

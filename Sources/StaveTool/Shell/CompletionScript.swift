@@ -1,7 +1,7 @@
 internal import ArgumentParser
 
-/// What an outer shell needs to complete stave's arguments, made from the table of commands and from
-/// what --help says of the options.
+/// What an outer shell needs to complete stave's arguments, made from the table of commands and
+/// from what --help says of the options.
 enum CompletionScript {
     static let shells = ["bash", "zsh", "fish"]
 
@@ -84,8 +84,8 @@ enum CompletionScript {
         }
     }
 
-    /// An option begins a line that is indented by two; what it does follows on that line or, indented
-    /// further, on the next ones.
+    /// An option begins a line that is indented by two; what it does follows on that line or,
+    /// indented further, on the next ones.
     static func options(of help: String) -> [Option] {
         var options: [Option] = []
         // How many options the text that comes next is of: --create and --no-create share theirs.
@@ -115,7 +115,8 @@ enum CompletionScript {
         return options.map(withValues)
     }
 
-    /// Cuts "(values: a, b; default: c)" off the end of the help, and its first sentence out of the rest.
+    /// Cuts "(values: a, b; default: c)" off the end of the help, and its first sentence out of the
+    /// rest.
     private static func withValues(_ option: Option) -> Option {
         var option = option
         if let list = option.help.firstRange(of: " (values: ") {

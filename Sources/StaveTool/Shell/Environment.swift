@@ -10,8 +10,8 @@ enum Environment {
     }
 
     static var isDumbTerminal: Bool { (value("TERM") ?? "dumb") == "dumb" }
-    /// A terminal that says it shows ASCII only: a dumb one, or a locale of another encoding. One that
-    /// says nothing, as in a container, most likely shows UTF-8.
+    /// A terminal that says it shows ASCII only: a dumb one, or a locale of another encoding. One
+    /// that says nothing, as in a container, most likely shows UTF-8.
     static var isPlainTerminal: Bool {
         if isDumbTerminal { return true }
         let locale = value("LC_ALL") ?? value("LC_CTYPE") ?? value("LANG")

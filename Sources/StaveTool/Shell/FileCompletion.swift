@@ -4,8 +4,8 @@ internal import Glibc
 enum FileCompletion {
     private static let limit = 200
 
-    /// Paths that begin with `typed`, sorted, directories with a slash behind them. Names that begin
-    /// with a dot are offered once the dot is typed.
+    /// Paths that begin with `typed`, sorted, directories with a slash behind them. Names that
+    /// begin with a dot are offered once the dot is typed.
     static func paths(for typed: String) -> (paths: [String], hasMore: Bool) {
         let slash = typed.lastIndex(of: "/")
         let folder = slash.map { String(typed[...$0]) } ?? ""

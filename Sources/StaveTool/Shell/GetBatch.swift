@@ -48,8 +48,8 @@ internal import Stave
         (index == 0 ? 0 : ends[index - 1])..<ends[index]
     }
 
-    /// Prints what was found and empties the batch. `onError` says whether to go on behind a key that
-    /// could not be read; where it does not, the rest of the batch is not done.
+    /// Prints what was found and empties the batch. `onError` says whether to go on behind a key
+    /// that could not be read; where it does not, the rest of the batch is not done.
     mutating func answer(
         _ session: Session,
         onError: (CommandError, UnsafeRawBufferPointer, Int) -> Bool

@@ -4,10 +4,10 @@ internal import StaveDisk
 
 /// The lines entered at the prompt, kept in a file that several shells may share.
 ///
-/// The file begins with `header`; then a line an entry, oldest first, with `\n` for a newline inside
-/// an entry and `\\` for a backslash. Rules:
+/// The file begins with `header`; then a line an entry, oldest first, with `\n` for a newline
+/// inside an entry and `\\` for a backslash. Rules:
 ///
-/// 1. A file that begins otherwise is somebody else's and is never written.
+/// 1. A file that begins otherwise is another program's and is never written.
 /// 2. The file is replaced as a whole by rename(2), with mode 0600 from its creation, so that it is
 ///    never half written and never readable by others. One that the user may not write to is left
 ///    alone, and it keeps its owner: root may run this with a user's HOME.
@@ -26,7 +26,8 @@ final class History {
     private var unsaved: [String] = []
     private let path: String?
 
-    /// $STAVE_HISTORY, or stave/history in $XDG_STATE_HOME or ~/.local/state. nil where none is set.
+    /// $STAVE_HISTORY, or stave/history in $XDG_STATE_HOME or ~/.local/state. nil where none is
+    /// set.
     static var defaultPath: String? {
         if let path = Environment.value("STAVE_HISTORY") { return path }
         if let state = Environment.value("XDG_STATE_HOME"), state.hasPrefix("/") {
@@ -58,8 +59,8 @@ final class History {
         return true
     }
 
-    /// Brings new lines to the file. Where another shell has the lock for longer than it takes to write,
-    /// they wait for the next call; the last one of a session waits longer for it.
+    /// Brings new lines to the file. Where another shell has the lock for longer than it takes to
+    /// write, they wait for the next call; the last one of a session waits longer for it.
     func save(waiting: Bool = false) {
         guard problem == nil, let path, !unsaved.isEmpty else { return }
         let directory = Self.directory(of: path)

@@ -44,9 +44,7 @@ extension CommandTable {
                     help: "only where get --version prints N"),
             ],
             takesAnyWord: true,
-            examples: [
-                "set user:1 \"Ada Lovelace\"", "set photo < cat.jpg", "set lock me --if-absent",
-            ]
+            examples: ["set photo < cat.jpg", "set lock me --if-absent"]
         ) { session, invocation throws(CommandError) in try session.set(invocation) },
         deleteCommand,
         Command(

@@ -1,6 +1,7 @@
 internal import CEditline
 
-/// An error with its place in a script: `stdin:12:5: message`, the line, and a caret under the column.
+/// An error with its place in a script: `stdin:12:5: message`, the line, and a caret under the
+/// column.
 enum LineReport {
     /// Columns of the line that are shown; a longer one is cut on both sides.
     private static let width = 76

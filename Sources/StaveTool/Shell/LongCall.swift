@@ -2,8 +2,8 @@ internal import Stave
 internal import StaveDisk
 internal import Synchronization
 
-/// A call of the store that nothing can end, such as a sync, on a thread of its own, so that the one
-/// that talks to the person hears a signal meanwhile.
+/// A call of the store that nothing can end, such as a sync, on a thread of its own, so that the
+/// one that talks to the person hears a signal meanwhile.
 final class LongCall<Value: Sendable>: Sendable {
     private let result = Mutex<Result<Value, StoreError>?>(nil)
 
@@ -27,7 +27,8 @@ final class LongCall<Value: Sendable>: Sendable {
         }
     }
 
-    /// What came of it; nil where `isGivenUp`, asked every so often, says so before the call has ended.
+    /// What came of it; nil where `isGivenUp`, asked every so often, says so before the call has
+    /// ended.
     func wait(until isGivenUp: () -> Bool) throws(StoreError) -> Value? {
         while true {
             if let outcome = result.withLock({ $0 }) { return try outcome.get() }

@@ -1,8 +1,8 @@
 internal import Stave
 internal import Synchronization
 
-/// What the background has to say, on its way to the thread that talks to the person. `receive` runs on
-/// a thread of the store: it only queues the message and wakes the other side.
+/// What the background has to say, on its way to the thread that talks to the person. `receive`
+/// runs on a thread of the store: it only queues the message and wakes the other side.
 final class Mailbox: Sendable {
     private struct State {
         var messages: [String] = []
@@ -10,7 +10,7 @@ final class Mailbox: Sendable {
         var lastFailure: String?
     }
 
-    /// A compaction that freed less is nobody's news.
+    /// A compaction that freed less is no news.
     private static let notableBytes = 1 << 20
 
     private let state = Mutex(State())

@@ -3,12 +3,12 @@ internal import Glibc
 
 /// Replies on their way to a descriptor, gathered and written in large pieces.
 ///
-/// Rule 1: what is written here is an acknowledgement, so `beforeWrite` runs ahead of every write(2);
-/// the script loop makes the commands that are being acknowledged durable there. Where it throws,
-/// the gathered replies are dropped, never written.
+/// Rule 1: what is written here is an acknowledgement, so `beforeWrite` runs ahead of every
+/// write(2); the script loop makes the commands that are being acknowledged durable there. Where it
+/// throws, the gathered replies are dropped, never written.
 ///
-/// Rule 2: no write(2) waits where a signal that ends the process could not end the wait. What nobody
-/// reads is dropped then.
+/// Rule 2: no write(2) waits where a signal that ends the process could not end the wait. What is
+/// not reads is dropped then.
 @safe final class OutputWriter {
     private var descriptor: Int32
     private var name: String
@@ -17,7 +17,7 @@ internal import Glibc
     private var count = 0
     private var isPaged = false
     private var pager: Pager?
-    /// Not a file: nobody may be reading.
+    /// Not a file: its reader may have gone.
     private var mayBlock: Bool
     /// Whether the kernel can write as much as fits; terminals and older pipes cannot.
     private var hasWriteWithoutWaiting = true

@@ -1,11 +1,13 @@
-/// A line of one of the two forms that long scripts are made of, cut into its words without the parser:
+/// A line of one of the two forms that long scripts are made of, cut into its words without the
+/// parser:
 ///
 ///     get KEY
 ///     set KEY VALUE
 ///
-/// with one space between bare words and nothing else. Whatever the grammar could read in another way
-/// is no plain line: a byte below `(`, which quotes, blanks, `#` and line ends are, and a word that
-/// begins as an option or a redirection does. So a plain line means what `WordParser` says it means.
+/// with one space between bare words and nothing else. Whatever the grammar could read in another
+/// way is no plain line: a byte below `(`, which quotes, blanks, `#` and line ends are, and a word
+/// that begins as an option or a redirection does. So a plain line means what `WordParser` says it
+/// means.
 @safe struct PlainLine {
     /// A set; otherwise a get.
     let isSet: Bool

@@ -1,7 +1,7 @@
 internal import Glibc
 
-/// One line on a terminal that shows how far something is, how fast it goes and how long it will take.
-/// Redrawn at most ten times a second, and erased at the end.
+/// One line on a terminal that shows how far something is, how fast it goes and how long it will
+/// take. Redrawn at most ten times a second, and erased at the end.
 struct ProgressBar {
     /// What is counted.
     enum Unit {
@@ -77,8 +77,8 @@ struct ProgressBar {
         output.flush()
     }
 
-    /// The last column stays free, so that the terminal never wraps. Where it is narrow, first the bar
-    /// goes, then what comes last.
+    /// The last column stays free, so that the terminal never wraps. Where it is narrow, first the
+    /// bar goes, then what comes last.
     static func line(
         _ label: String, done: Int, total: Int?, unit: Unit = .bytes, elapsed: Duration,
         columns: Int, isPlain: Bool = false

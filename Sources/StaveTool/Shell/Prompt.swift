@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Stave
 
-/// The shell at a terminal: reads a line, carries out its commands, prints, until the person leaves.
+/// The shell at a terminal: reads a line, carries out its commands, prints, until the person
+/// leaves.
 final class Prompt {
     private let session: Session
     private let history: History

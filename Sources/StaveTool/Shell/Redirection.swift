@@ -29,8 +29,9 @@ struct Redirection {
         let sign = words[words.count - 2]
         guard sign.isBare(">") || sign.isBare(">>") else { return nil }
         // `get KEY > FILE` is a command of its own: it writes the bytes of the value and nothing
-        // else.
-        if command.name == "get", words.count == 4, sign.isBare(">") { return nil }
+        // else. `export > FILE` puts the file in place when it is whole.
+        let isOwn = command.name == "export" || (command.name == "get" && words.count == 4)
+        if isOwn, sign.isBare(">") { return nil }
         place = .file(last, appends: sign.isBare(">>"))
         self.words = Array(words.dropLast(2))
     }

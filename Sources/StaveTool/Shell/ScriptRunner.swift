@@ -5,11 +5,10 @@ internal import Stave
 /// the shell through pipes.
 ///
 /// Rule 1: replies come in the order of the commands.
-/// Rule 2: all replies are written before a read that would wait, so a program that waits for a reply
-/// before it goes on gets it.
-/// Rule 3: gets that stand together in memory are looked up as one batch. Any other command answers
-/// the batch first.
-/// Rule 4: what long scripts are made of takes a short way, `PlainLine`, which means the same.
+/// Rule 2: all replies are written before a read that would wait, so a program that waits for a
+/// reply before it goes on gets it. Rule 3: gets that stand together in memory are looked up as one
+/// batch. Any other command answers the batch first. Rule 4: what long scripts are made of takes a
+/// short way, `PlainLine`, which means the same.
 final class ScriptRunner {
     private let session: Session
     private let reader: ByteReader
@@ -62,8 +61,8 @@ final class ScriptRunner {
         return max(0, Int(status.st_size) - Int(lseek(STDIN_FILENO, 0, SEEK_CUR)))
     }
 
-    /// A line that begins with no command is refused before all of it is in memory; a comment is not
-    /// kept either.
+    /// A line that begins with no command is refused before all of it is in memory; a comment is
+    /// not kept either.
     private func refuseJunk() {
         guard let line = unsafe reader.longBeginning,
             let start = unsafe line.firstIndex(where: { $0 != Byte.space && $0 != Byte.tab })

@@ -59,7 +59,7 @@ final class Session {
     var isWatching = false
     /// Set by `compact pause`.
     var isCompactionPaused = false
-    /// How far a long command or script is; nil where nobody looks.
+    /// How far a long command or script is; nil where it is not shown.
     var bar: ProgressBar?
     /// What the background has to say.
     let mailbox: Mailbox
@@ -204,7 +204,7 @@ final class Session {
         note("(\(Units.duration(duration)))")
     }
 
-    /// What takes so long says so even where nobody asked.
+    /// What takes so long says so unasked.
     static func isSlow(_ duration: Duration) -> Bool { duration > .seconds(1) }
 
     /// Asks the person, where there is one; the time until the answer is not the command's.
@@ -258,8 +258,8 @@ final class Session {
         errors.write(Byte.newline)
     }
 
-    /// A line on stderr that is neither a result nor an error. While the terminal is the pager's, it
-    /// waits.
+    /// A line on stderr that is neither a result nor an error. While the terminal is the pager's,
+    /// it waits.
     ///
     /// - Parameters:
     ///   - label: what the line begins with.

@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// Signals become a number to look at and a byte in a pipe to wait for; a handler does nothing else,
-/// so that no code ever runs in one that could not.
+/// Signals become a number to look at and a byte in a pipe to wait for; a handler does nothing
+/// else, so that no code ever runs in one that could not.
 enum Signals {
     private static let interruption = Atomic<Bool>(false)
     private static let ending = Atomic<Int32>(0)
@@ -129,7 +129,8 @@ enum Signals {
         ]
         while true {
             let isEnding = endingSignal != nil
-            // Another signal's byte would end every wait at once: look again every so often instead.
+            // Another signal's byte would end every wait at once: look again every so often
+            // instead.
             let hasWoken = waits[1].revents != 0
             waits[0].revents = 0
             let timeout: Int32 = isEnding ? 0 : hasWoken ? 100 : -1

@@ -77,7 +77,7 @@ struct StatsView {
         var text =
             s.compactionCount == 0 ? "none so far" : "\(Units.count(s.compactionCount)) so far"
         if let last = s.lastCompaction {
-            // Somebody may have set the clock back meanwhile.
+            // The clock may have been set back meanwhile.
             text += ", last \(Units.span(seconds: max(0, time(nil) - Int(last)))) ago"
         }
         if isPaused { return text + "; paused" }

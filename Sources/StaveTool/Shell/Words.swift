@@ -178,7 +178,8 @@ struct SyntaxError: Error, Equatable {
 
     @inline(__always)
     private func put(_ byte: UInt8) {
-        // SAFETY: `decoded` is as long as the line, and no escape is shorter than what it stands for.
+        // SAFETY: `decoded` is as long as the line, and no escape is shorter than what it stands
+        // for.
         unsafe decoded[decodedCount] = byte
         decodedCount &+= 1
     }
@@ -251,7 +252,8 @@ extension WordParser {
         return index + 1
     }
 
-    /// `\uHHHH`, or two of them for a character beyond 65,535, as JSON has it (RFC 8259, section 7).
+    /// `\uHHHH`, or two of them for a character beyond 65,535, as JSON has it (RFC 8259, section
+    /// 7).
     private func parseJSONUnit(_ line: UnsafeRawBufferPointer, _ start: Int)
         throws(SyntaxError) -> Int
     {

@@ -1,5 +1,5 @@
-/// Looks for the few bytes that mean something in a line, eight bytes at a time. The tests for "some
-/// byte is zero" and "some byte is less than n" are from Sean Anderson's Bit Twiddling Hacks.
+/// Looks for the few bytes that mean something in a line, eight bytes at a time. The tests for
+/// "some byte is zero" and "some byte is less than n" are from Sean Anderson's Bit Twiddling Hacks.
 enum ByteScan {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let highs: UInt64 = 0x8080_8080_8080_8080

@@ -30,7 +30,8 @@ enum JSON {
         return (name + "Hex", .string(bytes.map(Printable.hexByte).joined()))
     }
 
-    /// `"name":"text"`; bytes that are not UTF-8 become `"nameHex":"ff00"`, so that nothing is lost.
+    /// `"name":"text"`; bytes that are not UTF-8 become `"nameHex":"ff00"`, so that nothing is
+    /// lost.
     static func writeMember(
         _ name: String, _ bytes: UnsafeRawBufferPointer, _ put: (UInt8) -> Void
     ) {

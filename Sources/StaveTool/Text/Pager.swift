@@ -3,8 +3,8 @@ internal import Glibc
 
 /// Shows what is longer than the screen through the user's pager.
 ///
-/// While one runs, descriptor 1 is the pipe to it, so whoever writes results needs to know nothing.
-/// Whoever begins one must write its results first and call `finish` behind them.
+/// While one runs, descriptor 1 is the pipe to it, so code that writes results needs to know
+/// nothing. A caller that begins one must write its results first and call `finish` behind them.
 @safe final class Pager {
     private let process: pid_t
     /// The terminal, to be descriptor 1 again.
@@ -88,8 +88,8 @@ internal import Glibc
         var actions = unsafe posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         var signals = sigset_t()
-        // SAFETY: initialised before they are used and destroyed once; the texts are freed behind the
-        // call that reads them.
+        // SAFETY: initialised before they are used and destroyed once; the texts are freed behind
+        // the call that reads them.
         unsafe posix_spawn_file_actions_init(&actions)
         unsafe posix_spawnattr_init(&attributes)
         unsafe sigemptyset(&signals)
@@ -123,8 +123,8 @@ internal import Glibc
         return texts
     }
 
-    /// How many rows of a screen the text takes, roughly: a character takes a column, and the control
-    /// sequences of colors none.
+    /// How many rows of a screen the text takes, roughly: a character takes a column, and the
+    /// control sequences of colors none.
     static func rows(of text: UnsafeRawBufferPointer, columns: Int) -> Int {
         var rows = 0
         var column = 0

@@ -1,7 +1,7 @@
 /// The grammar outwards: bytes as a word that `WordParser` reads back byte for byte.
 enum Quoting {
-    /// Bytes that a bare word may hold wherever they stand. What begins with `-`, `<` or `>` could be
-    /// meant as something else, so those are not among them.
+    /// Bytes that a bare word may hold wherever they stand. What begins with `-`, `<` or `>` could
+    /// be meant as something else, so those are not among them.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

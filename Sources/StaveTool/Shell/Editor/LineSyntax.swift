@@ -135,29 +135,42 @@ struct LineSyntax {
 /// What a command takes, as its help shows it, word by word.
 struct Usage {
     struct Slot {
-        /// The characters of the usage that it takes.
-        var range: Range<Int>
+        /// Where it stands among the slots.
+        var index: Int
         var text: String
 
-        var isOption: Bool { text.hasPrefix("[--") && !text.contains("|") }
+        /// Also of several that exclude each other.
+        var isOption: Bool {
+            text.hasPrefix("[-")
+                && text.split(separator: "|").allSatisfy { alternative in
+                    alternative.drop { $0 == " " || $0 == "[" }.hasPrefix("-")
+                }
+        }
         var isKey: Bool {
             let names = ["KEY", "PREFIX", "FROM", "TO", "OLD", "NEW"]
             return names.contains { text.drop { $0 == "[" }.hasPrefix($0) }
         }
     }
 
+    /// A way to show it.
+    struct Form {
+        var text: String
+        /// The characters of each slot.
+        var ranges: [Range<Int>] = []
+    }
+
     let command: Command
-    let full: String
-    /// Without the other ways that stand in brackets behind.
-    let short: String
+    /// The longest first: all of it; without the other ways that stand in brackets behind; without
+    /// the names of the options.
+    let forms: [Form]
     private let slots: [Slot]
 
     init(_ command: Command) {
         self.command = command
-        full = command.usage
-        let characters = Array(full)
+        let characters = Array(command.usage)
         var end = characters.count
-        var slots: [Slot] = []
+        var texts: [String] = []
+        var ranges: [Range<Int>] = []
         var depth = 0
         var start = 0
         for (index, character) in (characters + [" "]).enumerated() {
@@ -169,11 +182,33 @@ struct Usage {
                 end = min(end, index - text.count)
                 break
             }
-            slots.append(Slot(range: start..<index, text: text))
+            texts.append(text)
+            ranges.append(start..<index)
             start = index + 1
         }
-        short = String(characters[..<end]).trimmingBlanks
-        self.slots = Array(slots.dropFirst())
+        slots = texts.dropFirst().enumerated().map { Slot(index: $0, text: $1) }
+        let short = String(characters[..<end]).trimmingBlanks
+        forms = [
+            Form(text: command.usage, ranges: Array(ranges.dropFirst())),
+            Form(text: short, ranges: Array(ranges.dropFirst())),
+            Self.brief(texts[0], slots),
+        ]
+    }
+
+    private static func brief(_ name: String, _ slots: [Slot]) -> Form {
+        let options = "[--...]"
+        let words = slots.filter { !$0.isOption }
+        var form = Form(text: name)
+        var ranges: [Int: Range<Int>] = [:]
+        func append(_ text: String) -> Range<Int> {
+            let start = form.text.count + 1
+            form.text += " " + text
+            return start..<(start + text.count)
+        }
+        for word in words { ranges[word.index] = append(word.text) }
+        let rest = words.count < slots.count ? append(options) : 0..<0
+        form.ranges = slots.map { ranges[$0.index] ?? rest }
+        return form
     }
 
     /// The words behind a command's name, one after the other.
@@ -212,7 +247,7 @@ struct Usage {
         let name = syntax.tokens[last.name]
         guard syntax.text.count > name.range.upperBound else { return nil }
         let usage = Usage(command)
-        guard let form = [usage.full, usage.short].first(where: { $0.utf8.count <= columns }) else {
+        guard let form = usage.forms.first(where: { $0.text.utf8.count <= columns }) else {
             return nil
         }
         var words = Words(usage)
@@ -222,10 +257,9 @@ struct Usage {
         }
         if cursor > last.range.upperBound { slot = words.slot(of: nil, syntax) }
         if cursor <= name.range.upperBound { slot = nil }
-        let characters = Array(form)
-        guard let range = slot?.range, range.upperBound <= characters.count else {
-            return [(form, .ghost)]
-        }
+        let characters = Array(form.text)
+        guard let slot else { return [(form.text, .ghost)] }
+        let range = form.ranges[slot.index]
         return [
             (String(characters[..<range.lowerBound]), .ghost),
             (String(characters[range]), .lit),

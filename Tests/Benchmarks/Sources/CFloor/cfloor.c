@@ -136,8 +136,8 @@ static uint64_t now(clockid_t clock) {
   return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-size_t cfloor_copy_all(cfloor_copy *copy, void *context, const void *keys, size_t key_length, size_t count,
-                       size_t length) {
+size_t cfloor_copy_all(cfloor_copy *copy, void *context, const void *keys, size_t key_length,
+                       size_t count, size_t length) {
   static char buffer[1 << 20];
   size_t right = 0;
   for (size_t i = 0; i < count; i++) {

@@ -4,7 +4,8 @@ import Foundation
 struct Budget {
     private let file: String
     private var limits: [(name: String, count: Int)] = []
-    /// What a count may be above its line: a compiler's or a library's next version differs by that.
+    /// What a count may be above its line: a compiler's or a library's next version differs by
+    /// that.
     private static let slack = 1.05
     /// Counts are the difference of two runs, so that what happens once cancels out.
     private static let sizes = (20_000, 120_000)
@@ -21,7 +22,8 @@ struct Budget {
         }
     }
 
-    /// Counts and prints; whether everything is within its budget. An operation without a line is not.
+    /// Counts and prints; whether everything is within its budget. An operation without a line is
+    /// not.
     func check() throws -> Bool {
         let few = try count(Budget.sizes.0)
         let many = try count(Budget.sizes.1)

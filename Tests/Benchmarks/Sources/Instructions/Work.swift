@@ -18,7 +18,8 @@ final class Work {
         var options = StoreOptions()
         options.createsIfMissing = true
         options.durability = .os
-        // What runs in the background does so whenever it likes, which would count differently each time.
+        // What runs in the background does so whenever it likes, which would count differently each
+        // time.
         options.compaction.isAutomatic = false
         store = try! Store(path: directory, options: options)
     }

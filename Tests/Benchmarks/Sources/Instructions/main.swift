@@ -1,5 +1,5 @@
-// Instructions that the store's operations take, counted by callgrind: the same on every run, so that a
-// regression is seen on a noisy machine too.
+// Instructions that the store's operations take, counted by callgrind: the same on every run, so
+// that a regression is seen on a noisy machine too.
 //
 //     Instructions BUDGET            counts, prints, and fails where an operation is over its budget
 //     Instructions work DIR N        what callgrind watches

@@ -45,7 +45,8 @@ final class RocksDBEngine: Engine, @unchecked Sendable {
             blocks, rocksdb_cache_create_lru(engine.cacheBytes))
         rocksdb_options_set_block_based_table_factory(options, blocks)
         rocksdb_writeoptions_set_sync(syncing, 1)
-        // Opened as a list of one family, because that gives its handle, which the calls for many want.
+        // Opened as a list of one family, because that gives its handle, which the calls for many
+        // want.
         var error: UnsafeMutablePointer<CChar>?
         var (family, opened) = (OpaquePointer?.none, OpaquePointer?.none)
         "default".withCString { name in

@@ -1,7 +1,7 @@
 import Foundation
 
-/// A chart of dots on a logarithmic scale, as SVG that is readable on a light and on a dark page: a row a
-/// workload, a dot an engine.
+/// A chart of dots on a logarithmic scale, as SVG that is readable on a light and on a dark page: a
+/// row a workload, a dot an engine.
 struct Chart {
     struct Dot {
         var engine: Int

@@ -1,8 +1,8 @@
 import CFloor
 import Foundation
 
-/// What a stretch of work took, in nanoseconds: CPU time of the calling thread and of the whole process
-/// (what an engine does in the background included), and time on the wall.
+/// What a stretch of work took, in nanoseconds: CPU time of the calling thread and of the whole
+/// process (what an engine does in the background included), and time on the wall.
 struct Cost {
     var thread: Double
     var process: Double

@@ -1,14 +1,14 @@
-/// What the benchmark asks of an engine: as thin as can be over the engine's own calls. A failed call
-/// ends the benchmark.
+/// What the benchmark asks of an engine: as thin as can be over the engine's own calls. A failed
+/// call ends the benchmark.
 ///
-/// Every engine keeps the same promise: a call that returned survives `kill -9`, no call waits for the
-/// disk. Values are handed to `Check` where they lie, by the engine's cheapest safe access.
+/// Every engine keeps the same promise: a call that returned survives `kill -9`, no call waits for
+/// the disk. Values are handed to `Check` where they lie, by the engine's cheapest safe access.
 public protocol Engine: AnyObject, Sendable {
     func set(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
     /// Whether the key is there; its value goes to `check`.
     func get(_ key: UnsafeRawBufferPointer, _ check: inout Check) -> Bool
-    /// Copies the key's value into `buffer` and returns its length; nil where the key is absent. For
-    /// callers behind a C interface.
+    /// Copies the key's value into `buffer` and returns its length; nil where the key is absent.
+    /// For callers behind a C interface.
     func copy(_ key: UnsafeRawBufferPointer, into buffer: UnsafeMutableRawBufferPointer) -> Int?
     /// Whether the key was there.
     func delete(_ key: UnsafeRawBufferPointer) -> Bool
@@ -18,8 +18,8 @@ public protocol Engine: AnyObject, Sendable {
     func scan(_ check: inout Check)
     /// Hands the first `count` entries from `key` on to `check`, in order.
     func scan(from key: UnsafeRawBufferPointer, count: Int, _ check: inout Check)
-    /// Sets `count` keys, one behind the other in memory, and makes them durable together: they survive
-    /// a power cut when it returns. Only where `EngineOptions.isDurable`.
+    /// Sets `count` keys, one behind the other in memory, and makes them durable together: they
+    /// survive a power cut when it returns. Only where `EngineOptions.isDurable`.
     func setDurably(_ keys: UnsafeRawBufferPointer, count: Int, _ value: inout Value)
     /// Rewrites everything, where the engine has a call for it.
     func compact()

@@ -2,8 +2,8 @@ import CFloor
 import Foundation
 import Histogram
 
-// In a loop of gets, a processor begins the next one while the one before still waits for memory. These
-// are gets of which it cannot: what one costs by itself, and between other work.
+// In a loop of gets, a processor begins the next one while the one before still waits for memory.
+// These are gets of which it cannot: what one costs by itself, and between other work.
 extension Session {
     func isolatedReads() {
         sequence(.read, Operations.shuffled(n, seed: 22).prefix(sample))
@@ -49,8 +49,8 @@ extension Session {
         report("readrandom, timed", operations.count, cost, values)
     }
 
-    /// A loop in C that calls each get through a pointer to a function, which copies the value into the
-    /// caller's buffer: what a program in another language sees.
+    /// A loop in C that calls each get through a pointer to a function, which copies the value into
+    /// the caller's buffer: what a program in another language sees.
     private func readsFromC() {
         let boundary = Boundary(engine: engine)
         var right = 0

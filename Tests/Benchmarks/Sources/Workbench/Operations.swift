@@ -5,8 +5,8 @@ enum Operation: UInt8 {
     case read, write, delete, readModifyWrite, scan
 }
 
-/// The keys of a workload in the order in which it uses them, made before the clock runs. The memory is
-/// used again by the next workload, so that it does not count as an engine's.
+/// The keys of a workload in the order in which it uses them, made before the clock runs. The
+/// memory is used again by the next workload, so that it does not count as an engine's.
 final class Operations: @unchecked Sendable {
     let keyLength: Int
     private let capacity: Int

@@ -78,7 +78,7 @@ struct Page {
             How it is measured:
 
             * Every engine keeps the same promise: a write that returned survives `kill -9`; none waits for \
-            the disk (but for fillsync). Compression is off. Other settings are what each manual advises; they \
+            the disk (except for fillsync). Compression is off. Other settings are what each manual advises; they \
             are below.
             * Because the machine is shared, figures are **nanoseconds of CPU time an operation**, of the \
             calling thread where nothing else is said; compare ratios. Page cache warm.
@@ -95,7 +95,7 @@ struct Page {
             In "dependent", each key is known only when the value before has come; "from C" is a loop in C that \
             has each value copied into its buffer. \
             "compacted" is after the engine's own call for compaction; engines without one stand there as \
-            they are. A deletion says whether the key was there, but for LevelDB's and RocksDB's, which do not look.
+            they are. A deletion says whether the key was there, except for LevelDB's and RocksDB's, which do not look.
             * **Bold** is the fastest engine (the floor is not one); "/ peer" is Stave's figure divided by \
             the fastest peer's, "/ floor" by the floor's: below 1 is faster.
             """

@@ -14,8 +14,8 @@ struct Plan {
     var results: String
 }
 
-/// Starts a child process for each stage, engine and round, the engines in turn, and keeps what they
-/// measure. What the results already hold is not measured again.
+/// Starts a child process for each stage, engine and round, the engines in turn, and keeps what
+/// they measure. What the results already hold is not measured again.
 struct Runner {
     let plan: Plan
     private let output: FileHandle

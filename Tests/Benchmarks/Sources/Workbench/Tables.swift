@@ -34,7 +34,8 @@ struct Tables {
         results.series(workload, engine, size, figure)?.median
     }
 
-    /// The fastest of the peers, and what it took. After compaction, a peer that has none stands as it is.
+    /// The fastest of the peers, and what it took. After compaction, a peer that has none stands as
+    /// it is.
     func fastestPeer(
         _ workload: String, _ size: Results.Size, _ figure: Figure
     ) -> (name: String, value: Double)? {
@@ -61,8 +62,8 @@ struct Tables {
         return own / floor
     }
 
-    /// A Markdown table: a row a workload, a column an engine, the fastest engine bold (the floor is none).
-    /// Empty where nothing was measured.
+    /// A Markdown table: a row a workload, a column an engine, the fastest engine bold (the floor
+    /// is none). Empty where nothing was measured.
     func table(
         _ workloads: [String], _ size: Results.Size, scale: Double = 1, digits: Int = 0,
         _ figure: Figure
@@ -89,7 +90,8 @@ struct Tables {
         return lines.count > 2 ? lines.joined(separator: "\n") : ""
     }
 
-    /// How far the rounds lie apart: (most - least) / median, for each engine the middle over workloads.
+    /// How far the rounds lie apart: (most - least) / median, for each engine the middle over
+    /// workloads.
     func spread(_ size: Results.Size) -> String? {
         let parts = measured(size).compactMap { kind -> String? in
             let spreads = Tables.workloads.compactMap { workload -> Double? in

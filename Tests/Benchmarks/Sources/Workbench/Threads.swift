@@ -24,7 +24,8 @@ extension Session {
         }
     }
 
-    /// Gets beside a writer that overwrites some 30,000 keys a second: the latency that a reader sees.
+    /// Gets beside a writer that overwrites some 30,000 keys a second: the latency that a reader
+    /// sees.
     func readWhileWriting() {
         var random = SplitMix(state: 21)
         let alive = (0..<UInt32(n)).filter { model.versions[Int($0)] != 0 }
@@ -72,7 +73,8 @@ private func runTogether(_ bodies: [@Sendable () -> Void]) {
     for _ in bodies { ended.wait() }
 }
 
-/// Gets of one thread, through a reader of its own that it closes. Its results are read when it has ended.
+/// Gets of one thread, through a reader of its own that it closes. Its results are read when it has
+/// ended.
 private final class Reader: @unchecked Sendable {
     private let engine: any Engine
     private let operations: Operations

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The value to set: the last 16 bytes of its key, a version of 8 bytes, then the same random bytes in
-/// all. So a wrong value is seen by its head alone, and nothing in it compresses.
+/// The value to set: the last 16 bytes of its key, a version of 8 bytes, then the same random bytes
+/// in all. So a wrong value is seen by its head alone, and nothing in it compresses.
 ///
 /// Not for two threads at a time.
 public struct Value: @unchecked Sendable {
