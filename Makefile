@@ -85,6 +85,7 @@ soak: dependencies
 
 lint:
 	$(SWIFT) format lint --strict --recursive $(SOURCES)
+	$(SWIFT) Tests/Tidy/tidy.swift
 
 format:
 	$(SWIFT) format --in-place --recursive $(SOURCES)

@@ -345,7 +345,5 @@ internal import Synchronization
     }
 
     @inline(__always)
-    static func word(_ hash: UInt64, _ location: Location) -> UInt64 {
-        tag(hash) << Location.bits | location.bits
-    }
+    static func word(_ hash: UInt64, _ at: Location) -> UInt64 { tag(hash) << Location.bits | at.bits }
 }
