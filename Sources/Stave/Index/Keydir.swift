@@ -340,10 +340,7 @@ internal import Synchronization
     }
 
     @inline(__always)
-    static func hasTag(_ word: UInt64, of hash: UInt64) -> Bool {
-        word >> Location.bits == tag(hash)
+    static func word(_ hash: UInt64, _ location: Location) -> UInt64 {
+        tag(hash) << Location.bits | location.bits
     }
-
-    @inline(__always)
-    static func word(_ hash: UInt64, _ at: Location) -> UInt64 { tag(hash) << Location.bits | at.bits }
 }

@@ -134,7 +134,7 @@ internal import Synchronization
         let newest = pushed.load(ordering: .acquiring)
         for number in ((newest &- Self.capacity)..<newest).reversed() where number >= 0 {
             let word = unsafe words[Self.index(number)].load(ordering: .acquiring)
-            guard word != 0, Keydir.hasTag(word, of: hash) else { continue }
+            guard word != 0, word >> Location.bits == Keydir.tag(hash) else { continue }
             if let result = body(Location(word: word)) { return result }
         }
         return nil
