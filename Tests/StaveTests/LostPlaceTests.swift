@@ -56,16 +56,28 @@ struct LostPlaceTests {
         Loss(testDescription: "MANIFEST is removed", file: "/MANIFEST") { path in
             try StoreFolder.remove(path, "MANIFEST")
         },
-        Loss(testDescription: "MANIFEST is replaced", file: "/MANIFEST") { path in
-            try Self.replace(path + "/MANIFEST")
+        Loss(testDescription: "MANIFEST is replaced by an older one", file: "/MANIFEST") { path in
+            let older = try Self.olderManifest(path)
+            try StoreFolder.write(older, path, "MANIFEST~")
+            unsafe rename(path + "/MANIFEST~", path + "/MANIFEST")
         },
-        Loss(testDescription: "MANIFEST is overwritten", file: "/MANIFEST") { path in
-            try StoreFolder.write(StoreFolder.bytes(path, "MANIFEST"), path, "MANIFEST")
+        Loss(testDescription: "MANIFEST is overwritten by an older one", file: "/MANIFEST") {
+            path in
+            let older = try Self.olderManifest(path)
+            let file = unsafe open(path + "/MANIFEST", O_WRONLY | O_TRUNC)
+            _ = unsafe older.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+            Glibc.close(file)
         },
         Loss(testDescription: "MANIFEST is emptied", file: "/MANIFEST") { path in
             try StoreFolder.write([], path, "MANIFEST")
         },
     ]
+
+    private static func olderManifest(_ path: String) throws -> [UInt8] {
+        var manifest = try StoreFolder.manifest(path)
+        manifest.revision -= 1
+        return Array(manifest.encoded())
+    }
 
     /// As an editor does.
     private static func replace(_ file: String) throws {
@@ -160,6 +172,19 @@ struct LostPlaceTests {
         expect(loss, storeError { try store.sync() })
         expect(loss, storeError { try store.set("4", forKey: "d") })
         expect(loss, storeError { try store.close() })
+    }
+
+    @Test("A MANIFEST that was touched, or replaced by its like, is no loss")
+    func touched() throws {
+        let store = try Store(path: path, options: .small(durability: .always))
+        try store.set("1", forKey: "a")
+        try Self.replace(path + "/MANIFEST")
+        try store.set("2", forKey: "b")
+        unsafe utimes(path + "/MANIFEST", nil)
+        try store.set("3", forKey: "c")
+        try store.sealActive()
+        try store.close()
+        #expect(try Store(path: path).dictionary().count == 3)
     }
 
     @Test("A directory that was renamed keeps what is written, and its writer goes on")

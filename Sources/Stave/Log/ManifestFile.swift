@@ -109,9 +109,15 @@ final class ManifestFile: @unchecked Sendable {
 
     /// Under the lock.
     private func requireStamp(in directory: borrowing Directory) throws(FileError) {
-        guard let stamp else { return }
+        guard let known = stamp else { return }
         do throws(FileError) {
-            if try directory.stamp(of: FileName.manifestName) == stamp { return }
+            let found = try directory.stamp(of: FileName.manifestName)
+            if found == known { return }
+            // Touched, or replaced by its like: nothing is lost.
+            if let now = try? Self.read(in: directory), now == written {
+                stamp = found
+                return
+            }
         } catch {
             // What cannot be seen is not held against it.
             return
