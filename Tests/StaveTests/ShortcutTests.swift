@@ -197,6 +197,32 @@ struct ShortcutTests {
         }
     }
 
+    @Test("With both marks gone, MANIFEST still says how much was durable", arguments: [0, 16, 29])
+    func bothMarks(record: Int) throws {
+        let store = try Store(path: path, options: options())
+        for number in 0..<30 { try store.set("1", forKey: "old \(number)") }
+        try store.sealActive()
+        for number in 0..<30 { try store.set("1", forKey: "new \(number)") }
+        try store.sync()
+        let inputs = store.index.withLock { store.log.table.visibleSegments.filter(\.isSealed) }
+        // Its commit says in MANIFEST how far the active segment is durable.
+        _ = try Compaction(of: inputs, others: [], in: store.compactor).run()
+        let active = try #require(store.log.withLock { store.log.activeSegment?.number })
+        let killed = folder.path("killed")
+        try store.copyAsKilled(to: killed)
+        try store.close()
+        let name = FileName.segment(active).name
+        let offset = try StoreFolder.records(killed, name)[record].offset
+        var bytes = try StoreFolder.bytes(killed, name)
+        bytes.replaceSubrange(64..<80, with: [UInt8](repeating: 0, count: 16))
+        bytes[offset + 3] ^= 1
+        try StoreFolder.write(bytes, killed, name)
+        let hurt = try Store(path: killed)
+        #expect(hurt.isReadOnly)
+        #expect(throws: StoreError.self) { try hurt.value(forKey: "new \(record)") }
+        #expect(throws: StoreError.self) { try hurt.count(in: .all) }
+    }
+
     @Test("Writes of a clone are set aside, not removed, even with numbers that the store has used")
     func clone() throws {
         let clone = folder.path("clone")
