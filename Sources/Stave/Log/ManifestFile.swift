@@ -104,7 +104,8 @@ final class ManifestFile: @unchecked Sendable {
     func requirePlace(in directory: borrowing Directory) throws(FileError) {
         guard lock.tryLock() else { return }
         defer { lock.unlock() }
-        // After a rename whose sync failed it may be the new version: `requireCertain` tells of that.
+        // After a rename whose sync failed it may be the new version: `requireCertain` tells of
+        // that.
         if failure == nil { try requireStamp(in: directory) }
     }
 
