@@ -21,6 +21,10 @@ int stave_open_at(int directory, const char *name, int flags, mode_t mode) {
   return openat(directory, name, flags, mode);
 }
 
+int stave_open_above(int directory) {
+  return openat(directory, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 int stave_fallocate(int fd, int keeps_size, int64_t offset, int64_t length) {
   return fallocate(fd, keeps_size ? FALLOC_FL_KEEP_SIZE : 0, offset, length);
 }

@@ -63,10 +63,7 @@ struct LostPlaceTests {
         },
         Loss(testDescription: "MANIFEST is overwritten by an older one", file: "/MANIFEST") {
             path in
-            let older = try Self.olderManifest(path)
-            let file = unsafe open(path + "/MANIFEST", O_WRONLY | O_TRUNC)
-            _ = unsafe older.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
-            Glibc.close(file)
+            try StoreFolder.overwrite(Self.olderManifest(path), path, "MANIFEST")
         },
         Loss(testDescription: "MANIFEST is emptied", file: "/MANIFEST") { path in
             try StoreFolder.write([], path, "MANIFEST")
@@ -151,9 +148,7 @@ struct LostPlaceTests {
         },
         Loss(testDescription: "overwritten by a copy", file: "/0000000001.segment") { path in
             let copy = try StoreFolder.bytes(path + ".copy", "0000000001.segment")
-            let file = unsafe open(path + "/0000000001.segment", O_WRONLY)
-            _ = unsafe copy.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
-            Glibc.close(file)
+            try StoreFolder.overwrite(copy, path, "0000000001.segment")
         },
     ]
 

@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import StaveDisk
 import TestSupport
 import Testing
@@ -27,11 +26,7 @@ struct ShortcutTests {
     private func overwrite(_ name: String, at offset: Int, with bytes: [UInt8]) throws {
         var all = try StoreFolder.bytes(path, name)
         all.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
-        // In place: a mapping sees it.
-        let file = unsafe open(path + "/" + name, O_WRONLY)
-        defer { close(file) }
-        let count = unsafe all.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
-        #expect(count == all.count)
+        try StoreFolder.overwrite(all, path, name)
     }
 
     @Test("A hint that goes bad while it is mapped costs no key when its segment is compacted")
@@ -57,9 +52,7 @@ struct ShortcutTests {
             try store.set("2", forKey: "key 3")
             var bytes = whole
             bytes[offset] ^= 1
-            let file = unsafe open(copy + "/" + hint, O_WRONLY)
-            _ = unsafe bytes.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
-            close(file)
+            try StoreFolder.overwrite(bytes, copy, hint)
             _ = try store.compact()
             try store.close()
             var state = wanted
@@ -154,9 +147,7 @@ struct ShortcutTests {
         }
         #expect(store.count == 195)
         // The damage heals: a cable, a controller, a copy put back.
-        let file = unsafe open(path + "/" + segment, O_WRONLY)
-        _ = unsafe whole.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, 0) }
-        close(file)
+        try StoreFolder.overwrite(whole, path, segment)
         for number in 45..<50 {
             #expect(try store.value(forKey: "key \(number)") == Array("new".utf8))
         }

@@ -44,6 +44,13 @@ package enum StoreFolder {
         try Data(bytes).write(to: URL(fileURLWithPath: path + "/" + name))
     }
 
+    /// Writes over the file without cutting it: a process that has it mapped sees the bytes.
+    package static func overwrite(_ bytes: [UInt8], _ path: String, _ name: String) throws {
+        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path + "/" + name))
+        defer { try? file.close() }
+        try file.write(contentsOf: Data(bytes))
+    }
+
     package static func remove(_ path: String, _ name: String) throws {
         try FileManager.default.removeItem(atPath: path + "/" + name)
     }

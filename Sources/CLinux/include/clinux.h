@@ -12,6 +12,9 @@
 
 int stave_open(const char *path, int flags, mode_t mode);
 int stave_open_at(int directory, const char *name, int flags, mode_t mode);
+/// The directory above, only to be looked at and walked further: it may be one that this user may
+/// not read (O_PATH).
+int stave_open_above(int directory);
 int stave_fallocate(int fd, int keeps_size, int64_t offset, int64_t length);
 /// Not 0 where the file lies on a file system that writes changed pages to new places.
 int stave_copies_on_write(int fd);

@@ -25,13 +25,13 @@ final class BackupTarget {
         self.path = path
         do throws(FileError) {
             let parent = try Directory.opening(parentOf: path)
-            if parent.isInside(source) {
+            if try parent.isInside(source) {
                 throw FileError(
                     "back up into", path, reason: "it lies in the store's own directory")
             }
             try Directory.create(path)
             directory = try Directory(path: path)
-            if directory.isInside(source) {
+            if try directory.isInside(source) {
                 throw FileError("back up into", path, reason: "it is the store's own directory")
             }
             lock = try StoreLock.acquire(in: directory)
@@ -48,13 +48,8 @@ final class BackupTarget {
 
     private func requireOwn(_ storeID: StoreID) throws(StoreError) {
         let manifest = try ManifestFile.read(in: directory)
-        let names: [String]
-        let note: String?
-        do throws(FileError) {
-            names = try directory.names().filter { $0 != FileName.lockName }
-            note = try readNote()
-        } catch {
-            throw StoreError(error)
+        let (names, note) = try withFileErrors { () throws(FileError) in
+            (try directory.names().filter { $0 != FileName.lockName }, try readNote())
         }
         guard let note else {
             if names.isEmpty { return }
@@ -87,11 +82,6 @@ final class BackupTarget {
 
     private static func line(_ checksum: UInt64) -> Substring { "manifest \(hex(checksum))" }
 
-    private static func hex(_ number: UInt64) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
-
     private static func checksum(of manifest: Manifest) -> UInt64 {
         unsafe Checksum.hash(manifest.encoded().span.bytes)
     }
@@ -103,27 +93,10 @@ final class BackupTarget {
         let checksums = [knownChecksum, Self.checksum(of: manifest)].compactMap { $0 }
         let lines = [Self.firstLine(manifest.storeID)] + checksums.map(Self.line)
         let text = Array((lines.joined(separator: "\n") + "\n").utf8)
-        try put(Self.noteName) { (file) throws(FileError) in
+        try directory.replace(Self.noteName) { (file) throws(FileError) in
             unsafe try file.write(text.span.bytes, at: 0)
         }
         try directory.sync()
-    }
-
-    /// Puts a file under its name when it is whole and durable.
-    private func put(
-        _ name: String, _ write: (borrowing File) throws(FileError) -> Void
-    ) throws(FileError) {
-        let temporary = name + ".tmp"
-        if directory.contains(temporary) { try directory.remove(temporary) }
-        let file = try directory.open(temporary, .create)
-        do throws(FileError) {
-            try write(file)
-            try file.sync()
-            try directory.rename(temporary, to: name)
-        } catch {
-            try? directory.remove(temporary)
-            throw error
-        }
     }
 
     /// Links, copies or keeps one segment and its hint file.
@@ -148,7 +121,8 @@ final class BackupTarget {
         guard part.isSealed, !directory.contains(hint) else { return }
         if mayLink, try directory.link(hint, of: log.directory) { return }
         guard let image = log.hint(of: segment) else { return }
-        try put(hint) { (file) throws(FileError) in unsafe try file.write(image.bytes.bytes, at: 0)
+        try directory.replace(hint) { (file) throws(FileError) in
+            unsafe try file.write(image.bytes.bytes, at: 0)
         }
     }
 
@@ -166,7 +140,7 @@ final class BackupTarget {
         // SAFETY: what lies below the end of a segment never changes, and it stays mapped.
         let bytes = unsafe segment.bytes(upTo: part.end).bytes
         try requireWhole(part, bytes)
-        try put(name) { (file) throws(FileError) in
+        try directory.replace(name) { (file) throws(FileError) in
             var offset = 0
             while offset < bytes.byteCount {
                 let end = min(offset + (1 << 20), bytes.byteCount)

@@ -62,7 +62,7 @@ extension Store {
         report.keyCount = moment.keyCount
         report.nextSequence = moment.manifest.nextSequence
         let total = moment.segments.reduce(0) { $0 + $1.end }
-        do throws(FileError) {
+        try withFileErrors { () throws(FileError) in
             try target.begin(moment.manifest)
             for segment in moment.segments {
                 try requireOpenForBackup()
@@ -70,8 +70,6 @@ extension Store {
                 progress(report.byteCount, total)
             }
             report.removedCount = try target.finish(moment.manifest)
-        } catch {
-            throw StoreError(error)
         }
         return report
     }

@@ -43,7 +43,7 @@ final class CompactionSelection {
     /// Of what was written since the images were taken, as far as that was needed.
     private var newerImages: [HintImage] = []
     /// Of which others it was believed that they have no older record of a deleted key.
-    private var believedOthers: Set<Int> = []
+    private var isBelieved: [Bool]
     private let others: [Segment]
     /// Not all records of the others could be read: any of them may hold any key.
     private let isUncertain: Bool
@@ -73,6 +73,7 @@ final class CompactionSelection {
         let entries = ends.map { log.sortedRun(of: $0.segment, upTo: $0.end) }
         inputImages = entries.prefix(inputs.count).map(\.image)
         otherImages = entries.dropFirst(inputs.count).map(\.image)
+        isBelieved = [Bool](repeating: false, count: others.count)
         isUncertain = entries.contains { !$0.unreadable.isEmpty }
         origins = ends.prefix(inputs.count).map { input, end in
             (input.record(at: 0, upTo: end), input.index)
@@ -176,7 +177,7 @@ final class CompactionSelection {
     func requireUnchanged() throws(StoreError) {
         let believed =
             Array(zip(inputs, inputImages))
-            + believedOthers.map { (others[$0], otherImages[$0]) }
+            + others.indices.filter { isBelieved[$0] }.map { (others[$0], otherImages[$0]) }
         for (segment, image) in believed where !image.isUnchanged {
             log.refreshHint(of: segment)
             throw .damaged(
@@ -237,7 +238,7 @@ final class CompactionSelection {
         for (position, other) in otherImages.enumerated() {
             guard let sequences = other.sequences else { continue }
             guard sequences.lowerBound < tombstone.sequence else { continue }
-            believedOthers.insert(position)
+            isBelieved[position] = true
             if let entry = unsafe other.entry(for: tombstone.key),
                 entry.sequence < tombstone.sequence
             {

@@ -63,7 +63,7 @@ extension Index {
                     buckets: table.bytes.count / KeydirCheckpoint.bucketLength,
                     usedSlots: table.usedSlots, liveSlots: table.liveSlots, checksum: 0))
         }
-        try? log.directory.replace(.checkpoint) { (file) throws(FileError) in
+        try? log.directory.replace(FileName.checkpoint.name) { (file) throws(FileError) in
             var offset = checkpoint.tablesOffset
             // The tables of a small store are a bucket or two each: many go to the disk at once.
             let waiting = GrowingBytes()

@@ -155,10 +155,7 @@ extension HintEntry {
     /// Of its record's value, the same wherever a copy of it lies; nil where its header is not
     /// whole.
     fileprivate func unboundChecksum(in bytes: RawSpan, identity: UInt64) -> UInt32? {
-        guard let header = Record.header(in: bytes, at: offset, identity: identity) else {
-            return nil
-        }
-        let binding = Checksum.binding(identity: identity, offset: offset)
-        return header.valueChecksum ^ UInt32(truncatingIfNeeded: binding)
+        Record.header(in: bytes, at: offset, identity: identity)?
+            .unboundValueChecksum(identity: identity, offset: offset)
     }
 }

@@ -214,7 +214,7 @@ extension Log {
     /// Takes back a segment that was never named by MANIFEST.
     func discard(_ segment: Segment) {
         removeFiles(of: segment)
-        directory.giveUpReplacing(.hint(segment.number))
+        directory.giveUpReplacing(FileName.hint(segment.number).name)
         guard segment.index >= 0 else { return }
         withLock { table.remove(segment) }
     }

@@ -54,6 +54,7 @@ final class BufferedAppender {
         try write(upTo: segment.end)
         if output.needsSync(upTo: segment.end) {
             try output.sync(upTo: segment.end, isMapped: false)
+            try output.requireOurs()
         }
         try output.trim()
         return try output.identity()

@@ -20,8 +20,8 @@ internal import StaveDisk
         } else {
             unsafe value = UnsafeRawBufferPointer(start: nil, count: 0)
         }
-        let binding = Checksum.binding(identity: record.identity, offset: record.offset)
-        unboundValueChecksum = header.valueChecksum ^ UInt32(truncatingIfNeeded: binding)
+        unboundValueChecksum = header.unboundValueChecksum(
+            identity: record.identity, offset: record.offset)
     }
 
     /// Writes the record as it is at `offset` of a segment.

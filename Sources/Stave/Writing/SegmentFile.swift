@@ -104,8 +104,6 @@ final class SegmentFile: @unchecked Sendable {
         try requireOurs()
         try writeMark(end, isMapped: isMapped)
         synced = end
-        // What was appended since may lie behind where it was cut.
-        try requireOurs()
     }
 
     /// Makes the file of a new segment durable, before MANIFEST names it.

@@ -42,6 +42,12 @@ package struct Directory: ~Copyable, Sendable {
         return try Directory(descriptor: copy, path: path)
     }
 
+    /// The directory that this one lies in, only to be walked further; the root lies in itself.
+    func above() throws(FileError) -> Directory {
+        let above = try retrying(.open, path) { stave_open_above(descriptor) }
+        return try Directory(descriptor: above, path: path)
+    }
+
     deinit { close(descriptor) }
 
     /// Makes the directory, mode 0700, and its entry in the parent durable. The parent must exist.
@@ -58,41 +64,6 @@ package struct Directory: ~Copyable, Sendable {
     /// Makes the entry of the directory at `path` in its parent durable.
     package static func syncName(of path: String) throws(FileError) {
         try Directory(path: parent(of: path)).sync()
-    }
-
-    private static func parent(of path: String) -> String {
-        var bytes = Array(path.utf8)
-        while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
-        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
-        return slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self)
-    }
-
-    /// Is it `other`, or somewhere inside?
-    package func isInside(_ other: borrowing Directory) -> Bool {
-        func place(_ descriptor: Int32) -> (dev_t, ino_t)? {
-            var status = stat()
-            // SAFETY: fstat fills the struct in.
-            guard unsafe fstat(descriptor, &status) == 0 else { return nil }
-            return (status.st_dev, status.st_ino)
-        }
-        guard let wanted = place(other.descriptor), var here = place(descriptor) else {
-            return false
-        }
-        var current = dup(descriptor)
-        defer { close(current) }
-        while here != wanted {
-            let above = unsafe stave_open_at(current, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-            close(current)
-            current = above
-            guard let next = place(above), next != here else { return false }
-            here = next
-        }
-        return true
-    }
-
-    /// The directory that holds what `path` names.
-    package static func opening(parentOf path: String) throws(FileError) -> Directory {
-        try Directory(path: parent(of: path))
     }
 
     package func path(of name: String) -> String { path + "/" + name }
@@ -311,35 +282,36 @@ package struct Directory: ~Copyable, Sendable {
     /// Puts `bytes` under `file`'s name, whole or not at all: temporary file, sync, rename. The
     /// caller syncs the directory where the name must be durable.
     package func replace(_ file: FileName, with bytes: RawSpan) throws(FileError) {
-        try replace(file) { (output) throws(FileError) in try output.write(bytes, at: 0) }
+        try replace(file.name) { (output) throws(FileError) in try output.write(bytes, at: 0) }
     }
 
-    /// The same with contents that `write` puts into the new file.
+    /// The same for any name, with contents that `write` puts into the new file.
     package func replace(
-        _ file: FileName, _ write: (borrowing File) throws(FileError) -> Void
+        _ name: String, _ write: (borrowing File) throws(FileError) -> Void
     ) throws(FileError) {
-        let output = try beginReplacing(file)
+        let output = try beginReplacing(name)
         do throws(FileError) {
             try write(output)
             try output.sync()
-            try rename(file.temporaryName, to: file.name)
+            try rename(FileName.temporary(for: name), to: name)
         } catch {
-            giveUpReplacing(file)
+            giveUpReplacing(name)
             throw error
         }
     }
 
     /// The temporary file for new contents, to be synced and renamed.
-    func beginReplacing(_ file: FileName) throws(FileError) -> File {
-        if contains(file.temporaryName) { try remove(file.temporaryName) }
+    func beginReplacing(_ name: String) throws(FileError) -> File {
+        let temporary = FileName.temporary(for: name)
+        if contains(temporary) { try remove(temporary) }
         do throws(FileError) {
-            return try open(file.temporaryName, .create)
+            return try open(temporary, .create)
         } catch {
-            giveUpReplacing(file)
+            giveUpReplacing(name)
             throw error
         }
     }
 
     /// Removes the temporary file. What cannot be removed, the next open removes.
-    package func giveUpReplacing(_ file: FileName) { try? remove(file.temporaryName) }
+    package func giveUpReplacing(_ name: String) { try? remove(FileName.temporary(for: name)) }
 }

@@ -26,12 +26,12 @@ package struct FileIdentity: Equatable, Sendable {
         self.init(found)
     }
 
-    /// Of what an absolute path leads to; nil where it leads nowhere, or that cannot be seen.
-    static func at(_ path: String) -> FileIdentity? {
+    /// Of what a path leads to.
+    init(at path: String) throws(FileError) {
         var found = stave_identity()
         // SAFETY: the call fills the struct in.
-        let result = attempt(.examine, path) { unsafe stave_identify(AT_FDCWD, path, 1, &found) }
-        return result == 0 ? FileIdentity(found) : nil
+        try retrying(.examine, path) { unsafe stave_identify(AT_FDCWD, path, 1, &found) }
+        self.init(found)
     }
 
     /// Does a name in an open directory still lead here? Also true where that cannot be seen.

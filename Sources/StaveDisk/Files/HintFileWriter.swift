@@ -18,7 +18,7 @@ package struct HintFileWriter: ~Copyable {
         name = .hint(number)
         builder = HintBuilder(
             capacity: Self.block + HintImage.entryHeaderLength + Format.maxKeyLength)
-        file = try directory.beginReplacing(name)
+        file = try directory.beginReplacing(name.name)
     }
 
     /// All of it: what `fill` puts in.
@@ -33,7 +33,7 @@ package struct HintFileWriter: ~Copyable {
             return try writer.finish(
                 identity: identity, segmentLength: segmentLength, in: directory)
         } catch {
-            directory.giveUpReplacing(.hint(number))
+            directory.giveUpReplacing(FileName.hint(number).name)
             throw error
         }
     }

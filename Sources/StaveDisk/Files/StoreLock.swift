@@ -72,7 +72,7 @@ package struct StoreLock: ~Copyable, Sendable {
     ///
     /// What cannot be seen is not held against it.
     package func requirePlace() throws(FileError) {
-        let found = absolutePath.flatMap { FileIdentity.at($0) }
+        let found = absolutePath.flatMap { try? FileIdentity(at: $0) }
         if let place, found != place {
             if try directory.identity().linkCount == 0 {
                 throw FileError("use", directory.path, reason: "it was removed")

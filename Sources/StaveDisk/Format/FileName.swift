@@ -48,7 +48,10 @@ package enum FileName: Hashable, Sendable {
     }
 
     /// Where a new version of this file is written before it is renamed.
-    package var temporaryName: String { name + Self.temporarySuffix }
+    package var temporaryName: String { Self.temporary(for: name) }
+
+    /// The same for any name.
+    package static func temporary(for name: String) -> String { name + temporarySuffix }
 
     private static func padded(_ number: UInt64) -> String {
         let digits = String(number)

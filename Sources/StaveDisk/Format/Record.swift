@@ -115,6 +115,13 @@ public struct RecordHeader: Equatable, Sendable {
         return lengths >> 32 & (0xff_ffff | mustKnow) == UInt64(keyLength) &+ 1 << 16
     }
 
+    /// The value's checksum without its binding to the record's place: what a copy takes along.
+    @inlinable @inline(__always)
+    public func unboundValueChecksum(identity: UInt64, offset: Int) -> UInt32 {
+        let binding = Checksum.binding(identity: identity, offset: offset)
+        return valueChecksum ^ UInt32(truncatingIfNeeded: binding)
+    }
+
     /// True where more records of the same batch follow.
     @inlinable @inline(__always) public var continues: Bool { flags & Self.continues != 0 }
 

@@ -11,7 +11,7 @@ enum PageFile {
         }
         let isInside: Bool
         do throws(FileError) {
-            isInside = try OutputFile.isInside(path, directory)
+            isInside = try Directory.isInside(path, directory)
         } catch {
             throw .output(error.description)
         }

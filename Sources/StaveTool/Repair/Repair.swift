@@ -292,13 +292,12 @@ struct Repair {
                 return
             }
             let start = entry.offset + RecordHeader.byteCount + header.keyLength
-            let binding = Checksum.binding(identity: identity, offset: entry.offset)
             do throws(StoreError) {
                 unsafe try builder.append(
                     header, key: entry.key,
                     value: bytes.extracting(start..<(start + header.valueLength)),
-                    unboundValueChecksum: header.valueChecksum
-                        ^ UInt32(truncatingIfNeeded: binding))
+                    unboundValueChecksum: header.unboundValueChecksum(
+                        identity: identity, offset: entry.offset))
             } catch {
                 problem = error
             }

@@ -8,9 +8,9 @@ enum ForeignWords {
         switch word.string.lowercased() {
         case "expire", "ttl", "persist", "setex":
             return "keys do not expire here; delete KEY removes one"
-        case "export", "dump", "save", "backup":
+        case "dump", "save", "backup":
             return "scan > FILE writes all entries, in the format that is set"
-        case "import", "load", "restore":
+        case "load", "restore":
             return "source FILE carries out a file of set lines"
         case "open", "use", "select", "connect":
             return "a shell has one store; leave it, then: stave DIR"

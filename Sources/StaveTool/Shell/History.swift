@@ -63,7 +63,7 @@ final class History {
     /// write, they wait for the next call; the last one of a session waits longer for it.
     func save(waiting: Bool = false) {
         guard problem == nil, let path, !unsaved.isEmpty else { return }
-        let directory = Self.directory(of: path)
+        let directory = Directory.parent(of: path)
         Self.makeDirectories(directory)
         let descriptor = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -193,17 +193,12 @@ final class History {
         return unsafe String(cString: full)
     }
 
-    private static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
-
     /// Makes what is missing of the path, for the user alone as XDG asks.
     private static func makeDirectories(_ path: String) {
         guard unsafe mkdir(path, 0o700) != 0, errno == ENOENT, path != ".", path != "/" else {
             return
         }
-        makeDirectories(directory(of: path))
+        makeDirectories(Directory.parent(of: path))
         unsafe mkdir(path, 0o700)
     }
 }

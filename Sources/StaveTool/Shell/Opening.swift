@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Stave
+internal import StaveDisk
 
 // Opening the store, and what to say where that fails.
 extension StaveCommand {
@@ -54,7 +55,7 @@ extension StaveCommand {
         switch error {
         case .noSuchDirectory where creates:
             return "the directory that \(directory) is to be made in is missing;"
-                + " make it first: \(missingParent)"
+                + " make it first: \(Directory.parent(of: directory))"
         case .locked(let place, let holder):
             let command = holder.flatMap { Environment.commandLine(ofProcess: $0) }
             let name = command.map { "`\($0)`" } ?? "another process"
@@ -74,13 +75,6 @@ extension StaveCommand {
     /// A path as a word of a command line for the outer shell.
     static func shellPath(_ path: String) -> String {
         Quoting.shellWord(path.hasPrefix("-") ? "./" + path : path)
-    }
-
-    private var missingParent: String {
-        var path = directory
-        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return String(path[..<slash])
     }
 
     static func complain(_ line: String) {
