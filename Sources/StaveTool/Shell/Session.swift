@@ -233,7 +233,9 @@ final class Session {
     /// A reply that --quiet leaves out.
     func acknowledge(_ line: String) {
         if settings.quiet { return }
-        guard gathersReplies else { return reply(line, as: ("ok", .bool(true))) }
+        guard gathersReplies, settings.format != .json else {
+            return reply(line, as: ("ok", .bool(true)))
+        }
         if gathered?.line != line { writeGathered() }
         gathered = (line, (gathered?.count ?? 0) + 1)
     }
