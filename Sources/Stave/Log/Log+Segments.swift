@@ -128,6 +128,7 @@ extension Log {
         // Without its hint, which takes as long as reading the segment: the checkpoint knows the
         // entries, or they are few.
         try sealFull(withHints: false)
+        try manifest.commitAmended(in: directory)
     }
 
     /// Under the seal lock.
@@ -221,6 +222,9 @@ extension Log {
 }
 
 extension Segment {
+    /// Without a record that counts.
+    var isEmpty: Bool { end == SegmentHeader.byteCount }
+
     /// What MANIFEST says of it while it grows.
     var manifestEntry: Manifest.Segment {
         Manifest.Segment(
@@ -239,6 +243,13 @@ extension Manifest {
         change(segment.number) { entry in
             if entry.extent == nil { entry.state = .full(segment.manifestExtent) }
         }
+    }
+
+    /// A segment that another process left unsealed ends where recovery says, whatever MANIFEST
+    /// said of it before. One of which nothing counts is sealed: nothing has to be made durable.
+    mutating func end(_ segment: Stave.Segment) {
+        let extent = segment.manifestExtent
+        change(segment.number) { $0.state = segment.isEmpty ? .sealed(extent) : .full(extent) }
     }
 
     /// So much of an unsealed segment is durable, or more.

@@ -140,6 +140,12 @@ final class ManifestFile: @unchecked Sendable {
     /// A change that the next commit writes. Only for what the next open would find out again.
     func amend(_ change: (inout Manifest) -> Void) { lock.withLock { change(&manifest) } }
 
+    /// Writes what was amended about segments and no commit has written yet.
+    func commitAmended(in directory: borrowing Directory) throws(StoreError) {
+        if lock.withLock({ manifest.segments == written.segments }) { return }
+        try commit(in: directory) { _ in }
+    }
+
     /// What is wrong with MANIFEST on disk; nil where it is what was last written. A reader cannot
     /// tell what a writer beside it has committed since, only that the same revision says the same.
     func problem(in directory: borrowing Directory, isWriter: Bool) -> String? {

@@ -206,7 +206,9 @@ struct Opening: ~Copyable {
     }
 
     /// Makes the segments that are not sealed full ones: nothing is appended to them any more.
-    /// MANIFEST says so with the next commit, and the background, a sync or the close seals them.
+    /// MANIFEST says with the next commit where they end, all in one: a log that ended early ends
+    /// there for good, before anything is appended behind it, and what was left out stays so. The
+    /// background, a sync or the close seals them.
     private static func takeOver(
         _ recovered: RecoveredStore, _ log: Log
     ) throws(StoreError) -> [Appender] {
@@ -214,10 +216,16 @@ struct Opening: ~Copyable {
         log.manifest.amend { manifest in
             manifest.segments.removeAll { dropped.contains($0.number) }
             manifest.nextSequence = max(manifest.nextSequence, recovered.nextSequence)
+            for unsealed in recovered.unsealed { manifest.end(unsealed.segment) }
         }
-        return try recovered.unsealed.map { (unsealed) throws(StoreError) in
+        var full: [Appender] = []
+        for unsealed in recovered.unsealed {
             let segment = unsealed.segment
-            return try withFileErrors { () throws(FileError) in
+            if segment.isEmpty {
+                segment.isSealed = true
+                continue
+            }
+            let appender = try withFileErrors { () throws(FileError) in
                 let file = try log.directory.open(
                     FileName.segment(segment.number).name, .readWrite)
                 let output = SegmentFile(
@@ -226,6 +234,8 @@ struct Opening: ~Copyable {
                     in: log.table)
                 return Appender(output, capacity: segment.end, canReserve: false)
             }
+            full.append(appender)
         }
+        return full
     }
 }

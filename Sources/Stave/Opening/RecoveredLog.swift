@@ -156,10 +156,12 @@ extension Recovery {
             }
         }
         log.end = offset
-        if log.hasTornTail {
-            unsafe countCutRecords(in: bytes.bytes, entry, &log)
-            reportTear(in: segment, log)
+        if log.hasTornTail || limit < opened.size {
+            // What an earlier recovery left behind the end of a full segment is kept, too.
+            // SAFETY: `size` bytes of the file are mapped.
+            unsafe countCutRecords(in: segment.bytes(upTo: opened.size).bytes, entry, &log)
         }
+        if log.hasTornTail { reportTear(in: segment, log) }
         log.endsEarly = log.hasTornTail || log.end < (entry.extent?.length ?? 0)
         return log
     }
