@@ -15,6 +15,7 @@ let package = Package(
     name: "stave",
     products: [
         .library(name: "Stave", targets: ["Stave"]),
+        .library(name: "StaveCodable", targets: ["StaveCodable"]),
         .executable(name: "stave", targets: ["StaveTool"]),
     ],
     dependencies: [
@@ -32,6 +33,8 @@ let package = Package(
         .target(name: "StaveDisk", dependencies: ["CLinux", "CXXHash"], swiftSettings: strict),
         // First floor: the store.
         .target(name: "Stave", dependencies: ["StaveDisk", "CLinux"], swiftSettings: strict),
+        // Entries as values of Swift types; apart from the store, which needs no Foundation.
+        .target(name: "StaveCodable", dependencies: ["Stave"], swiftSettings: strict),
         // The one executable: shell and inspector.
         .executableTarget(
             name: "StaveTool",
@@ -49,6 +52,9 @@ let package = Package(
             resources: [.copy("Fixtures")], swiftSettings: strict),
         .testTarget(
             name: "StaveTests", dependencies: ["Stave", "StaveDisk", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StaveCodableTests", dependencies: ["StaveCodable", "Stave", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "StaveToolTests",

@@ -90,7 +90,10 @@ public final class Store: @unchecked Sendable {
         compactor.thread.stop()
         worker.stop()
         populator.stop()
-        defer { compactor.lock.withLock { log.storeLock?.release() } }
+        defer {
+            compactor.lock.withLock { log.storeLock?.release() }
+            log.events.close()
+        }
         guard !isReadOnly else { return }
         try log.syncNow()
         do throws(StoreError) {

@@ -49,8 +49,23 @@ public struct StoreOptions: Sendable {
     /// store.
     public var onEvent: (@Sendable (StoreEvent) -> Void)?
 
-    /// The defaults.
-    public init() {}
+    /// What is not named has its default.
+    public init(
+        access: Access = .readWrite, createsIfMissing: Bool = false,
+        durability: Durability = .interval, segmentSize: Int = 256 << 20,
+        verifiesReads: Bool = true, checkpointEntries: Int = 16_384,
+        compaction: CompactionPolicy = CompactionPolicy(),
+        onEvent: (@Sendable (StoreEvent) -> Void)? = nil
+    ) {
+        self.access = access
+        self.createsIfMissing = createsIfMissing
+        self.durability = durability
+        self.segmentSize = segmentSize
+        self.verifiesReads = verifiesReads
+        self.checkpointEntries = checkpointEntries
+        self.compaction = compaction
+        self.onEvent = onEvent
+    }
 
     /// Throws `StoreError.invalidOption` where a value means nothing. Before anything on disk is
     /// touched: a wrong one would be a trap, or a wait without end, much later.
@@ -95,6 +110,9 @@ public enum StoreEvent: Sendable {
     /// No thread could be started for this work; it is tried again when it is needed next, and told
     /// once until that succeeds.
     case threadFailed(BackgroundWork, StoreError)
+    /// No more writes are taken: a sync failed, or the directory was taken away. What was written
+    /// since the last good sync may be lost. Told once.
+    case writingEnded(StoreError)
     /// A hint file did not check out and was made again from its segment.
     case hintRebuilt(file: String, reason: String)
 }

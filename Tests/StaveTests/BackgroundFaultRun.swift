@@ -68,7 +68,7 @@
                 switch event {
                 case .compacted: self?.heard.withLock { $0.compactions += 1 }
                 case .compactionFailed(let error): self?.hear(error, isEvent: true)
-                case .hintRebuilt, .setAside, .threadFailed: break
+                case .hintRebuilt, .setAside, .threadFailed, .writingEnded: break
                 }
             }
             return options

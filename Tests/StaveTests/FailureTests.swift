@@ -1,5 +1,6 @@
 import Glibc
 import StaveDisk
+import Synchronization
 import TestSupport
 import Testing
 
@@ -38,6 +39,23 @@ struct FailureTests {
         #expect(storeError { try store.close() } == failure)
         #expect(try itemsWithoutLock(path) == before)
         #expect(try Store(path: path).dictionary().count == 2)
+    }
+
+    @Test("The end of writing is told once, and is the store's state from then on")
+    func endOfWriting() throws {
+        let told = Mutex<[StoreError]>([])
+        var options = StoreOptions.small()
+        options.onEvent = { event in
+            if case .writingEnded(let error) = event { told.withLock { $0.append(error) } }
+        }
+        let store = try Store(path: path, options: options)
+        try store.set("1", forKey: "a")
+        try StoreFolder.remove(path, "MANIFEST")
+        let failure = try #require(storeError { try store.sync() })
+        #expect(storeError { try store.sync() } == failure)
+        #expect(storeError { try store.set("2", forKey: "a") } == failure)
+        #expect(told.withLock { $0 } == [failure])
+        #expect(store.state == .ended(failure))
     }
 
     @Test("A new segment that cannot be committed fails that write only, and leaves no file behind")

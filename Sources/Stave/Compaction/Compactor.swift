@@ -188,7 +188,7 @@ extension Compactor {
             if isResting { return }
             do throws(StoreError) {
                 let report = try log.freeingSpace { () throws(StoreError) in try compactOnce() }
-                if let report { log.onEvent?(.compacted(report)) }
+                if let report { log.events.tell(.compacted(report)) }
                 if report?.segmentsBefore ?? 0 == 0 { return endWriteStall() }
             } catch {
                 switch error {
@@ -197,7 +197,7 @@ extension Compactor {
                 }
                 withState { $0.failure = (error, now + Self.rest) }
                 gate.signal()
-                log.onEvent?(.compactionFailed(error))
+                log.events.tell(.compactionFailed(error))
                 return
             }
         }

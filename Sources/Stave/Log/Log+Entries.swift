@@ -25,7 +25,7 @@ extension Log {
         } catch {
             guard segment.sortedRun(upTo: segment.end).unreadable.isEmpty else { return nil }
             if readOnlyReason == nil { try? writeHint(of: segment) }
-            onEvent?(.hintRebuilt(file: error.file, reason: error.reason))
+            events.tell(.hintRebuilt(file: error.file, reason: error.reason))
         }
         return segment.hint
     }
@@ -36,7 +36,7 @@ extension Log {
         segment.forgetRuns()
         if readOnlyReason == nil { try? writeHint(of: segment) }
         let file = directory.path(of: FileName.hint(segment.number).name)
-        onEvent?(.hintRebuilt(file: file, reason: "it changed while it was in use"))
+        events.tell(.hintRebuilt(file: file, reason: "it changed while it was in use"))
     }
 
     /// Writes a sealed segment's hint file and reads through it from now on.

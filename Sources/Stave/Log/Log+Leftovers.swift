@@ -46,7 +46,7 @@ extension Log {
             aside = name + Self.asideSuffix + String(attempt)
         }
         try directory.rename(name, to: aside)
-        onEvent?(.setAside(file: directory.path(of: aside)))
+        events.tell(.setAside(file: directory.path(of: aside)))
     }
 
     /// Ends the name of a file that was set aside: no name of a store's, so that no store removes

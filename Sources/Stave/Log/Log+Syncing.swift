@@ -85,14 +85,20 @@ extension Log {
     }
 
     private func lost(_ error: FileError) -> StoreError {
-        let failure = StoreError.directoryLost(path: error.path, reason: error.reason)
-        withLock { writer.failure = writer.failure ?? failure }
-        return failure
+        end(.directoryLost(path: error.path, reason: error.reason))
     }
 
     private func failed(_ error: FileError) -> StoreError {
-        let failure = StoreError.syncFailed(file: error.path, reason: error.reason)
-        withLock { writer.failure = failure }
+        end(.syncFailed(file: error.path, reason: error.reason))
+    }
+
+    /// No more writes are taken.
+    private func end(_ failure: StoreError) -> StoreError {
+        let isNews = withLock {
+            defer { writer.failure = writer.failure ?? failure }
+            return writer.failure == nil
+        }
+        if isNews { events.tell(.writingEnded(failure)) }
         return failure
     }
 }

@@ -24,7 +24,7 @@ internal import Synchronization
     let segmentSize: Int
     /// Why nothing may be written; nil where it may.
     let readOnlyReason: String?
-    let onEvent: (@Sendable (StoreEvent) -> Void)?
+    let events: EventHub
     /// No record of this store has this number as recovery found it, or a higher one.
     let firstUnknownSequence: UInt64
     /// The store is closed, or on its way there.
@@ -60,11 +60,7 @@ internal import Synchronization
         self.firstUnknownSequence = firstUnknownSequence
         self.readOnlyReason = readOnlyReason
         segmentSize = options.segmentSize
-        if let tell = options.onEvent {
-            onEvent = { event in LockOrder.forgettingHeld { tell(event) } }
-        } else {
-            onEvent = nil
-        }
+        events = EventHub(options.onEvent)
     }
 
     /// What opening found: the next write's number, segments that no process sealed, and those that

@@ -16,14 +16,9 @@ extension Store {
         return try version(of: record)
     }
 
-    /// `version(forKey:)` for an array of bytes.
-    public func version(forKey key: [UInt8]) throws(StoreError) -> UInt64? {
-        unsafe try version(forKey: key.span.bytes)
-    }
-
-    /// `version(forKey:)` for text, as UTF-8.
-    public func version(forKey key: String) throws(StoreError) -> UInt64? {
-        try version(forKey: Array(key.utf8))
+    /// `version(forKey:)` for text and bytes.
+    public func version(forKey key: some StoreBytes) throws(StoreError) -> UInt64? {
+        try key.withStoreBytes { (key) throws(StoreError) in try version(forKey: key) }
     }
 
     /// A key's value and the version that has it; nil where the key is absent.

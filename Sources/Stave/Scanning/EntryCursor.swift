@@ -1,40 +1,18 @@
 internal import StaveDisk
 
-/// Which keys a cursor visits.
-public struct KeyRange: Sendable {
-    let from: [UInt8]?
-    let to: [UInt8]?
-
-    var isAll: Bool { from == nil && to == nil }
-
-    /// All keys.
-    public static var all: KeyRange { KeyRange(from: nil, to: nil) }
-
-    /// Keys with `from` <= key < `to`, by bytes; nil is no bound.
-    public init(from: [UInt8]?, to: [UInt8]?) {
-        self.from = from
-        self.to = to
-    }
-
-    /// Keys that begin with `prefix`.
-    public init(prefix: [UInt8]) {
-        from = prefix
-        // The first key behind them: the prefix with its last byte that can be raised, raised.
-        var end = prefix
-        while end.last == 0xff { end.removeLast() }
-        if let last = end.popLast() { end.append(last + 1) }
-        to = end.isEmpty ? nil : end
-    }
-}
-
-/// In which order a cursor visits keys.
-public enum KeyDirection: Sendable {
-    case ascending, descending
-}
-
 /// Visits keys in order, as the store was when the cursor was made: later writes and compactions do
 /// not change what it sees. It keeps the segments it reads mapped while it lives.
+///
+///     var entries = try store.entries(prefix: "user:")
+///     while let (key, value) = try entries.next() { ... }
+///
+/// A `for` loop over a synchronous sequence cannot throw, and a scan may meet damage; so it is a
+/// `while` loop, or `forEach` of the store. In asynchronous code it is a `for try await` loop as
+/// well, which waits for nothing but the disk.
 public struct EntryCursor {
+    private let store: Store
+    private let range: KeyRange
+    private let direction: KeyDirection
     private var merge: SortedMerge
     private let sources: SortedSources.Sorted
     private let isVerifying: Bool
@@ -55,6 +33,9 @@ public struct EntryCursor {
     init(
         _ sources: SortedSources.Sorted, in store: Store, range: KeyRange, direction: KeyDirection
     ) {
+        self.store = store
+        self.range = range
+        self.direction = direction
         self.sources = sources
         merge = SortedMerge(
             sources.chains, from: range.from, to: range.to,
@@ -69,6 +50,12 @@ public struct EntryCursor {
                 reason: "nothing tells which key was there; keys it may have changed are left out")
         }
         pending += sources.unreadable
+    }
+
+    /// A cursor over the same keys of the same moment the other way round, from their end, however
+    /// far this one is.
+    public func reversed() -> EntryCursor {
+        EntryCursor(sources, in: store, range: range, direction: direction.reversed)
     }
 
     /// Goes on to the next key and lends it with its value where they lie, without a copy.
@@ -137,7 +124,7 @@ public struct EntryCursor {
         window.removeAll(keepingCapacity: true)
         windowStart = 0
         merge.take(windowSize, into: &window)
-        windowSize = min(windowSize * 2, Self.largestWindow)
+        windowSize = Swift.min(windowSize * 2, Self.largestWindow)
         guard asks else { return }
         // At once, so that the processor looks for all of them at the same time.
         unsafe sources.starts.withUnsafeBufferPointer { starts in
@@ -146,4 +133,12 @@ public struct EntryCursor {
             }
         }
     }
+}
+
+extension EntryCursor: AsyncSequence, AsyncIteratorProtocol {
+    /// A key with its value.
+    public typealias Element = (key: [UInt8], value: [UInt8])
+
+    /// Itself, where it is.
+    public func makeAsyncIterator() -> EntryCursor { self }
 }

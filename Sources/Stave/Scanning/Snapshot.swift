@@ -5,7 +5,7 @@ internal import StaveDisk
 ///
 /// Costs nothing to make. The first scan, or the first look-up of a key that was changed since or
 /// is not there, sorts the entries of the active segment.
-public struct Snapshot: Sendable {
+public struct Snapshot: ReadableStore {
     private let store: Store
     private let sources: SortedSources
     /// Writes with this sequence number or a higher one came later.
@@ -40,11 +40,21 @@ public struct Snapshot: Sendable {
         return try withOlderValue(forKey: key, body)
     }
 
-    /// The value's bytes as a new array, or nil where the key was absent.
-    public func value(forKey key: [UInt8]) throws(StoreError) -> [UInt8]? {
-        unsafe try withValue(forKey: key.span.bytes) { value in
-            unsafe value.withUnsafeBytes { unsafe Array($0) }
-        }
+    /// Was there a value for this key?
+    public func contains(key: RawSpan) throws(StoreError) -> Bool {
+        try withValue(forKey: key) { _ in true } ?? false
+    }
+
+    /// The number of keys in `range`.
+    ///
+    /// - Throws: also where damage makes the number uncertain.
+    public func count(in range: KeyRange) throws(StoreError) -> Int {
+        try store.requireOpen()
+        if range.isAll, store.index.uncertainties.isEmpty { return count }
+        var cursor = try entries(in: range)
+        var count = 0
+        while try cursor.skip() { count += 1 }
+        return count
     }
 
     /// A cursor over the keys of `range`.
@@ -147,10 +157,6 @@ extension Store {
     /// - Throws: also where damage makes the number uncertain.
     public func count(in range: KeyRange) throws(StoreError) -> Int {
         try requireOpen()
-        if range.isAll, index.uncertainties.isEmpty { return count }
-        var cursor = try entries(in: range)
-        var count = 0
-        while try cursor.skip() { count += 1 }
-        return count
+        return try snapshot().count(in: range)
     }
 }

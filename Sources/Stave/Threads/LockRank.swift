@@ -33,6 +33,8 @@ enum LockRank: Int, CaseIterable {
     case monitor
     /// `Readers.lock`: the list of threads that read.
     case readers
+    /// `EventHub.lock`: who is told of events. No lock is taken inside.
+    case events
 }
 
 /// Which locks a thread holds, in debug builds.

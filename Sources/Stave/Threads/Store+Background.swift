@@ -89,7 +89,7 @@ extension Store {
         guard case .failed(let error, let isNews) = worker.start(for: path, task(body)) else {
             return true
         }
-        if isNews { options.onEvent?(.threadFailed(work, StoreError(error))) }
+        if isNews { log.events.tell(.threadFailed(work, StoreError(error))) }
         return false
     }
 

@@ -148,37 +148,35 @@ public struct Batch: Sendable {
     }
 }
 
-// The same for arrays of bytes and for text.
+// The same for text and for bytes that are no spans.
 extension Batch {
-    /// `set(_:forKey:)` for arrays of bytes.
-    public mutating func set(_ value: [UInt8], forKey key: [UInt8]) throws(StoreError) {
-        unsafe try set(value.span.bytes, forKey: key.span.bytes)
+    /// `set(_:forKey:)` for text and bytes.
+    public mutating func set(
+        _ value: some StoreBytes, forKey key: some StoreBytes
+    ) throws(StoreError) {
+        try key.withStoreBytes { (key) throws(StoreError) in
+            try value.withStoreBytes { (value) throws(StoreError) in try set(value, forKey: key) }
+        }
     }
 
-    /// `set(_:forKey:)` for text, as UTF-8.
-    public mutating func set(_ value: String, forKey key: String) throws(StoreError) {
-        try set(Array(value.utf8), forKey: Array(key.utf8))
-    }
-
-    /// `removeValue(forKey:)` for an array of bytes.
+    /// `removeValue(forKey:)` for text and bytes.
     @discardableResult
-    public mutating func removeValue(forKey key: [UInt8]) throws(StoreError) -> Bool {
-        unsafe try removeValue(forKey: key.span.bytes)
+    public mutating func removeValue(forKey key: some StoreBytes) throws(StoreError) -> Bool {
+        try key.withStoreBytes { (key) throws(StoreError) in try removeValue(forKey: key) }
     }
 
-    /// `removeValue(forKey:)` for text, as UTF-8.
-    @discardableResult
-    public mutating func removeValue(forKey key: String) throws(StoreError) -> Bool {
-        try removeValue(forKey: Array(key.utf8))
+    /// `value(forKey:)` for text and bytes.
+    public mutating func value(forKey key: some StoreBytes) throws(StoreError) -> [UInt8]? {
+        try key.withStoreBytes { (key) throws(StoreError) in try value(forKey: key) }
     }
 
-    /// `value(forKey:)` for an array of bytes.
-    public mutating func value(forKey key: [UInt8]) throws(StoreError) -> [UInt8]? {
-        unsafe try value(forKey: key.span.bytes)
+    /// `contains(key:)` for text and bytes.
+    public mutating func contains(key: some StoreBytes) throws(StoreError) -> Bool {
+        try key.withStoreBytes { (key) throws(StoreError) in try contains(key: key) }
     }
 
-    /// `value(forKey:)` for text, as UTF-8.
-    public mutating func value(forKey key: String) throws(StoreError) -> [UInt8]? {
-        try value(forKey: Array(key.utf8))
+    /// `version(forKey:)` for text and bytes.
+    public mutating func version(forKey key: some StoreBytes) throws(StoreError) -> UInt64? {
+        try key.withStoreBytes { (key) throws(StoreError) in try version(forKey: key) }
     }
 }

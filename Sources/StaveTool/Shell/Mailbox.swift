@@ -37,6 +37,10 @@ final class Mailbox: Sendable {
                             + " \(file) now"))
             case .threadFailed(let work, let error):
                 state.messages.append(Self.printable(work.message(of: error)))
+            case .writingEnded(let error):
+                // A script is told by its next command, or at its end.
+                if !isInteractive { return false }
+                state.messages.append(Self.printable(error.description))
             case .compactionFailed(let error):
                 let text = error.description
                 guard state.lastFailure.map({ isInteractive && $0 != text }) ?? true else {

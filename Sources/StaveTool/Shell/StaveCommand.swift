@@ -44,7 +44,7 @@ struct StaveCommand: ParsableCommand {
             name is one of these words, inspect say, is written ./inspect. Exit status: 0 done, 1 get or exists of a key \
             that is not there, 2 an error, 64 wrong usage.
             """,
-        version: "stave 0.1.0")
+        version: "stave \(staveVersion)")
 
     @Flag(inversion: .prefixedNo, help: "Make DIR and an empty store where there is none.")
     var create: Bool?
