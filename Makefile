@@ -1,7 +1,7 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
 # The other targets: build lint format check fuzz torture torture-cli soak bench bench-peers bench-peers-large
-# bench-docs bench-scripts picture budget install uninstall clean
+# bench-docs bench-scripts picture budget install uninstall dist deb package-test clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -29,6 +29,9 @@ PEER_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm,leveldb,rocksdb,bdb,sqlite
 LARGE_ENGINES ?= stave,floor,tkrzw,kyoto,lmdb,lmdb-wm
 PEERS = librocksdb-dev libleveldb-dev liblmdb-dev libtkrzw-dev libkyotocabinet-dev libsqlite3-dev \
 	libdb5.3-dev
+VERSION = $(shell sed -n 's/^public let staveVersion = "\(.*\)"/\1/p' Sources/Stave/StoreVersion.swift)
+ARCHITECTURE = $(shell dpkg --print-architecture)
+PACKAGE = dist/stave_$(VERSION)_$(ARCHITECTURE).deb
 SHARE = $(DESTDIR)$(PREFIX)/share
 COMPLETIONS = $(SHARE)/bash-completion/completions/stave $(SHARE)/zsh/site-functions/_stave \
 	$(SHARE)/fish/vendor_completions.d/stave.fish
@@ -42,7 +45,7 @@ export SWIFT_BACKTRACE ?= interactive=no,color=no
 
 .PHONY: run build test lint format check fuzz torture torture-cli soak
 .PHONY: bench bench-peers bench-peers-large bench-docs bench-scripts picture budget
-.PHONY: install uninstall clean dependencies peers script-peers torture-packages
+.PHONY: install uninstall dist deb package-test clean dependencies peers script-peers torture-packages
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -61,6 +64,7 @@ check: lint test budget
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
 		--filter 'StaveDiskTests|StaveTests'
+	$(MAKE) package-test
 	$(MAKE) torture-cli SCALE=0.1
 
 # Faults at every call in every way, power cuts, and thousands of kills: ROUNDS_OF_POWER histories a
@@ -160,8 +164,24 @@ install: build
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/stave $(SHARE)/man/man1/stave.1 $(COMPLETIONS)
 
+# The sources of the last commit: the same commit gives the same bytes.
+dist:
+	@mkdir -p dist
+	git archive --format=tar --prefix=stave-$(VERSION)/ HEAD | gzip -9n > dist/stave-$(VERSION).tar.gz
+	@cd dist && sha256sum stave-$(VERSION).tar.gz
+
+# A Debian package of the program, its manual page and its completions.
+deb: build
+	$(call install-missing,dpkg-dev)
+	Tests/Packaging/deb $(VERSION) $(ARCHITECTURE) $(PACKAGE)
+
+# Installs the package into a root of its own, tries it, and removes it; unpacks the sources, and
+# compares them with what is checked in.
+package-test: deb dist
+	Tests/Packaging/test $(PACKAGE) dist/stave-$(VERSION).tar.gz $(VERSION)
+
 clean:
-	rm -rf .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
+	rm -rf dist .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
 
 dependencies:
 	@command -v $(SWIFT) >/dev/null || { echo "swift is missing: install Swift 6.2 or newer from swift.org"; exit 1; }

@@ -1,7 +1,7 @@
 /// What may be a key or a value: text, which stands for its UTF-8, or bytes.
 ///
-/// A type of your own conforms by lending its bytes; `RawSpan` itself is taken by overloads, because
-/// a span cannot conform to a protocol.
+/// A type of your own conforms by lending its bytes. `RawSpan` itself is taken by overloads: a span
+/// cannot conform to a protocol.
 public protocol StoreBytes {
     /// Lends the bytes to `body`, once; they are valid only inside it.
     func withStoreBytes<Result, Failure: Error>(

@@ -2,8 +2,8 @@ internal import StaveDisk
 internal import Synchronization
 
 // Calls that wait for the disk, for asynchronous code: each runs on a thread of its own, so that
-// none of Swift's few shared ones waits. `set` and `value` need no such form: they wait for the disk
-// only at `Durability.always` (`deferringSync` and one `await sync()` behind many writes), and
+// none of Swift's few shared ones waits. `set` and `value` have no such form: they wait for the
+// disk only at `Durability.always` (`deferringSync` and one `await sync()` behind many writes), and
 // where a page is not in memory.
 
 extension Store {
