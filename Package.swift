@@ -19,7 +19,9 @@ let package = Package(
         .executable(name: "stave", targets: ["StaveTool"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // For `swift package generate-documentation` alone; no target is built with it.
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
     ],
     targets: [
         // C: two system libraries, and the kernel calls that Swift's Glibc module does not show.

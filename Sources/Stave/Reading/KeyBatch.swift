@@ -17,6 +17,11 @@ public struct KeyBatch: Sendable {
         ends.append(bytes.count)
     }
 
+    /// Adds a key behind the others.
+    public mutating func append(_ key: some StoreBytes) {
+        key.withStoreBytes { append($0) }
+    }
+
     /// Empties the batch and keeps its memory.
     public mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
