@@ -16,10 +16,13 @@ let package = Package(
     products: [
         .library(name: "Stave", targets: ["Stave"]),
         .library(name: "StaveCodable", targets: ["StaveCodable"]),
+        .library(name: "StaveObservability", targets: ["StaveObservability"]),
         .executable(name: "stave", targets: ["StaveTool"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         // For `swift package generate-documentation` alone; no target is built with it.
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
     ],
@@ -37,6 +40,14 @@ let package = Package(
         .target(name: "Stave", dependencies: ["StaveDisk", "CLinux"], swiftSettings: strict),
         // Entries as values of Swift types; apart from the store, which needs no Foundation.
         .target(name: "StaveCodable", dependencies: ["Stave"], swiftSettings: strict),
+        // Metrics and logs of a store; apart from it, because both are packages.
+        .target(
+            name: "StaveObservability",
+            dependencies: [
+                "Stave", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+            ],
+            swiftSettings: strict),
         // The one executable: shell and inspector.
         .executableTarget(
             name: "StaveTool",
@@ -57,6 +68,14 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "StaveCodableTests", dependencies: ["StaveCodable", "Stave", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StaveObservabilityTests",
+            dependencies: [
+                "StaveObservability", "Stave", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "StaveToolTests",

@@ -64,14 +64,14 @@ extension StoreError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .noSuchDirectory(let path):
-            "no such directory: \(path) (--create makes a new store)"
+            "no such directory: \(path)"
         case .notADirectory(let path): "not a directory: \(path)"
         case .notAStore(let path, let reason): "not a store: \(path): \(reason)"
         case .newerVersion(let file, let reason):
             "\(file): \(reason); open it with a newer version of stave"
         case .locked(let path, let holder):
             "\(path) is in use by another process\(holder.map { " (pid \($0))" } ?? "");"
-                + " open it with --read-only to read beside it"
+                + " open it read-only to read beside it"
         case .invalidOption(let name, let reason): "the option \(name) is wrong: \(reason)"
         case .missingSegment(let file):
             "\(file) is missing, but MANIFEST names it; put it back from a backup"

@@ -143,7 +143,7 @@ struct Opening: ~Copyable {
         }
         guard creates else {
             throw .notAStore(
-                path: directory.path, reason: "it is empty (--create makes a new store in it)")
+                path: directory.path, reason: "it is empty")
         }
     }
 
@@ -180,7 +180,7 @@ struct Opening: ~Copyable {
     private static func readOnlyReason(
         _ options: StoreOptions, _ recovered: RecoveredStore
     ) -> String? {
-        if options.access == .readOnly { return "it was opened with --read-only" }
+        if options.access == .readOnly { return "it was opened read-only" }
         return recovered.uncertainties.first.map {
             "\($0.file) is damaged at offset \($0.offset), and nothing tells which key was there"
         }

@@ -26,6 +26,10 @@ extension CommandError {
                     + (length > 0 ? " (\(length) bytes)" : "") + ": \(reason)"
             }
             return "the \(found == nil ? "record" : "value") of \(name) is damaged (\(place))"
+        case .noSuchDirectory: return error.description + " (--create makes a new store)"
+        case .notAStore(_, "it is empty"):
+            return error.description + " (--create makes a new store in it)"
+        case .locked: return error.description + " (--read-only)"
         case .noSpace(let file):
             guard let limit = fileSizeLimit else { return error.description }
             return "no space left for \(file), or it would be longer than the limit for files,"
