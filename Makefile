@@ -1,7 +1,8 @@
 # make run     install what is missing, build, open the shell on $(DIR)
 # make test    the same, then run all tests
 # The other targets: build lint format check fuzz torture torture-cli soak bench bench-peers bench-peers-large
-# bench-docs bench-scripts picture budget install uninstall dist deb package-test clean
+# bench-docs bench-scripts picture budget install uninstall dist deb package-test
+# check-arm clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -45,7 +46,7 @@ export SWIFT_BACKTRACE ?= interactive=no,color=no
 
 .PHONY: run build test lint format check fuzz torture torture-cli soak
 .PHONY: bench bench-peers bench-peers-large bench-docs bench-scripts picture budget
-.PHONY: install uninstall dist deb package-test clean dependencies peers script-peers torture-packages
+.PHONY: install uninstall dist deb package-test check-arm clean dependencies peers script-peers torture-packages
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -64,7 +65,7 @@ check: lint test budget
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
 		--filter 'StaveDiskTests|StaveTests'
-	$(MAKE) package-test
+	$(MAKE) package-test check-arm
 	$(MAKE) torture-cli SCALE=0.1
 
 # Faults at every call in every way, power cuts, and thousands of kills: ROUNDS_OF_POWER histories a
@@ -179,6 +180,11 @@ deb: build
 # compares them with what is checked in.
 package-test: deb dist
 	Tests/Packaging/test $(PACKAGE) dist/stave-$(VERSION).tar.gz $(VERSION)
+
+# The C parts compiled for a 64-bit ARM processor, and their hashes run in an emulator.
+check-arm: dependencies
+	$(call install-missing,gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+	Tests/Arm/run
 
 clean:
 	rm -rf dist .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
