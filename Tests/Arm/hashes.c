@@ -12,7 +12,8 @@ int main(void) {
       uint64_t seed = seeds[index];
       printf(" %016llx", (unsigned long long)stave_hash_with_seed(bytes, count, seed));
       if (count < 9 || count > 16) continue;
-      uint64_t nine = stave_hash_9_to_16(bytes, count, stave_low_secret(seed), stave_high_secret(seed));
+      uint64_t low = stave_low_secret(seed), high = stave_high_secret(seed);
+      uint64_t nine = stave_hash_9_to_16(bytes, count, low, high);
       if (nine != stave_hash_with_seed(bytes, count, seed)) return printf("9 to 16 differ\n"), 1;
     }
     printf("\n");

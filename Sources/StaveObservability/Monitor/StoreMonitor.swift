@@ -17,7 +17,7 @@ public import Stave
 /// |---|---|
 /// | stave_keys, stave_segments | number |
 /// | stave_disk_bytes, stave_live_bytes, stave_dead_bytes, stave_index_bytes | bytes |
-/// | stave_written_bytes, stave_copied_bytes, stave_freed_bytes | bytes since the store was opened |
+/// | stave_written_bytes, stave_copied_bytes, stave_freed_bytes | bytes since it was opened |
 /// | stave_space_amplification, stave_write_amplification | ratio |
 /// | stave_unsynced_writes | writes that a power cut may take |
 /// | stave_is_writable | 1, or 0 where no writes are taken |
