@@ -2,7 +2,7 @@
 # make test    the same, then run all tests
 # The other targets: build lint format check fuzz torture torture-cli soak bench bench-peers bench-peers-large
 # bench-docs bench-scripts picture budget install uninstall dist deb package-test
-# check-arm clean
+# check-arm check-api clean
 
 DIR ?= ./data
 PREFIX ?= /usr/local
@@ -46,7 +46,7 @@ export SWIFT_BACKTRACE ?= interactive=no,color=no
 
 .PHONY: run build test lint format check fuzz torture torture-cli soak
 .PHONY: bench bench-peers bench-peers-large bench-docs bench-scripts picture budget
-.PHONY: install uninstall dist deb package-test check-arm clean dependencies peers script-peers torture-packages
+.PHONY: install uninstall dist deb package-test check-arm check-api clean dependencies peers script-peers torture-packages
 
 run: build
 	@$(BINARY) --create $(DIR)
@@ -55,6 +55,7 @@ build: dependencies
 	$(SWIFT) build $(RELEASE)
 
 test: dependencies
+	Tests/Client/run
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
@@ -65,7 +66,7 @@ check: lint test budget
 		--filter Concurrency
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --sanitize=address --scratch-path .build-asan \
 		--filter 'StaveDiskTests|StaveTests'
-	$(MAKE) package-test check-arm
+	$(MAKE) package-test check-arm check-api
 	$(MAKE) torture-cli SCALE=0.1
 
 # Faults at every call in every way, power cuts, and thousands of kills: ROUNDS_OF_POWER histories a
@@ -186,8 +187,17 @@ check-arm: dependencies
 	$(call install-missing,gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 	Tests/Arm/run
 
+# What programs that use the library would have to change since the last release; BASE names another.
+BASE ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+check-api: dependencies
+	@if [ -z "$(BASE)" ]; then \
+		echo "check-api is skipped: there is no release yet (BASE=COMMIT names what to compare with)"; \
+	else \
+		$(SWIFT) package diagnose-api-breaking-changes $(BASE) --products Stave StaveCodable; \
+	fi
+
 clean:
-	rm -rf dist .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
+	rm -rf dist Tests/Client/.build .build .build-release .build-tsan .build-asan .build-fuzz Tests/Benchmarks/.build
 
 dependencies:
 	@command -v $(SWIFT) >/dev/null || { echo "swift is missing: install Swift 6.2 or newer from swift.org"; exit 1; }
