@@ -11,7 +11,7 @@ struct LineSyntaxTests {
             .plain: "-", .command: "c", .unknown: "u", .key: "k", .option: "o", .string: "s",
             .open: "q", .ghost: "#",
         ]
-        return String(LineSyntax(text.scalars).styles.map { letters[$0]! })
+        return String(LineSyntax(text.scalars).styles(aliases: ["top"]).map { letters[$0]! })
     }
 
     @Test(
@@ -23,7 +23,8 @@ struct LineSyntaxTests {
             ("keys --lim", "cccc------"), ("keys --foo ", "cccc-uuuuu-"),
             ("set a < file", "ccc-k-o-----"), ("get a # b c", "ccc-k-#####"),
             ("get a\nset b 1", "ccc-k-ccc-k--"), ("help get", "cccc----"), ("'get' a", "uuuuu--"),
-            ("set a --x", "ccc-k----"),
+            ("set a --x", "ccc-k----"), ("top 3", "ccc--"), ("to", "--"), ("? get", "c----"),
+            ("!wc -l", "ccc---"),
         ])
     func words(text: String, wanted: String) {
         #expect(styles(text) == wanted)

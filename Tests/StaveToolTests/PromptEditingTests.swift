@@ -113,6 +113,62 @@ struct PromptEditingTests {
         try shell.leave()
     }
 
+    @Test("In vi's mode ESC may be pressed more often than once, and Ctrl-L clears the screen")
+    func viEscape() throws {
+        try scratch.write("bind -v\n", to: ".editrc")
+        let shell = try scratch.shell()
+        for count in 1...3 {
+            shell.type("echo ab")
+            try shell.line("echo ab")
+            for _ in 0..<count { shell.type(.escape) }
+            shell.type("iX")
+            try shell.screen("X before the last letter") {
+                $0.cursorLine.hasPrefix("store> echo aXb")
+            }
+            shell.type(.control("l"))
+            try shell.screen("the line at the top") {
+                $0.row == 0 && $0.cursorLine.hasPrefix("store> echo aXb")
+            }
+            shell.type(.enter)
+            try shell.above("aXb")
+        }
+        try shell.leave()
+    }
+
+    @Test("In vi's mode a search is no state of the line that Ctrl-_ could bring back")
+    func viSearchIsNoState() throws {
+        try scratch.write("bind -v\n", to: ".editrc")
+        let shell = try scratch.shell()
+        shell.type("echo one", .enter)
+        try shell.above("one")
+        shell.type("ab")
+        try shell.line("ab")
+        shell.type(.escape, "/one")
+        try shell.screen("the question") { $0.cursorLine == "/one" }
+        shell.type(.enter)
+        try shell.screen("the line") { $0.cursorLine.hasPrefix("store> echo one") }
+        shell.type(.control("_"))
+        try shell.screen("the line before the search") { $0.cursorLine == "store> ab" }
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+
+    @Test("In vi's mode a letter that is typed before a mark takes the mark, cursor behind both")
+    func viMarks() throws {
+        try scratch.write("bind -v\n", to: ".editrc")
+        let shell = try scratch.shell()
+        shell.type("\u{301}")
+        try shell.screen("the mark") { $0.cursorLine.unicodeScalars.contains("\u{301}") }
+        shell.type(.home, "e")
+        try shell.line("e\u{301}")
+        shell.type("x")
+        try shell.line("e\u{301}x")
+        shell.type(.control("c"))
+        try shell.empty()
+        try shell.leave()
+    }
+
     @Test("~/.editrc: bind -v gives vi's keys, and ours work in both of its modes")
     func vi() throws {
         try scratch.write("bind -v\n", to: ".editrc")

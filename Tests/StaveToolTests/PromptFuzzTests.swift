@@ -22,11 +22,15 @@ struct PromptFuzzTests {
         var rows: UInt16 { [24, 12, 24, 5, 24, 30][Int(seed / 4 % 6)] }
         var hasColor: Bool { [1, 2].contains(seed / 4 % 6) }
         var joins: Bool { [2, 5].contains(seed / 4 % 6) }
-        var description: String { "STAVE_SEED=\(seed), \(columns)x\(rows)" }
+        /// The keys of vi, as ~/.editrc asks for them.
+        var isVi: Bool { seed / 24 % 2 == 1 }
+        var description: String {
+            "STAVE_SEED=\(seed), \(columns)x\(rows)\(isVi ? ", vi" : "")"
+        }
     }
 
     private static let walks: [Walk] =
-        number("STAVE_SEED").map { [Walk(seed: $0)] } ?? (0..<24).map { Walk(seed: $0) }
+        number("STAVE_SEED").map { [Walk(seed: $0)] } ?? (0..<36).map { Walk(seed: $0) }
 
     @Test("After any keys the screen shows what a full redraw shows", arguments: walks)
     func walk(walk: Walk) throws {
@@ -53,6 +57,7 @@ private final class Walker {
         for number in 1...40 { script += "set user:\(number) 1\n" }
         #expect(try run(["--create", "--quiet", scratch.store], script: script).status == 0)
         try scratch.write(String(repeating: "v", count: 3 << 20), to: "value")
+        if walk.isVi { try scratch.write("bind -v\n", to: ".editrc") }
         shell = try scratch.shell(
             ["--segment-size", "1M"],
             ["NO_COLOR": walk.hasColor ? "" : "1", "TERM": "alacritty", "PAGER": "true"],
@@ -99,6 +104,7 @@ private final class Walker {
 
     private func nextKey() -> String {
         switch Int.random(in: 0..<100, using: &random) {
+        case ..<40 where walk.isVi: Self.viKeys.randomElement(using: &random)!
         case ..<40: Self.texts.randomElement(using: &random)!
         case ..<92: Self.keys.randomElement(using: &random)!
         case ..<96: "\u{12}" + Self.texts.randomElement(using: &random)!
@@ -112,8 +118,8 @@ private final class Walker {
     private func look(_ name: String) throws {
         let terminal = shell.terminal
         do {
-            // Ends a search.
-            shell.type("\u{7}")
+            // Ends a search, and in vi's mode a question or half a command.
+            shell.type(walk.isVi ? "\u{1B}\u{1B}\u{1B}i" : "\u{7}")
             try typeMark()
             // What the terminal answered to the first is taken before the second.
             try typeMark()
@@ -155,6 +161,22 @@ private final class Walker {
         while rows.last == "" { rows.removeLast() }
         return rows + ["cursor \(picture.row - first) \(picture.column)"]
     }
+
+    /// What begins with ESC goes to vi's other mode first; `v` would start an editor.
+    private static let viKeys: [String] =
+        texts + texts.map { "i" + $0 } + texts.map { "\u{1B}A" + $0 }
+        + [
+            "\u{1B}", "\u{1B}$", "\u{1B}0", "\u{1B}a", "\u{1B}i", "\u{1B}I", "\u{1B}dd",
+            "\u{1B}cc", "\u{1B}D", "\u{1B}C", "\u{1B}x", "\u{1B}X", "\u{1B}3x", "\u{1B}u",
+            "\u{1B}U",
+            "\u{1B}w", "\u{1B}b", "\u{1B}e", "\u{1B}W", "\u{1B}B", "\u{1B}E", "\u{1B}dw",
+            "\u{1B}d$", "\u{1B}d0", "\u{1B}2dw", "\u{1B}cw", "\u{1B}yw", "\u{1B}yy", "\u{1B}p",
+            "\u{1B}P", "\u{1B}s", "\u{1B}S", "\u{1B}~", "\u{1B}5~", "\u{1B}h", "\u{1B}l",
+            "\u{1B}4h", "\u{1B}4l", "\u{1B}j", "\u{1B}k", "\u{1B}G", "\u{1B}fa", "\u{1B}Fr",
+            "\u{1B}t ", "\u{1B};", "\u{1B}rX", "\u{1B}r漢", "\u{1B}RX", "\u{1B}^", "\u{1B}|",
+            "\u{1B}7|", "\u{1B}%", "\u{1B}.", "\u{1B}/get\r", "\u{1B}/user", "\u{1B}?e\r",
+            "\u{1B}n", "\u{1B}N", "\u{1B}_", "\u{1B}#", "\u{1B}d", "\u{1B}3", "\u{1B}f", "\u{1B}r",
+        ]
 
     private static let texts = [
         "get ", "set k ", "\"abc def\" ", "'it ", "'", "\"", "user:1", " ", "a", "word ",

@@ -6,7 +6,9 @@ enum FileCompletion {
 
     /// Paths that begin with `typed`, sorted, directories with a slash behind them. Names that
     /// begin with a dot are offered once the dot is typed.
-    static func paths(for typed: String) -> (paths: [String], hasMore: Bool) {
+    ///
+    /// - Returns: the first paths, and how many more there are.
+    static func paths(for typed: String) -> (paths: [String], restCount: Int) {
         let slash = typed.lastIndex(of: "/")
         let folder = slash.map { String(typed[...$0]) } ?? ""
         let beginning = slash.map { String(typed[typed.index(after: $0)...]) } ?? typed
@@ -17,7 +19,7 @@ enum FileCompletion {
             let path = folder + name
             return isDirectory(path) ? path + "/" : path
         }
-        return (shown, names.count > limit)
+        return (shown, names.count - shown.count)
     }
 
     /// Without names that are not UTF-8, which no command takes.

@@ -40,12 +40,15 @@ extension Help {
         ])
 
     private static let editing = Topic(
-        name: "editing", width: 22,
+        name: "editing", width: 24,
         lines: [
-            ("Tab", "completes commands, options, keys, and files behind < and >"),
+            ("Tab", "completes commands, options, files behind < and >, and keys by level"),
+            ("set KEY Tab", "puts the present value into the line"),
+            ("Right, End", "take the dim text behind the line; Alt-F takes a word of it"),
             ("Ctrl-R", "searches the history; Up and Down go through it"),
             ("Ctrl-A, Ctrl-E", "to the start and the end; Alt-B, Alt-F by words"),
             ("Ctrl-W, Ctrl-U, Ctrl-K", "delete a word, the line, the rest; Ctrl-Y puts it back"),
+            ("Ctrl-_", "takes back what was done last; Ctrl-X Ctrl-E opens your editor"),
             ("Ctrl-C", "gives the line up, or stops the command that runs"),
             ("Ctrl-D", "leaves, from an empty line"),
             ("", "~/.editrc changes keys; bind -v in it gives those of vi."),

@@ -48,7 +48,12 @@ final class Prompt {
             history: history, mailbox: session.mailbox, hasColor: session.settings.colorsPrompt)
         if let editor, !editor.isOff {
             // `refresh` replaces the store.
-            editor.completion = { [session] in Completion(session.store).candidates(for: $0) }
+            editor.aliases = session.settings.aliases.keys.sorted()
+            editor.completion = { [session, aliases = editor.aliases] text in
+                var completion = Completion(session.store)
+                completion.aliases = aliases
+                return completion.candidates(for: text)
+            }
             session.output.beforePaging = { editor.giveTerminalBack() }
             editor.onlyCompletion = { [session] in Completion.only(for: $0, session.store) }
         } else {

@@ -51,7 +51,7 @@ extension LineEditor {
         _ text: Scalars, _ cursor: Int, _ lit: Range<Int>, to rows: inout CellRows
     ) -> DisplayPlace? {
         let syntax = search == nil && text == self.syntax.text ? self.syntax : LineSyntax(text)
-        let styles = isCommand ? syntax.styles : []
+        let styles = isCommand ? syntax.styles(aliases: aliases) : []
         let quoted = isCommand && text.contains("\n") ? syntax.quoted : []
         var place: DisplayPlace?
         var index = 0
@@ -128,7 +128,13 @@ extension LineEditor {
 
     /// The candidates in columns, at most as many as leave the line on the screen.
     private func append(_ result: Completion.Result, to rows: inout CellRows) {
-        let widest = result.candidates.reduce(0) { max($0, TextCells.width(of: $1)) }
+        if let note = result.note {
+            return append(note, to: &rows)
+        }
+        let counts = result.candidates.map(Self.count)
+        let widest = zip(result.candidates, counts).reduce(0) {
+            max($0, TextCells.width(of: $1.0.text) + $1.1.utf8.count)
+        }
         let cell = min(widest + 2, rows.columns)
         let across = max(1, rows.columns / cell)
         let free = max(1, display.height - rows.rows.count - 1)
@@ -136,14 +142,31 @@ extension LineEditor {
         for (index, candidate) in shown.enumerated() {
             if index % across == 0 { rows.newline() }
             let start = rows.row
-            rows.append(candidate, .plain)
+            rows.append(candidate.text, .plain)
+            rows.append(counts[index], .ghost)
             let isInside = index % across < across - 1 && rows.row == start
-            if isInside { rows.append(blanks: cell - TextCells.width(of: candidate)) }
+            let width = TextCells.width(of: candidate.text) + counts[index].utf8.count
+            if isInside { rows.append(blanks: cell - width) }
         }
-        let left = result.candidates.count - shown.count
-        guard left > 0 || result.hasMore else { return }
-        rows.newline()
-        rows.append("… \(result.hasMore ? "more than " : "")\(max(left, 1)) more", .ghost)
+        let hidden = result.candidates.dropFirst(shown.count)
+        let left = hidden.reduce(result.restCount) { $0 + ($1.keyCount ?? 1) }
+        guard left > 0 else { return }
+        let hasMore = result.restHasMore || hidden.contains(where: \.hasMore)
+        let advice = rows.columns >= 50 ? "; type on to narrow" : ""
+        append("… \(hasMore ? "more than " : "")\(Units.count(left)) more\(advice)", to: &rows)
+    }
+
+    /// Below the line, cut at blanks.
+    private func append(_ note: String, to rows: inout CellRows) {
+        for row in Cells.wrapped(note, room: rows.columns) {
+            rows.newline()
+            rows.append(row, .ghost)
+        }
+    }
+
+    /// ` (1,234)` behind what several keys begin with.
+    private static func count(_ candidate: Completion.Candidate) -> String {
+        candidate.keyCount.map { " (\(Units.count($0))\(candidate.hasMore ? "+" : ""))" } ?? ""
     }
 
     // MARK: Dim text

@@ -22,6 +22,7 @@ extension LineEditor {
         unsafe add("stave-end") { handle, _ in
             unsafe LineEditor.of(handle).run { $0.moveCursor(by: $0.last.text.count) }
         }
+        unsafe add("stave-stay") { _, _ in UInt8(CC_NORM) }
         unsafe add("stave-up") { handle, _ in unsafe LineEditor.of(handle).walk(.older) }
         unsafe add("stave-down") { handle, _ in unsafe LineEditor.of(handle).walk(.newer) }
         unsafe add("stave-lastWord") { handle, _ in unsafe LineEditor.of(handle).insertLastWord() }
@@ -71,6 +72,15 @@ extension LineEditor {
         if keys.isVi {
             // libedit's own runs the editor on a raw terminal.
             unsafe _ = stave_el_bind_alternative(handle, "v", "stave-edit")
+            // Behind ESC libedit would take the next key for the rest of a sequence: ESC ESC i is
+            // to be the same as ESC i.
+            if keys.bound.isEmpty {
+                unsafe _ = stave_el_bind_alternative(handle, "^[", "stave-stay")
+            }
+            // libedit would type it into the line.
+            if !boundKeys.contains("^L") {
+                unsafe _ = stave_el_bind(handle, "^L", "ed-clear-screen")
+            }
         } else if !boundKeys.contains("^T") {
             unsafe _ = stave_el_bind(handle, "^T", "stave-transpose")
         }
@@ -182,12 +192,13 @@ extension LineEditor {
         let now = line
         let before = Scalars(now.text[..<now.cursor]).string
         let result = completion(before)
-        guard !result.candidates.isEmpty else { return UInt8(CC_ERROR) }
         let typed = String(decoding: before.utf8.dropFirst(result.wordStart), as: UTF8.self)
         if let replacement = result.replacement, replacement != typed {
             deleteBack(typed.unicodeScalars.count)
             insert(replacement.scalars)
             wasReplaced = true
+        } else if result.candidates.isEmpty, result.note == nil {
+            return UInt8(CC_ERROR)
         } else {
             list = result
         }

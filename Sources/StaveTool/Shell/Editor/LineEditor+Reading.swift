@@ -63,13 +63,16 @@ extension LineEditor {
         guard now != last else { return }
         if !wasReplaced, !isQuestion(now.text), !isQuestion(last.text) {
             if now.text == last.text {
-                snap(&now, forward: now.cursor > last.cursor)
+                snap(&now, forward: now.cursor > last.cursor, pastEnd: !keys.isVi)
             } else if now.text.count < last.text.count {
                 deleteRest(&now)
             }
         }
+        if !isQuestion(now.text) {
+            if now.text != settled.text { undo.note(settled, now) }
+            settled = now
+        }
         if now.text != last.text {
-            undo.note(last, now)
             history.didChange(to: now)
             syntax = LineSyntax(now.text)
             // Only what stands on the screen can be taken.
@@ -108,14 +111,16 @@ extension LineEditor {
         now = line
     }
 
-    private func snap(_ now: inout Line, forward: Bool) {
+    /// - Parameter pastEnd: the cursor may stand behind the last cluster: always but after a
+    ///   motion in vi's mode.
+    private func snap(_ now: inout Line, forward: Bool, pastEnd: Bool) {
         // Between two of these is always an edge.
         if now.cursor == now.text.count || now.text[now.cursor].value < 0x300 { return }
         var from = 0
         for edge in TextCells.ends(now.text) {
             if from >= now.cursor { return }
             if edge > now.cursor {
-                let target = forward && !(keys.isVi && edge == now.text.count) ? edge : from
+                let target = forward && (pastEnd || edge < now.text.count) ? edge : from
                 moveCursor(by: target - now.cursor)
                 now.cursor = target
                 return
@@ -129,7 +134,9 @@ extension LineEditor {
     /// Before each wait for a key: shows what is new.
     func idle() {
         takeNews()
-        if search == nil, !isQuestion(last.text) { snap(&last, forward: true) }
+        if search == nil, !isQuestion(last.text) {
+            snap(&last, forward: true, pastEnd: true)
+        }
         draw()
     }
 

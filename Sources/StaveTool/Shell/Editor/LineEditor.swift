@@ -43,6 +43,8 @@ internal import Glibc
 
     /// What may stand for the word before the cursor; see `Completion`.
     var completion: (String) -> Completion.Result = { _ in .init() }
+    /// Names that the person gave to commands.
+    var aliases: [String] = []
     /// What the one way to go on with a line adds to it.
     var onlyCompletion: (String) -> String? = { _ in nil }
 
@@ -69,6 +71,8 @@ internal import Glibc
     var wasCancelled = false
     /// The line as it was when libedit asked for the last key.
     var last = Line()
+    /// The line when it was last no question of libedit's: what undo starts from.
+    var settled = Line()
     /// What is found in `last`.
     var syntax = LineSyntax([])
     /// Set by what replaces the line as a whole: nothing is to be settled then.
@@ -201,6 +205,7 @@ internal import Glibc
     private func begin(_ prompt: StyledText, _ isCommand: Bool) {
         (self.prompt, self.isCommand) = (prompt, isCommand)
         (last, wasReplaced, room, wasCancelled) = (Line(), false, 0, false)
+        settled = Line()
         syntax = LineSyntax([])
         (search, ghost, list, broken) = (nil, [], nil, nil)
         undo = UndoList()

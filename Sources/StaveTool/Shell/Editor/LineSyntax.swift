@@ -89,7 +89,9 @@ struct LineSyntax {
     }
 
     /// A style for each code point.
-    var styles: [CellStyle] {
+    ///
+    /// - Parameter aliases: names that the person gave to commands.
+    func styles(aliases: [String] = []) -> [CellStyle] {
         var styles = [CellStyle](repeating: .plain, count: text.count)
         var command: Command?
         var words: Usage.Words?
@@ -102,9 +104,9 @@ struct LineSyntax {
             } else if token.place == 0 {
                 command = self.command(of: token)
                 words = command.map { Usage.Words(Usage($0)) }
-                let word = string(token)
-                let mayBecome = isTyped && CommandTable.names.contains { $0.hasPrefix(word) }
-                style = command != nil ? .command : mayBecome ? .plain : .unknown
+                style =
+                    command != nil
+                    ? .command : Self.style(ofName: string(token), aliases, isTyped: isTyped)
             } else if let command {
                 let slot = words?.slot(of: token, self)
                 style = self.style(of: token, slot, command, isTyped: isTyped)
@@ -113,6 +115,15 @@ struct LineSyntax {
             for place in token.range { styles[place] = style }
         }
         return styles
+    }
+
+    /// Of what begins a command and is no name of one.
+    private static func style(
+        ofName word: String, _ aliases: [String], isTyped: Bool
+    ) -> CellStyle {
+        if word == "?" || word.hasPrefix("!") || aliases.contains(word) { return .command }
+        let names = CommandTable.names + aliases
+        return isTyped && names.contains { $0.hasPrefix(word) } ? .plain : .unknown
     }
 
     private func style(

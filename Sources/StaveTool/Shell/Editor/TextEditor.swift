@@ -1,7 +1,7 @@
 internal import Glibc
 internal import StaveDisk
 
-/// The person's editor: $VISUAL, $EDITOR or vi.
+/// The person's editor, for the line that they type.
 enum TextEditor {
     /// What they make of `text`; nil where that cannot be done or the editor says that it failed.
     /// The terminal is to have its own settings meanwhile.
@@ -21,14 +21,14 @@ enum TextEditor {
     }
 
     private static func run(on path: String) -> Bool {
-        let command = Environment.value("VISUAL") ?? Environment.value("EDITOR") ?? "vi"
         // A stop with Ctrl-Z stops both.
         Signals.endEditing()
         defer { Signals.beginEditing() }
         let output = isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDIN_FILENO
         guard
             let process = Pager.spawn(
-                "\(command) \(Quoting.shellWord(path))", input: STDIN_FILENO, output: output)
+                "\(PreferredPrograms.editor) \(Quoting.shellWord(path))", input: STDIN_FILENO,
+                output: output)
         else { return false }
         var status: Int32 = 0
         // SAFETY: fills in the status.
