@@ -133,6 +133,10 @@ struct RecoveryTests {
         bytes[torn.offset + 30] ^= 1
         try StoreFolder.write(bytes, source, segment)
         let wanted = history.state(after: 9)
+        let reader = try Store(path: source, options: .reading)
+        #expect(reader.notices.count == 1)
+        #expect(reader.notices.first?.contains("6 whole records") == true, "\(reader.notices)")
+        try reader.close()
         for round in 0..<3 {
             let store = try Store(path: source, options: .small(1 << 20))
             #expect(store.notices.count == (round == 0 ? 1 : 0))

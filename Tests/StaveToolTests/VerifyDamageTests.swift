@@ -1,4 +1,5 @@
 import Foundation
+import Stave
 import StaveDisk
 import TestSupport
 import Testing
@@ -261,6 +262,58 @@ struct VerifyDamageTests {
             #expect(output.text.contains(name))
         }
         #expect(verification.account.unknownBytes == 0)
+    }
+
+    @Test("What is said of a file that no MANIFEST names is what the first write does with it")
+    func fates() throws {
+        let folder = try TemporaryFolder(isInMemory: true)
+        func fate(_ change: (Store, String) throws -> Void) throws -> (said: String, done: String) {
+            let path = folder.path("fates")
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let store = try Store(path: path, options: .small(1 << 20))
+            try store.set("1", forKey: "a")
+            try store.sync()
+            try StoreFolder.copy(path, to: folder.path("other"))
+            try change(store, path)
+            try? store.close()
+            let name = "0000009999.segment"
+            let said = try StoreSurvey(ofStoreAt: path, to: "look at").fate(ofLeftover: name)
+            let writer = try Store(path: path, options: .small(1 << 20))
+            try writer.set("2", forKey: "b")
+            try writer.close()
+            let isAside = FileManager.default.fileExists(atPath: path + "/\(name).aside")
+            return (said, isAside ? "sets it aside" : "removes it")
+        }
+        let none = try fate { _, path in try StoreFolder.write([], path, "0000009999.segment") }
+        #expect(none.said.contains(none.done) && none.done == "removes it", "\(none)")
+        let noSegment = try fate { _, path in
+            try StoreFolder.write([UInt8](repeating: 7, count: 500), path, "0000009999.segment")
+        }
+        #expect(noSegment.said.contains("sets it aside") && noSegment.done == "sets it aside")
+        let known = try fate { _, path in
+            let bytes = try StoreFolder.bytes(path, StoreFolder.segments(path)[0])
+            try StoreFolder.write(bytes, path, "0000009999.segment")
+        }
+        #expect(known.said.contains(known.done) && known.said.contains(", or "), "\(known)")
+        let foreign = try fate { _, path in
+            let other = Self.store.files.first { $0.name.hasSuffix(".segment") }!.bytes
+            try StoreFolder.write(other, path, "0000009999.segment")
+        }
+        #expect(foreign.said.contains("another store's") && foreign.done == "sets it aside")
+        let newer = try fate { store, path in
+            // A MANIFEST that was put back knows fewer segments.
+            let manifest = try StoreFolder.bytes(path, "MANIFEST")
+            try store.set("later", forKey: "a")
+            try store.close()
+            let name = try StoreFolder.segments(path)[0]
+            let bytes = try StoreFolder.bytes(path, name)
+            try FileManager.default.removeItem(atPath: path)
+            try StoreFolder.copy(folder.path("other"), to: path)
+            try StoreFolder.write(manifest, path, "MANIFEST")
+            try StoreFolder.write(bytes, path, "0000009999.segment")
+        }
+        #expect(newer.said.contains(newer.done), "\(newer)")
+        #expect(newer.said.contains("1 record newer") && newer.done == "sets it aside", "\(newer)")
     }
 }
 

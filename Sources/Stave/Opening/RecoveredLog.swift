@@ -161,7 +161,10 @@ extension Recovery {
             // SAFETY: `size` bytes of the file are mapped.
             unsafe countCutRecords(in: segment.bytes(upTo: opened.size).bytes, entry, &log)
         }
-        if log.hasTornTail { reportTear(in: segment, log) }
+        // SAFETY: `limit` bytes of the file are mapped.
+        if unsafe log.hasTornTail && (isWriter || isTear(log, in: bytes.bytes, entry, mark)) {
+            reportTear(in: segment, log)
+        }
         log.endsEarly = log.hasTornTail || log.end < (entry.extent?.length ?? 0)
         return log
     }
@@ -235,8 +238,21 @@ extension Recovery {
         }
     }
 
+    /// For a reader: whole records lie behind the tear, and no writer is at work there. One writes
+    /// record by record, so that what was torn is whole by now where there is one behind it.
+    private func isTear(
+        _ log: RecoveredLog, in bytes: RawSpan, _ entry: Manifest.Segment,
+        _ mark: SegmentHeader.Mark
+    ) -> Bool {
+        guard log.cutRecords > 0 else { return false }
+        var walk = SegmentWalk(
+            identity: entry.identity, rule: mark.rule, durableEnd: log.durableEnd)
+        walk.resume(at: log.end)
+        if case .torn = walk.next(in: bytes) { return true }
+        return false
+    }
+
     private mutating func reportTear(in segment: Segment, _ log: RecoveredLog) {
-        guard isWriter else { return }
         let rest = log.cutRecords == 0 ? "" : ", with \(log.cutRecords) whole records behind it"
         let what = log.endsInBatch ? "batch that is not whole" : "torn record"
         result.notices.append(

@@ -86,9 +86,11 @@ struct StoreReport {
         }
         if !survey.leftovers.isEmpty {
             output.line()
-            output.line("leftovers (MANIFEST does not name them; open for writing removes them):")
+            output.line("leftovers (MANIFEST does not name them):")
             for (name, size) in survey.leftovers {
-                output.line("  \(Printable.quoted(Array(name.utf8)))  \(Units.bytes(size))")
+                output.line(
+                    "  \(Printable.quoted(Array(name.utf8)))  \(Units.bytes(size)):"
+                        + " \(survey.fate(ofLeftover: name))")
             }
         }
         if !survey.aside.isEmpty {

@@ -122,7 +122,7 @@ struct Verification {
         for (name, size) in survey.leftovers {
             output.line(
                 "leftover \(Printable.quoted(Array(name.utf8))), \(Units.bytes(size)):"
-                    + " open for writing removes it")
+                    + " \(survey.fate(ofLeftover: name))")
         }
         for (name, size) in survey.aside {
             output.line(

@@ -63,6 +63,13 @@ struct Repair {
             readRecords += salvaged.recordCount
             if salvaged.unsynced.count > 0 { unsynced.append((segment.name, salvaged.unsynced)) }
             unknown += salvaged.unknown.map { (segment.name, $0) }
+            if salvaged.mended.count > 0 {
+                notes.append(
+                    Finding(
+                        .note, segment.name, nil,
+                        "\(Units.count(salvaged.mended.count, "record")) with a damaged header taken:"
+                            + " key and value check out"))
+            }
             notes += salvaged.torn.map { Finding(.torn, segment.name, $0.range, $0.text) }
             segments.append(salvaged)
             done += segment.recordLimit
@@ -145,7 +152,7 @@ struct Repair {
         let taken = Set(survey.segments.map(\.name))
         let highest = max(segments.map(\.highest).max() ?? 0, manifestNext &- 1)
         for (name, _) in survey.aside where !taken.contains(name) {
-            let count = Self.count(name, above: 0, in: directory)
+            let count = Leftover(name, in: directory)?.recordCount ?? 0
             notes.append(
                 Finding(
                     .note, name, nil,
@@ -153,7 +160,7 @@ struct Repair {
                         + " left out"))
         }
         for (name, _) in survey.leftovers where !taken.contains(name) {
-            let count = Self.count(name, above: highest, in: directory)
+            let count = Leftover(name, in: directory, above: highest)?.newerCount ?? 0
             guard count > 0 else { continue }
             notes.append(
                 Finding(
@@ -163,37 +170,18 @@ struct Repair {
         }
     }
 
-    /// How many whole records of a segment's file have higher numbers.
-    private static func count(
-        _ name: String, above sequence: UInt64, in directory: borrowing Directory
-    ) -> Int {
-        guard let file = try? directory.open(name, .read),
-            let image = try? FileImage(mapping: file, limit: Format.maxFileLength)
-        else { return 0 }
-        return image.withBytes { bytes in
-            guard let header = try? SegmentHeader(decoding: bytes) else { return 0 }
-            var walk = SegmentWalk(
-                identity: header.identity, rule: .unmarked, checksValues: true)
-            var count = 0
-            while let item = walk.next(in: bytes) {
-                if case .record(_, let header, value: .good) = item, header.sequence > sequence {
-                    count += 1
-                }
-            }
-            return count
-        }
-    }
-
     // MARK: Writing (3)
 
     /// Writes the new store.
     mutating func write(to builder: StoreBuilder) throws(StoreError) {
         var gone = newestGone()
-        var merge = SortedMerge(segments.compactMap(\.index))
-        let sources = segments.filter { $0.index != nil }
+        let sources = segments.flatMap { segment in
+            [segment.index, segment.mendedIndex].compactMap { $0 }.map { (segment, $0) }
+        }
+        var merge = SortedMerge(sources.map(\.1))
         let uncertainty = uncertainty
         while let (source, entry) = merge.next() {
-            let salvaged = sources[source]
+            let salvaged = sources[source].0
             if !gone.isEmpty, let lost = unsafe gone.removeValue(forKey: Array(entry.key)),
                 lost.record.sequence > entry.sequence
             {
@@ -285,6 +273,7 @@ struct Repair {
                 let header = Record.header(
                     in: bytes, at: entry.offset, identity: identity,
                     upTo: max(bytes.byteCount, segment.durableEnd))
+                    ?? salvaged.mended.header(at: entry.offset)
             else {
                 problem = .damaged(
                     file: segment.name, offset: entry.offset, length: entry.recordLength,

@@ -4,6 +4,7 @@ internal import StaveDisk
 ///
 /// 1. The walk tells records, damage and where a log ends (docs/format.md, "Torn tail and damage").
 /// 2. Damaged bytes cost the keys that a good hint file places there; without one they are unknown.
+///    Where only the header is damaged, hint file, key and value make up for it (`MendedRecords`).
 /// 3. What ends a log is unknown, too, and no torn tail, where a damaged mark may have covered it.
 /// 4. Whole records behind the end were never known to be durable (`UnsyncedRecords`).
 struct SalvagedSegment {
@@ -34,6 +35,7 @@ struct SalvagedSegment {
     private(set) var index: HintImage?
     private(set) var recordCount = 0
     private(set) var lost: [LostRecord] = []
+    private(set) var mended = MendedRecords()
     private(set) var unknown: [UnknownBytes] = []
     /// Torn tails and what follows them: never part of the store.
     private(set) var torn: [(range: Range<Int>, text: String)] = []
@@ -104,6 +106,8 @@ struct SalvagedSegment {
         setBounds()
     }
 
+    var mendedIndex: HintImage? { mended.index(hint) }
+
     // MARK: Records (1, 2)
 
     private mutating func readRecords(_ records: inout RecordList) {
@@ -149,6 +153,7 @@ struct SalvagedSegment {
         for position in 0..<hint.count {
             let entry = hint[position]
             guard range.contains(entry.offset) else { continue }
+            if let image, mended.add(entry, of: image, identity: hint.identity) { continue }
             unsafe lost.append(
                 LostRecord(
                     key: Array(entry.key), sequence: entry.sequence, kind: entry.kind,
