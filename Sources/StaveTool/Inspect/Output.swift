@@ -1,32 +1,39 @@
 internal import Glibc
 
-/// Standard output, written in large pieces; or kept, for tests.
+/// Lines and tables of the inspector on their way to standard output, as wide as its screen; or
+/// kept, for tests.
 final class Output {
     private var buffer: [UInt8] = []
-    private let isKept: Bool
+    /// nil where it is kept.
+    private let writer: OutputWriter?
+    /// It is a session's, which looks at its failures itself.
+    private let isBorrowed: Bool
     /// Of the terminal that it goes to; nil where a program reads it.
     private let columns: Int?
     /// Whether what is longer than the screen goes through the pager.
     private let isPaged: Bool
-    private var pager: Pager?
-    /// Where it all goes instead.
-    private var writer: OutputWriter?
 
     /// What is printed goes where `writer` writes.
     init(into writer: OutputWriter) {
-        isKept = false
-        isPaged = false
+        (self.writer, isBorrowed, isPaged) = (writer, true, false)
         columns = isatty(STDOUT_FILENO) == 1 ? ScreenSize.of(STDOUT_FILENO).columns : nil
-        self.writer = writer
     }
 
     /// - Parameter columns: of the screen; where it is kept and nothing is said, lines may be of
     ///   any length.
     init(isKept: Bool = false, isPaged: Bool = false, columns: Int? = nil) {
-        self.isKept = isKept
+        writer = isKept ? nil : OutputWriter(descriptor: STDOUT_FILENO, name: "stdout")
+        isBorrowed = false
         let isTerminal = !isKept && isatty(STDOUT_FILENO) == 1
         self.columns = columns ?? (isTerminal ? ScreenSize.of(STDOUT_FILENO).columns : nil)
         self.isPaged = isPaged && Pager.isWanted
+        if self.isPaged {
+            writer?.beginPaging()
+            // Ctrl-C is the pager's then; leaving it is seen by the next write.
+            writer?.beforePaging = {
+                for signal in [SIGINT, SIGPIPE] { _ = Glibc.signal(signal, SIG_IGN) }
+            }
+        }
         buffer.reserveCapacity(1 << 16)
     }
 
@@ -60,7 +67,7 @@ final class Output {
     private func put(_ line: some Sequence<UInt8>) {
         buffer.append(contentsOf: line)
         buffer.append(UInt8(ascii: "\n"))
-        if buffer.count >= 1 << 16, !isKept { flush() }
+        if buffer.count >= 1 << 16, writer != nil { flush() }
     }
 
     /// Rows as columns two spaces apart. Where a screen is too narrow, columns that can be done
@@ -131,38 +138,25 @@ final class Output {
 
     /// Ends the program quietly where the reader has gone.
     func flush() {
-        if let writer {
-            writer.write(buffer)
-            writer.flush()
-            return buffer.removeAll(keepingCapacity: true)
-        }
-        if isPaged, pager == nil { beginPaging() }
-        var done = 0
-        while done < buffer.count {
-            // SAFETY: the write stays inside the array.
-            let count = unsafe buffer.withUnsafeBytes {
-                unsafe write(STDOUT_FILENO, $0.baseAddress! + done, $0.count - done)
-            }
-            if count < 0, errno == EINTR { continue }
-            if count <= 0 {
-                // The person has left the pager.
-                if pager != nil, errno == EPIPE { Signals.raiseDefault(SIGPIPE) }
-                exit(74)
-            }
-            done += count
-        }
+        guard let writer else { return }
+        writer.write(buffer)
+        writer.flush()
         buffer.removeAll(keepingCapacity: true)
+        guard !isBorrowed, writer.failure != nil else { return }
+        // The person has left the pager.
+        if writer.isPaging, writer.isBrokenPipe { Signals.raiseDefault(SIGPIPE) }
+        exit(74)
     }
 
     /// Writes what there is so far: more will take a while. A pager wants all of a short text to
     /// see that it is one.
     func flushEarly() {
-        if !isKept, !isPaged, !buffer.isEmpty { flush() }
+        if !isPaged, !buffer.isEmpty { flush() }
     }
 
     /// Waits, and says whether the output can still be read: a pipe's reader may have gone.
     func hasReader(waiting milliseconds: Int32) -> Bool {
-        if let writer {
+        if isBorrowed, let writer {
             _ = Signals.waitToRead(-1, milliseconds: milliseconds)
             return writer.failure == nil && !Signals.isInterrupted
         }
@@ -174,21 +168,8 @@ final class Output {
     /// Writes what is left, and waits until the person has read it.
     func finish() {
         flush()
-        pager?.finish()
-        pager = nil
+        writer?.endPaging()
     }
 
-    private func beginPaging() {
-        // SAFETY: the array lives through the call.
-        pager = unsafe buffer.withUnsafeBytes { unsafe Pager.start(for: $0) }
-        guard pager != nil else { return }
-        // Ctrl-C is the pager's; leaving it is seen by the next write.
-        for signal in [SIGINT, SIGPIPE] { _ = Glibc.signal(signal, SIG_IGN) }
-    }
-
-    static func complain(_ text: String) {
-        let bytes = Array("stave: \(text)\n".utf8)
-        // SAFETY: the write stays inside the array. Where it fails there is no way to tell.
-        unsafe bytes.withUnsafeBytes { _ = unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
+    static func complain(_ text: String) { StaveCommand.complain("stave: \(text)") }
 }
