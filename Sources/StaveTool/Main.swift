@@ -41,6 +41,12 @@ enum Dispatch {
         subcommands.first { $0.name == name }?.type
     }
 
+    /// The subcommand that was most likely meant, where it is not one of them.
+    static func nearest(to typed: String) -> String? {
+        guard (4...10).contains(typed.utf8.count) else { return nil }
+        return subcommands.map(\.name).first { CommandTable.editDistance(typed, $0) == 1 }
+    }
+
     static func run(_ arguments: [String]) {
         if let index = arguments.firstIndex(of: "--generate-completion-script"), index <= 2 {
             return printCompletionScript(arguments.dropFirst(index + 1).first)

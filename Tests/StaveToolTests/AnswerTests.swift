@@ -57,6 +57,7 @@ struct AnswerTests {
         arguments: [
             (["get", "a"], "stave: the directory comes first: stave DIR get a\n"),
             (["keys"], "stave: the directory comes first: stave DIR keys\n"),
+            (["verfy", "d"], "stave: no such directory: verfy; did you mean stave verify d?\n"),
             (
                 ["--format", "xml", "d"],
                 "stave: no format xml; there are "
@@ -80,6 +81,21 @@ struct AnswerTests {
             some.errors.hasSuffix("\nstdin: stopped in line 4; 2 commands before it were done\n"))
         #expect(some.errors.contains("unknown command expire; "))
         #expect(!some.errors.contains("did you mean"))
+    }
+
+    @Test("Who knows another store's words is told what there is instead")
+    func foreignWords() throws {
+        for (words, wanted) in [
+            (["dump", "save", "backup"], ["export --to", "stave backup DIR NEWDIR"]),
+            (["load", "restore"], ["import FILE --from", "stave backup"]),
+            (["select", "use"], ["stave DIR"]), (["insert"], ["get, set and scan"]),
+        ] {
+            for word in words {
+                let errors = try run(["--create", scratch.store], script: word + "\n").errors
+                #expect(errors.contains("unknown command \(word); "), "\(errors)")
+                for text in wanted { #expect(errors.contains(text), "\(errors)") }
+            }
+        }
     }
 
     @Test("A file size limit is told apart from a full disk")

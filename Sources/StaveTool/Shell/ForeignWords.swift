@@ -9,9 +9,11 @@ enum ForeignWords {
         case "expire", "ttl", "persist", "setex":
             return "keys do not expire here; delete KEY removes one"
         case "dump", "save", "backup":
-            return "scan > FILE writes all entries, in the format that is set"
+            return "export --to FORMAT > FILE writes all entries;"
+                + " stave backup DIR NEWDIR copies the store"
         case "load", "restore":
-            return "source FILE carries out a file of set lines"
+            return "import FILE --from FORMAT takes keys and values;"
+                + " what stave backup made is a store: stave NEWDIR"
         case "open", "use", "select", "connect":
             return "a shell has one store; leave it, then: stave DIR"
         case "flushall", "flushdb", "drop", "truncate":

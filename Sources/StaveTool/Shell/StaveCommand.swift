@@ -115,6 +115,11 @@ struct StaveCommand: ParsableCommand {
             let words = ([directory] + command).map(Quoting.shellWord).joined(separator: " ")
             throw ValidationError("the directory comes first: stave DIR \(words)")
         }
+        if let name = Dispatch.nearest(to: directory), NewStore(at: directory) != nil {
+            let words = ([name] + command).map(Quoting.shellWord).joined(separator: " ")
+            throw ValidationError(
+                "no such directory: \(Quoting.message(directory)); did you mean stave \(words)?")
+        }
         if let name = command.first, CommandTable.command(named: name) == nil {
             let suggestion = CommandTable.suggestion(for: name)
             throw ValidationError(
