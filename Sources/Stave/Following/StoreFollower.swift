@@ -60,6 +60,12 @@ public final class StoreFollower {
         return isNews ? cursor : nil
     }
 
+    /// Passes over all that is durable now: the next cursor tells what comes after.
+    public func skipToNow() throws(StoreError) {
+        position = ChangePosition(sequence: max(1, try manifest().nextSequence) - 1)
+        position = try cursor().end
+    }
+
     /// The same, also where there is nothing.
     func cursor() throws(StoreError) -> ChangeCursor {
         try ChangeCursor(try moment().moment, since: position)
