@@ -114,7 +114,7 @@ struct ChangePositionTests {
         try store.close()
         let bytes = try StoreFolder.bytes(path, name)
         // A key that cannot be told, then a value that is not whole.
-        for place in [records[6].offset + 30, records[6].offset + 34] {
+        for place in [records[6].offset + 30, records[6].offset + 33] {
             var damaged = bytes
             damaged[place] ^= 1
             try StoreFolder.write(damaged, path, name)

@@ -15,8 +15,9 @@ internal import StaveDisk
 /// Rules:
 /// 1. A sealed segment counts whole. Of one that is not, what its synced mark, or MANIFEST, says to
 ///    be durable: it ends between two batches.
-/// 2. Where the end of a segment is not durable, the segments behind it do not count yet: what is
-///    told is a prefix of the writes.
+/// 2. Where the end of a segment is not durable, those behind it that are not sealed do not count
+///    yet: what is told is a prefix of the writes. (Sealed ones hold older writes, whatever their
+///    numbers: a compaction makes them.)
 /// 3. MANIFEST is read before the marks: whatever a compaction dropped, it says so, and what was
 ///    written before that is durable by then.
 ///
@@ -102,22 +103,22 @@ public final class StoreFollower {
     ) throws(StoreError) -> (moment: ChangeMoment, ends: [Int]) {
         let recovery = Recovery(path: directory.path, manifest: manifest, isWriter: false)
         var (parts, ends, used) = ([ChangeMoment.Part](), [Int](), [UInt64: Segment]())
+        var isCut = false
         for entry in manifest.segments {
-            var isLast = false
             let (segment, end): (Segment, Int)
             if entry.isSealed, let extent = entry.extent {
                 guard extent.sequences.upperBound > position.sequence else { continue }
                 (segment, end) = (try open(entry, recovery, atLeast: extent.length), extent.length)
+            } else if isCut {
+                continue
             } else {
                 (segment, end) = try openGrowing(entry, recovery)
                 ends.append(end)
-                // (2)
-                isLast = end < entry.extent?.length ?? .max
+                isCut = end < entry.extent?.length ?? .max
             }
             used[entry.identity] = segment
             let runs = end > SegmentHeader.byteCount ? segment.sortedRuns(upTo: end) : []
             parts.append(ChangeMoment.Part(segment: segment, end: end, runs: runs))
-            if isLast { break }
         }
         segments = used
         let written = parts.lazy.flatMap(\.runs).compactMap { $0.image.sequences?.upperBound }.max()
