@@ -19,7 +19,8 @@ struct ChangesCommandTests {
 
     /// What stands behind `next` last.
     private func next(_ outcome: Outcome) -> String {
-        let line = (outcome.text + outcome.errors).split(separator: "\n").last { $0.contains("next") }
+        let lines = (outcome.text + outcome.errors).split(separator: "\n")
+        let line = lines.last { $0.contains("next") }
         return String(line?.split(whereSeparator: { " \":}".contains($0) }).last ?? "")
     }
 

@@ -102,7 +102,8 @@ struct OldVersionTests {
         // The first version stays in a segment of its own; the second goes with its segment.
         let long = String(repeating: "x", count: 3000)
         let options = ["--create", "--segment-size", "4K", scratch.store]
-        let lines = "set a one\nset p \(long)\nset a two\nset q \(long)\nset a three\nset r \(long)\n"
+        let lines = ["a one", "p \(long)", "a two", "q \(long)", "a three", "r \(long)"]
+            .map { "set \($0)\n" }.joined()
         #expect(try run(options, script: lines).status == 0)
         #expect(try run([scratch.store, "get", "--at", "4", "a"]).text == "two\n")
         #expect(try run([scratch.store, "get", "--at", "2", "a"]).text == "one\n")
