@@ -249,7 +249,8 @@ struct ChangesTests {
         try store.close()
     }
 
-    @Test("Are not dropped while a follower in this process waits for them")
+    @Test(
+        "Are not dropped while a follower in this process waits for them", .timeLimit(.minutes(5)))
     func followed() async throws {
         let (store, _) = try deleted()
         var iterator: Changes.AsyncIterator? = store.changes().makeAsyncIterator()
@@ -270,7 +271,9 @@ struct ChangesTests {
         try store.close()
     }
 
-    @Test("Come as they are made, until the task is cancelled or the store closed")
+    @Test(
+        "Come as they are made, until the task is cancelled or the store closed",
+        .timeLimit(.minutes(5)))
     func live() async throws {
         let store = try open()
         let task = Task {
@@ -284,8 +287,14 @@ struct ChangesTests {
         try History.random(300, keys: 20).play(on: store)
         try store.set("", forKey: "end")
         #expect(try await task.value == store.dictionary())
+        // A read-only store tells what its writer makes durable.
+        let reader = try Store(path: store.path, options: .reading)
+        var outside = reader.changes(since: ChangePosition(sequence: 301)).makeAsyncIterator()
+        try store.set("after", forKey: "after")
+        try store.sync()
+        #expect(try await outside.next()?.version == 302)
         let waiting = Task {
-            for try await _ in store.changes(since: ChangePosition(sequence: 301)) {}
+            for try await _ in store.changes(since: ChangePosition(sequence: 302)) {}
             return true
         }
         waiting.cancel()

@@ -4,8 +4,8 @@ internal import StaveDisk
 /// follower of changes may not have seen.
 ///
 /// A tombstone goes, and `dropped` rises, where it is old and every follower in this process has
-/// it, or where there is no room. Whoever asks later for changes since a lower number is told that
-/// they are not complete: MANIFEST says `dropped` before the tombstone is gone.
+/// it, or where there is no room. A follower that asks later for changes since a lower number is
+/// told that they are not complete: MANIFEST says `dropped` before the tombstone is gone.
 struct DeletionKeeper {
     /// Those that were written at this time or later stay.
     private let youngestDropped: UInt32

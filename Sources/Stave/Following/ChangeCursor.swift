@@ -43,9 +43,9 @@ struct ChangeMoment {
 /// What became of the keys that were written to above a position: of each key its newest write, a
 /// value or a deletion, in the order of the writes' numbers. Made by `Store.changeCursor(since:)`.
 ///
-/// It shows the store of one moment, between two batches. Whoever makes all of its changes has the
-/// store as it was then; one who stops halfway may have half a batch, as other keys of it may have
-/// been written to since, and begins again at the position where this cursor began.
+/// It shows the store of one moment, between two batches. A copy that makes all of its changes is
+/// the store as it was then; one that stops halfway may have half a batch, as other keys of it may
+/// have been written to since, and begins again at the position where this cursor began.
 ///
 /// Takes 24 bytes a change, and at most 48 MB: beyond that the entries are merged once more for
 /// each million changes. It keeps the segments it reads mapped while it lives.

@@ -69,12 +69,15 @@ extension Store {
 
 /// The changes of a store, one after the other; see `Store.changes(since:)`.
 public struct Changes: AsyncSequence, Sendable {
+    /// What became of one key.
     public typealias Element = Change
+    /// As `Store.changeCursor(since:)` throws.
     public typealias Failure = StoreError
 
     fileprivate let store: Store
     fileprivate let position: ChangePosition
 
+    /// Begins at the position that the changes were asked for.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
     /// Waits where there is nothing new.
@@ -84,6 +87,8 @@ public struct Changes: AsyncSequence, Sendable {
         private var cursor: ChangeCursor?
         /// The next write's number at the last look.
         private var nextSequence: UInt64 = 0
+        /// Of a read-only store: its writer is another process.
+        private var follower: StoreFollower?
         private let holder: FollowerPlace
 
         fileprivate init(_ changes: Changes) {
@@ -114,9 +119,15 @@ public struct Changes: AsyncSequence, Sendable {
         /// Makes a cursor where something may be new.
         private mutating func look() throws(StoreError) -> Bool {
             try store.requireOpen()
+            if store.isReadOnly {
+                let follower =
+                    try self.follower ?? StoreFollower(path: store.path, since: position)
+                self.follower = follower
+                cursor = try follower.next()
+                return cursor != nil
+            }
             let next = store.log.withLock { store.log.nextSequence }
-            // Of a read-only store the number stands still: its files are looked at.
-            if next == nextSequence, !store.isReadOnly { return false }
+            if next == nextSequence { return false }
             nextSequence = next
             cursor = try store.changeCursor(since: position)
             return true

@@ -96,30 +96,36 @@ extension Session {
                 }
                 unsafe printer.printValue(value, forKey: word.bytes)
             }
-            if let moment {
-                let value = try value(of: word, at: UInt64(moment))
-                // SAFETY: the bytes are used inside the call only.
-                if let value = value ?? missing?.array {
+            try get(word, at: moment, missing) { unsafe print($0) }
+        }
+    }
+
+    /// Prints a key's value, or what stands for it where it is not there.
+    ///
+    /// - Parameter moment: the number of the write after which it is looked at; nil: now.
+    private func get(
+        _ word: Word, at moment: Int?, _ missing: Word?, _ print: (UnsafeRawBufferPointer) -> Void
+    ) throws(CommandError) {
+        if let moment, let value = try value(of: word, at: UInt64(moment)) {
+            // SAFETY: the bytes are used inside the call only.
+            return unsafe value.withUnsafeBytes { unsafe print($0) }
+        }
+        do throws(StoreError) {
+            // SAFETY: the word and the value are used inside the call only.
+            let found: Void? =
+                moment != nil
+                ? nil
+                : unsafe try withValue(forKey: word.bytes.bytes) { value in
                     unsafe value.withUnsafeBytes { unsafe print($0) }
-                } else {
-                    unsafe reportMissing(word.bytes)
                 }
-                continue
+            if found != nil { return }
+            if let missing {
+                unsafe print(missing.bytes)
+            } else {
+                unsafe reportMissing(word.bytes)
             }
-            do throws(StoreError) {
-                // SAFETY: the word and the value are used inside the call only.
-                let found: Void? = unsafe try withValue(forKey: word.bytes.bytes) { value in
-                    unsafe value.withUnsafeBytes { unsafe print($0) }
-                }
-                if found != nil { continue }
-                if let missing {
-                    unsafe print(missing.bytes)
-                } else {
-                    unsafe reportMissing(word.bytes)
-                }
-            } catch {
-                try stepOver(CommandError(error, at: word, key: word))
-            }
+        } catch {
+            try stepOver(CommandError(error, at: word, key: word))
         }
     }
 

@@ -144,7 +144,7 @@ def manifest(folder):
     text, tail = data[:-26], data[-26:]
     if tail != b"checksum %016x\n" % xxh3(text):
         raise ValueError("MANIFEST checksum")
-    segments, facts, histories = [], {"type": "manifest"}, []
+    segments, facts = [], {"type": "manifest"}
     version = int(text.split(b"\n")[0].split(b" ")[2])
     for line in text.decode("ascii").split("\n"):
         words = line.split(" ")
@@ -153,7 +153,7 @@ def manifest(folder):
         elif words[0] in ("revision", "next-sequence", "next-segment", "complete-since"):
             facts[words[0].replace("-s", "S")] = int(words[1])
         elif words[0] == "history":
-            histories.append([words[1], int(words[3])])
+            facts["history"] = words[1]
         if words[0] != "segment":
             continue
         segment = {"number": int(words[1]), "identity": int(words[3], 16), "state": words[4],
@@ -165,9 +165,7 @@ def manifest(folder):
             segment["durable"] = int(words[6])
         segments.append(segment)
     if version < 3:
-        facts["completeSince"] = max(1, facts["nextSequence"]) - 1
-        histories = [[facts["store"][16:], 1]]
-    facts["history"] = histories[-1][0]
+        facts.update(completeSince=max(1, facts["nextSequence"]) - 1, history=facts["store"][16:])
     return {**facts, "segments": len(segments)}, segments
 
 
