@@ -254,7 +254,7 @@ struct ChangesTests {
     func followed() async throws {
         let (store, _) = try deleted()
         var iterator: Changes.AsyncIterator? = store.changes().makeAsyncIterator()
-        _ = try store.compact()
+        _ = try await store.compact()
         var seen: [UInt64] = []
         for _ in 0..<2 { seen.append(try await iterator!.next()!.version) }
         #expect(seen == [2, 3])
@@ -262,13 +262,13 @@ struct ChangesTests {
         try store.set("2", forKey: "a")
         #expect(try await iterator!.next()?.version == 4)
         try store.removeValue(forKey: "a")
-        _ = try store.compact()
+        _ = try await store.compact()
         let change = try await iterator!.next()
         #expect(change?.version == 5 && change?.value == nil && change?.position?.sequence == 5)
         iterator = nil
-        _ = try store.compact()
+        _ = try await store.compact()
         #expect(store.log.manifest.current.completeSince == 5)
-        try store.close()
+        try await store.close()
     }
 
     @Test(
@@ -291,7 +291,7 @@ struct ChangesTests {
         let reader = try Store(path: store.path, options: .reading)
         var outside = reader.changes(since: ChangePosition(sequence: 301)).makeAsyncIterator()
         try store.set("after", forKey: "after")
-        try store.sync()
+        try await store.sync()
         #expect(try await outside.next()?.version == 302)
         let waiting = Task {
             for try await _ in store.changes(since: ChangePosition(sequence: 302)) {}
@@ -299,7 +299,7 @@ struct ChangesTests {
         }
         waiting.cancel()
         #expect(try await waiting.value)
-        try store.close()
+        try await store.close()
         var iterator = store.changes().makeAsyncIterator()
         await #expect(throws: StoreError.closed) { _ = try await iterator.next() }
     }

@@ -31,15 +31,17 @@ extension Store {
         }
         let (manifest, ends, next) = log.withLock {
             (
-                log.manifest.current, log.visibleSegments.map { (segment: $0, end: $0.end) },
+                log.manifest.current,
+                log.visibleSegments.filter {
+                    $0.sequences?.upperBound ?? 0 > position.sequence
+                }.map { (segment: $0, end: $0.end) },
                 log.nextSequence
             )
         }
         // Behind the moment: all of it is durable then.
         try log.makeDurable(next - 1)
-        let parts = ends.compactMap { (segment, end) -> ChangeMoment.Part? in
-            guard segment.sequences?.upperBound ?? 0 > position.sequence else { return nil }
-            return ChangeMoment.Part(
+        let parts = ends.map { (segment, end) in
+            ChangeMoment.Part(
                 segment: segment, end: end, runs: log.sortedRuns(of: segment, upTo: end))
         }
         return try ChangeCursor(
@@ -120,10 +122,10 @@ public struct Changes: AsyncSequence, Sendable {
         private mutating func look() throws(StoreError) -> Bool {
             try store.requireOpen()
             if store.isReadOnly {
-                let follower =
-                    try self.follower ?? StoreFollower(path: store.path, since: position)
-                self.follower = follower
-                cursor = try follower.next()
+                if follower == nil {
+                    follower = try StoreFollower(path: store.path, since: position)
+                }
+                cursor = try follower?.next()
                 return cursor != nil
             }
             let next = store.log.withLock { store.log.nextSequence }

@@ -96,7 +96,7 @@ extension Session {
                 }
                 unsafe printer.printValue(value, forKey: word.bytes)
             }
-            try get(word, at: moment, missing) { unsafe print($0) }
+            unsafe try get(word, at: moment, missing, print)
         }
     }
 
@@ -112,13 +112,13 @@ extension Session {
         }
         do throws(StoreError) {
             // SAFETY: the word and the value are used inside the call only.
-            let found: Void? =
-                moment != nil
-                ? nil
-                : unsafe try withValue(forKey: word.bytes.bytes) { value in
-                    unsafe value.withUnsafeBytes { unsafe print($0) }
-                }
-            if found != nil { return }
+            if moment == nil,
+                unsafe try withValue(
+                    forKey: word.bytes.bytes, { unsafe $0.withUnsafeBytes { unsafe print($0) } })
+                    != nil
+            {
+                return
+            }
             if let missing {
                 unsafe print(missing.bytes)
             } else {
