@@ -53,7 +53,7 @@ public final class Store: @unchecked Sendable {
         notices = parts.notices
         log = parts.log
         index = parts.index
-        compactor = Compactor(parts.log, parts.index, parts.options.compaction)
+        compactor = Compactor(parts.log, parts.index, parts.options)
         lookup = Lookup(
             index.keydir, index.queue, log.table, seed: index.hashSeed,
             isUsual: index.certainFrom == 0 && options.verifiesReads)

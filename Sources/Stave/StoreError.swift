@@ -20,6 +20,17 @@ public enum StoreError: Error, Equatable, Sendable {
     /// The directory for a backup holds something else; nothing was changed.
     case notABackup(path: String, reason: String)
 
+    // MARK: When changes are followed
+
+    /// The follower was away too long: deletions with numbers above `since` were dropped, the
+    /// highest of them `completeSince`, so that some would be missing. It has to begin anew, from
+    /// an empty copy and `ChangePosition.start`.
+    case changesLost(since: UInt64, completeSince: UInt64)
+    /// The position is not one of this store: another store's, or one that it reached before a
+    /// backup was put back, or in a copy that has gone its own way. The follower has to begin anew,
+    /// from an empty copy and `ChangePosition.start`.
+    case foreignPosition(String, reason: String)
+
     // MARK: When a key or value is refused
 
     case emptyKey
@@ -76,6 +87,12 @@ extension StoreError: CustomStringConvertible {
         case .missingSegment(let file):
             "\(file) is missing, but MANIFEST names it; put it back from a backup"
         case .notABackup(let path, let reason): "no backup can be made in \(path): \(reason)"
+        case .changesLost(let since, let complete):
+            "changes since \(since) cannot be told any more: compaction has dropped deletions up to"
+                + " number \(complete); begin anew, with an empty copy and without a number"
+        case .foreignPosition(let position, let reason):
+            "\(position) is no position of this store: \(reason); begin anew, with an empty copy"
+                + " and without a number"
         case .emptyKey: "the empty key cannot be used; a key has 1 to 65,535 bytes"
         case .keyTooLong(let length): "key too long: \(length) bytes, at most 65,535"
         case .valueTooLong(let length): "value too long: \(length) bytes, at most 1,073,741,824"

@@ -45,6 +45,11 @@ public struct StoreOptions: Sendable {
 
     /// When the background compacts.
     public var compaction = CompactionPolicy()
+    /// A compaction keeps deletions that are younger than this, whole seconds by the clock, so that
+    /// a follower that was away so long still learns of them (`Store.changes(since:)`). They take
+    /// at most an eighth of the live bytes, or `CompactionPolicy.minDeadBytes`: above that they are
+    /// dropped, and a follower that needed one gets `StoreError.changesLost`.
+    public var keptDeletions: Duration = .zero
     /// Told what the background has done, on any thread that uses the store. Must not call the
     /// store.
     public var onEvent: (@Sendable (StoreEvent) -> Void)?
@@ -93,6 +98,8 @@ public struct StoreOptions: Sendable {
         try require(
             (0...1 << 50).contains(compaction.minDeadBytes), "minDeadBytes",
             "\(compaction.minDeadBytes) is not from 0 to 2^50 bytes")
+        try require(
+            keptDeletions >= .zero, "keptDeletions", "\(keptDeletions) is less than 0")
         try require(
             compaction.bytesPerSecond >= 0, "bytesPerSecond",
             "\(compaction.bytesPerSecond) is less than 0; 0 is no limit")

@@ -33,7 +33,7 @@ enum Dispatch {
     static let subcommands: [(name: String, type: any ParsableCommand.Type)] = [
         ("inspect", InspectCommand.self), ("verify", VerifyCommand.self),
         ("why", WhyCommand.self), ("repair", RepairCommand.self), ("diff", DiffCommand.self),
-        ("backup", BackupCommand.self),
+        ("backup", BackupCommand.self), ("changes", ChangesCommand.self),
         ("import", ImportCommand.self), ("export", ExportCommand.self),
     ]
 

@@ -32,11 +32,13 @@ struct ManifestTests {
     }
 
     private let start = """
-        stave manifest 2
+        stave manifest 3
         store 0f0e0d0c0b0a09080706050403020100
         revision 3
         next-sequence 42
         next-segment 9
+        complete-since 41
+        history 0706050403020100 from 1
 
         """
 
@@ -81,13 +83,13 @@ struct ManifestTests {
 
     @Test("A newer version is told from damage, whatever its checksum")
     func newer() {
-        let text = start.replacing("manifest 2", with: "manifest 3")
+        let text = start.replacing("manifest 3", with: "manifest 4")
         #expect(error(closed(text))?.isNewerVersion == true)
         #expect(
             error(Array((text + "another way to close the file altogether\n").utf8))?
                 .isNewerVersion == true)
         for version in ["0", "x", "", "1 ", "-1"] {
-            let text = start.replacing("manifest 2", with: "manifest " + version)
+            let text = start.replacing("manifest 3", with: "manifest " + version)
             #expect(error(closed(text))?.isNewerVersion == false, "version \(version)")
         }
     }
@@ -128,9 +130,46 @@ struct ManifestTests {
             #expect(error(closed(without.joined(separator: "\n") + "\n")) != nil)
             var doubled = lines
             doubled.insert(lines[index], at: index)
-            #expect(error(closed(doubled.joined(separator: "\n") + "\n")) != nil)
+            // A store may have several histories.
+            let isHistory = lines[index].hasPrefix("history")
+            #expect((error(closed(doubled.joined(separator: "\n") + "\n")) == nil) == isHistory)
         }
         let tooMany = start.replacing("next-segment 9", with: "next-segment 10000000000")
         #expect(error(closed(tooMany)) != nil)
+        for line in ["42", "-1", "x", "41 41"] {
+            let text = start.replacing("complete-since 41", with: "complete-since \(line)")
+            #expect(error(closed(text)) != nil, "\(line)")
+        }
+        for line in ["0706050403020100", "706050403020100 from 1", "0706050403020100 from x"] {
+            let text = start.replacing("0706050403020100 from 1", with: line)
+            #expect(error(closed(text)) != nil, "\(line)")
+        }
+        #expect(error(closed(start + "history 0000000000000001 from 0\n")) != nil)
+    }
+
+    @Test("A MANIFEST of version 2 tells no deletion before its next write")
+    func versionTwo() throws {
+        let text = start.replacing("manifest 3", with: "manifest 2")
+            .replacing("complete-since 41\nhistory 0706050403020100 from 1\n", with: "")
+        let old = try Manifest(decoding: closed(text))
+        #expect(old.completeSince == 41)
+        #expect(old.histories == [Manifest.History(id: 0x0706_0504_0302_0100, firstSequence: 1)])
+        #expect(try Manifest(decoding: old.encoded()) == old)
+    }
+
+    @Test("A number is known under the history that made it, and under no other")
+    func histories() {
+        var manifest = Manifest(storeID: StoreID(low: 1, high: 2))
+        manifest.beginHistory(7, at: 100)
+        manifest.beginHistory(8, at: 200)
+        for (id, last) in [(UInt64(1), UInt64(99)), (7, 199), (8, .max - 1)] {
+            #expect(manifest.has(0, under: id))
+            #expect(manifest.has(last, under: id))
+            #expect(!manifest.has(last + 1, under: id) || id == 8)
+        }
+        #expect(!manifest.has(5, under: 9))
+        for id in 10..<200 as Range<UInt64> { manifest.beginHistory(id, at: 200 + id) }
+        #expect(manifest.histories.count == Manifest.mostHistories)
+        #expect(!manifest.has(5, under: 1))
     }
 }

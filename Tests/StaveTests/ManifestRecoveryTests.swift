@@ -80,7 +80,7 @@ struct ManifestRecoveryTests {
     @Test("A MANIFEST of a newer version is called that, not damaged")
     func manifestNewer() throws {
         let text = String(decoding: try StoreFolder.bytes(source, "MANIFEST"), as: UTF8.self)
-        let body = text.replacingOccurrences(of: "manifest 2\n", with: "manifest 3\nnew fact\n")
+        let body = text.replacingOccurrences(of: "manifest 3\n", with: "manifest 4\nnew fact\n")
             .components(separatedBy: "checksum ")[0]
         let checksum = unsafe hex(Checksum.hash(Array(body.utf8).span.bytes))
         let newer = Array("\(body)checksum \(checksum)\n".utf8)

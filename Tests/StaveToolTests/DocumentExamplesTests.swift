@@ -67,7 +67,9 @@ struct DocumentExamplesTests {
     }
 
     /// Runs the steps; those that the outer shell has with `skipped` in them are left out.
-    private func follow(_ path: String, skipping skipped: [String] = []) throws {
+    private func follow(
+        _ path: String, skipping skipped: [String] = [], atLeast wanted: Int = 16
+    ) throws {
         try FileManager.default.createSymbolicLink(
             atPath: scratch.path + "/stave", withDestinationPath: stave)
         try scratch.write("bytes of a picture", to: "cat.jpg")
@@ -98,7 +100,7 @@ struct DocumentExamplesTests {
                 try run(step)
             }
         }
-        #expect(count > 15)
+        #expect(count >= wanted)
         #expect(shell == nil, "a session does not end with quit")
     }
 
@@ -122,4 +124,7 @@ struct DocumentExamplesTests {
 
     @Test("The guide's sessions can be followed literally")
     func guide() throws { try follow("docs/shell.md") }
+
+    @Test("What is said of changes can be followed literally")
+    func changes() throws { try follow("docs/changes.md", atLeast: 13) }
 }

@@ -56,7 +56,10 @@ extension Store {
     ) throws(StoreError) -> BackupReport {
         try requireOpen()
         if let uncertainty = index.uncertainties.first { throw uncertainty.error }
-        let moment = try moment()
+        var moment = try moment()
+        // What is written to the copy is no write of this store.
+        moment.manifest.beginHistory(
+            .random(in: .min ... .max), at: moment.manifest.nextSequence)
         let target = try BackupTarget(path, of: moment.manifest.storeID, outside: log.directory)
         var report = BackupReport()
         report.keyCount = moment.keyCount

@@ -120,6 +120,8 @@ package final class StoreBuilder {
         }
         let highest = manifest.segments.compactMap { $0.extent?.sequences.upperBound }.max() ?? 0
         manifest.nextSequence = max(nextSequence, highest == .max ? .max : highest + 1)
+        // Nothing is known of what was deleted before.
+        manifest.completeSince = max(1, manifest.nextSequence) - 1
         try ManifestFile.write(manifest, in: directory)
         // A child that is being started may hold a copy of the descriptor for a moment.
         lock.release()

@@ -9,7 +9,8 @@ internal import StaveDisk
 ///    into outputs in key order, with their hints. Number and time of a record stay as they were.
 /// 3. Sync the outputs, their hints and the directory. Sync the active segment: a record is dropped
 ///    because a newer one exists, so the newer one must be durable before the older one is gone.
-/// 4. Replace MANIFEST: it names the outputs instead of the inputs. This is the commit point.
+/// 4. Replace MANIFEST: it names the outputs instead of the inputs, and says up to which number
+///    deletions were dropped. This is the commit point.
 /// 5. Switch readers: each entry that still names the very record that was copied now names the
 ///    copy.
 /// 6. Unlink the inputs; unmap them when no reader can be inside.
@@ -156,7 +157,8 @@ final class Compaction {
 
     func takeImages() throws(StoreError) {
         selection = try CompactionSelection(
-            of: inputs, others: others, log, index, makesSequence: makesSequence)
+            of: inputs, others: others, log, index, makesSequence: makesSequence,
+            keeper: compactor.deletionKeeper(beside: others))
     }
 
     // MARK: Copying (2)
@@ -230,7 +232,8 @@ final class Compaction {
 
     private func commit() throws(StoreError) {
         try log.commit(
-            replacing: inputs, with: outputs.map(\.segment), durableEnds: durableEnds)
+            replacing: inputs, with: outputs.map(\.segment), durableEnds: durableEnds,
+            droppedDeletion: selection?.droppedDeletion ?? 0)
         phase = .switching(output: 0, index: 0)
     }
 

@@ -54,6 +54,8 @@ final class CompactionSelection {
     /// First keys of others, descending: no output has keys on both sides of one.
     private var cuts: [[UInt8]] = []
     private var mergedEntries = 0
+    /// Which tombstones stay although nothing here needs them.
+    private var keeper: DeletionKeeper
 
     /// Takes the images of all segments. A plan looks at segments that grow meanwhile, up to where
     /// they end now.
@@ -61,8 +63,10 @@ final class CompactionSelection {
     /// - Parameter makesSequence: the outputs and the other segments are to make up one sorted
     ///   sequence.
     init(
-        of inputs: [Segment], others: [Segment], _ log: Log, _ index: Index, makesSequence: Bool
+        of inputs: [Segment], others: [Segment], _ log: Log, _ index: Index, makesSequence: Bool,
+        keeper: DeletionKeeper
     ) throws(StoreError) {
+        self.keeper = keeper
         (self.log, self.index, self.inputs, self.others) = (log, index, inputs, others)
         for input in inputs { log.refreshHint(of: input) }
         // While segments come and go, no table waits to be made from those that were.
@@ -90,6 +94,9 @@ final class CompactionSelection {
 
     /// Records of the inputs, also those that another one in the same segment superseded.
     var recordCount: Int { inputImages.reduce(0) { $0 + $1.recordCount } }
+
+    /// The highest number of a deletion that is not kept; 0 without one.
+    var droppedDeletion: UInt64 { keeper.dropped }
 
     /// Hands over the next records to keep, until they and what was looked at come to `limit`
     /// bytes. Counts them in `report`.
@@ -191,7 +198,11 @@ final class CompactionSelection {
 
     private func isKept(_ pending: PendingEntry) throws(StoreError) -> Bool {
         let entry = pending.entry
-        guard entry.kind == .value else { return isNeeded(tombstone: entry) }
+        guard entry.kind == .value else {
+            if isNeeded(tombstone: entry) { return true }
+            let record = origins[pending.source].start.moved(to: entry.offset)
+            return keeper.keeps(entry, writtenAt: record.header?.time ?? 0)
+        }
         let location = Location(
             segmentIndex: origins[pending.source].segmentIndex, offset: entry.offset)
         if try index.isLive(pending.hash, at: location) { return true }

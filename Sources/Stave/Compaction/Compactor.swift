@@ -11,6 +11,8 @@ internal import Synchronization
     let log: Log
     let index: Index
     let policy: CompactionPolicy
+    /// How long deletions stay for followers, in seconds.
+    let keptSeconds: UInt32
     /// What others may say to the compaction that runs.
     let gate = CompactionGate()
     /// Compacts without being asked.
@@ -37,6 +39,8 @@ internal import Synchronization
         /// Bytes that the background's compaction copies, at most; 0 where none runs.
         var bytesInFlight = 0
         var counters = Counters()
+        /// Up to which number each follower in this process has the changes.
+        var followers: [Int: UInt64] = [:]
     }
 
     /// Since the store was opened.
@@ -48,10 +52,11 @@ internal import Synchronization
         var lastCompaction: UInt32?
     }
 
-    init(_ log: Log, _ index: Index, _ policy: CompactionPolicy) {
+    init(_ log: Log, _ index: Index, _ options: StoreOptions) {
         self.log = log
         self.index = index
-        self.policy = policy
+        policy = options.compaction
+        keptSeconds = UInt32(clamping: options.keptDeletions.components.seconds)
     }
 
     // MARK: State

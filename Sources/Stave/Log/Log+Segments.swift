@@ -175,9 +175,11 @@ extension Log {
     /// - Parameter ends: of the unsealed segments, as `durableEnds` says: what is dropped is
     ///   dropped for the sake of newer records, and an active segment that is shorter, from another
     ///   moment, is not to pass for the one that has them.
+    /// - Parameter dropped: the highest number of a deletion that is in none of the segments any
+    ///   more, although it may be the newest write of its key; 0 without one.
     func commit(
         replacing gone: [Segment], with segments: [Segment],
-        durableEnds ends: [(number: UInt64, end: Int)]
+        durableEnds ends: [(number: UInt64, end: Int)], droppedDeletion dropped: UInt64
     ) throws(StoreError) {
         let gone = Set(gone.map(\.number))
         let entries = segments.map { segment in
@@ -188,6 +190,7 @@ extension Log {
         try manifest.commit(in: directory) { manifest in
             manifest.segments.removeAll { gone.contains($0.number) }
             manifest.segments += entries
+            manifest.completeSince = max(manifest.completeSince, dropped)
             for (number, end) in ends { manifest.setDurableLength(end, of: number) }
         }
     }

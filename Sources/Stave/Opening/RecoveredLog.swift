@@ -81,7 +81,7 @@ extension Recovery {
             RecoveredStore.Unsealed(segment: segment, fileSize: size, log: log))
     }
 
-    private func mark(of opened: Opened, _ entry: Manifest.Segment) -> SegmentHeader.Mark {
+    func mark(of opened: Opened, _ entry: Manifest.Segment) -> SegmentHeader.Mark {
         // SAFETY: `size` bytes of the file are mapped.
         unsafe SegmentHeader.mark(
             in: opened.segment.bytes(upTo: opened.size).bytes, identity: entry.identity,

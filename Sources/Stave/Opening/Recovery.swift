@@ -87,7 +87,7 @@ struct Recovery: ~Copyable {
         return recovery.result
     }
 
-    private init(path: String, manifest: Manifest, isWriter: Bool) {
+    init(path: String, manifest: Manifest, isWriter: Bool) {
         self.path = path
         self.manifest = manifest
         self.isWriter = isWriter

@@ -3,11 +3,13 @@
 ///
 /// Text, a fact a line, closed by a checksum line over everything before it:
 ///
-///     stave manifest 2
+///     stave manifest 3
 ///     store 6f1c0d5e8a3b4c2d9e0f112233445566
 ///     revision 7
 ///     next-sequence 4712
 ///     next-segment 9
+///     complete-since 120
+///     history 7d865e959b2466d3 from 1
 ///     segment 1 identity 9f86d081884c7d65 sealed length 268435408 sequences 1 4000
 ///     segment 8 identity 0a1b2c3d4e5f6071 unsealed durable 4096
 ///     checksum 1f2e3d4c5b6a7988
@@ -17,7 +19,7 @@
 /// that a program of version 1 began, of which neither is known.
 package struct Manifest: Equatable, Sendable {
     /// The version that this code writes, and the newest it reads.
-    package static let version: UInt32 = 2
+    package static let version: UInt32 = 3
 
     package struct Segment: Equatable, Sendable {
         package var number: UInt64
@@ -100,6 +102,12 @@ package struct Manifest: Equatable, Sendable {
     package var nextSequence: UInt64
     /// Above every segment number ever used.
     package var nextSegment: UInt64
+    /// No deletion with a higher sequence number was ever dropped: what was written after it can
+    /// still be told in full. Of a store that a program before version 3 wrote nothing older is
+    /// known.
+    package var completeSince: UInt64
+    /// Which copy of the store made which writes, oldest first; see `History`.
+    package var histories: [History]
     /// Ascending by number; the unsealed ones come last, in the order in which they were written.
     package var segments: [Segment]
 
@@ -109,6 +117,8 @@ package struct Manifest: Equatable, Sendable {
         revision = 1
         nextSequence = 1
         nextSegment = 1
+        completeSince = 0
+        histories = [History(id: storeID.low, firstSequence: 1)]
         segments = []
     }
 
@@ -119,8 +129,12 @@ package struct Manifest: Equatable, Sendable {
             revision \(revision)
             next-sequence \(nextSequence)
             next-segment \(nextSegment)
+            complete-since \(completeSince)
 
             """
+        for history in histories {
+            text += "history \(hex(history.id)) from \(history.firstSequence)\n"
+        }
         for segment in segments {
             text += "segment \(segment.number) identity \(hex(segment.identity)) "
             switch segment.state {
@@ -176,11 +190,24 @@ extension Manifest {
         revision = try lines.number("revision")
         nextSequence = try lines.number("next-sequence")
         nextSegment = try lines.number("next-segment")
-        while !lines.isAtEnd { segments.append(try lines.segment(version)) }
+        if version < 3 {
+            completeSince = max(1, nextSequence) - 1
+        } else {
+            completeSince = try lines.number("complete-since")
+            histories = try lines.histories()
+        }
+        while !lines.isAtEnd { segments.append(try lines.segment(min(version, 2))) }
         try checkInvariants()
     }
 
     private func checkInvariants() throws(FormatError) {
+        guard completeSince < max(1, nextSequence) else {
+            throw FormatError("complete-since is beyond next-sequence", at: 0)
+        }
+        for (older, newer) in zip(histories, histories.dropFirst())
+        where older.firstSequence > newer.firstSequence {
+            throw FormatError("histories are out of order at \(newer.firstSequence)", at: 0)
+        }
         var previous: UInt64 = 0
         for segment in segments {
             guard segment.number > previous, segment.number < nextSegment else {
@@ -232,6 +259,20 @@ private struct ManifestLines {
             let low = UInt64(words[1].suffix(16), radix: 16)
         else { throw unexpected("store and 32 hexadecimal digits") }
         return StoreID(low: low, high: high)
+    }
+
+    /// One at least.
+    mutating func histories() throws(FormatError) -> [Manifest.History] {
+        var histories: [Manifest.History] = []
+        while histories.isEmpty || rest.starts(with: "history ".utf8) {
+            let words = next()
+            guard words.count == 4, words[0] == "history", words[1].utf8.count == 16,
+                let id = UInt64(words[1], radix: 16), words[2] == "from",
+                let first = UInt64(words[3])
+            else { throw unexpected("history HEX from NUMBER") }
+            histories.append(Manifest.History(id: id, firstSequence: first))
+        }
+        return histories
     }
 
     mutating func segment(_ version: UInt32) throws(FormatError) -> Manifest.Segment {

@@ -197,6 +197,8 @@ struct FileInspection {
                 ("revision", .unsigned(manifest.revision)),
                 ("nextSequence", .unsigned(manifest.nextSequence)),
                 ("nextSegment", .unsigned(manifest.nextSegment)),
+                ("completeSince", .unsigned(manifest.completeSince)),
+                ("history", .string(hex(manifest.history.id))),
                 ("segments", .number(manifest.segments.count)),
             ])
         } else {

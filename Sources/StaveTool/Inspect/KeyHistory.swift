@@ -27,6 +27,7 @@ struct KeyHistory {
     }
 
     let key: [UInt8]
+    let survey: StoreSurvey
     /// Newest first.
     private(set) var versions: [Version] = []
     /// Stretches that may have held versions of the key, and of which nothing tells.
@@ -35,6 +36,7 @@ struct KeyHistory {
 
     init(of key: [UInt8], in survey: StoreSurvey) {
         self.key = key
+        self.survey = survey
         plan = CompactionForecast(survey, damaged: [])
         var damaged: Set<String> = []
         for segment in survey.segments {

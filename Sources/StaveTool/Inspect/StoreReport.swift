@@ -126,6 +126,8 @@ struct StoreReport {
             ("revision", .unsigned(manifest.revision)),
             ("nextSequence", .unsigned(manifest.nextSequence)),
             ("nextSegment", .unsigned(manifest.nextSegment)),
+            ("completeSince", .unsigned(manifest.completeSince)),
+            ("history", .string(hex(manifest.history.id))),
             ("segments", .number(manifest.segments.count)),
         ])
     }

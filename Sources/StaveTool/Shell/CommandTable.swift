@@ -70,7 +70,7 @@ enum CommandTable {
     static let all: [Command] = groups.flatMap(\.commands)
 
     static let groups: [(title: String, commands: [Command])] = [
-        ("one key, or some", keyCommands + [editCommand] + changeCommands),
+        ("one key, or some", keyCommands + [undoCommand, editCommand] + changeCommands),
         ("many keys", rangeCommands), ("all or nothing", batchCommands),
         ("a look at what there is", lookCommands + watchCommands),
         ("in and out", transferCommands), ("the store", storeCommands),

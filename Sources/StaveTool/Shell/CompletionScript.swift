@@ -55,6 +55,9 @@ enum CompletionScript {
             name: "backup", summary: "the store as it is now, beside its writer",
             options: options(of: BackupCommand.helpMessage())),
         .init(
+            name: "changes", summary: "what was written since a number, and from now on",
+            options: options(of: ChangesCommand.helpMessage())),
+        .init(
             name: "import", summary: "take keys and values from another format", takesFiles: true,
             options: options(of: ImportCommand.helpMessage())),
         .init(

@@ -7,7 +7,7 @@ extension CommandTable {
     static let keyCommands: [Command] = [
         Command(
             "get",
-            "[--exact | --pretty | --version] [--missing WORD] KEY...  (or: get KEY > FILE)",
+            "[--exact | --pretty | --version] [--at N] [--missing WORD] KEY...  (or: get KEY > FILE)",
             words: 1...Int.max - 1, .read,
             redirects: true, isPaged: true, "print the value of each key",
             details: [
@@ -17,6 +17,7 @@ extension CommandTable {
             options: [
                 .init(name: "--exact", help: "the bytes alone: no format, no newline"),
                 .init(name: "--version", help: "the number of the key's newest write instead"),
+                .init(name: "--at", value: "N", help: "the value as of the write with this number"),
                 .init(
                     name: "--missing", value: "WORD", isText: true,
                     help: "print WORD for a key that is not there"),
@@ -62,9 +63,15 @@ extension Session {
         if let file = try redirection(words, ">") {
             try refuseInBatch("get KEY > FILE", at: file)
             if let missing { throw .usage("--missing and > do not go together", at: missing) }
+            if invocation.has("--at") { throw .usage("--at and > do not go together", at: file) }
             return try get(words[1], intoFile: file)
         }
-        if invocation.has("--version") { return try printVersions(invocation) }
+        let moment = invocation.number("--at")
+        if moment != nil { try refuseInBatch("get --at", at: words[0]) }
+        if invocation.has("--version") {
+            if moment != nil { throw .usage("--at and --version do not go together", at: words[0]) }
+            return try printVersions(invocation)
+        }
         let isExact = invocation.has("--exact")
         if isExact, outputIsTerminal {
             throw CommandError("--exact is for files and pipes; at a terminal use get KEY > FILE")
@@ -80,29 +87,45 @@ extension Session {
         if outputIsTerminal, settings.format == .quoted { printer.longestValue = 1 << 20 }
         for word in words.dropFirst() {
             try requireUsable(word)
-            do throws(StoreError) {
-                let printer = printer
-                let print = { (value: UnsafeRawBufferPointer) in
-                    // SAFETY: the word and the value are only read.
-                    if isExact { return unsafe self.output.write(value) }
-                    if let pretty {
-                        return self.output.write(unsafe pretty.text(of: Array(value)))
-                    }
-                    unsafe printer.printValue(value, forKey: word.bytes)
+            let printer = printer
+            let print = { (value: UnsafeRawBufferPointer) in
+                // SAFETY: the word and the value are only read.
+                if isExact { return unsafe self.output.write(value) }
+                if let pretty {
+                    return self.output.write(unsafe pretty.text(of: Array(value)))
                 }
-                // SAFETY: the word and the value are used inside the call only.
-                let found: Void? = unsafe try withValue(forKey: word.bytes.bytes) { value in
-                    unsafe value.withUnsafeBytes { unsafe print($0) }
-                }
-                if found != nil { continue }
-                if let missing {
-                    unsafe print(missing.bytes)
-                } else {
-                    unsafe reportMissing(word.bytes)
-                }
-            } catch {
-                try stepOver(CommandError(error, at: word, key: word))
+                unsafe printer.printValue(value, forKey: word.bytes)
             }
+            unsafe try get(word, at: moment, missing, print)
+        }
+    }
+
+    /// Prints a key's value, or what stands for it where it is not there.
+    ///
+    /// - Parameter moment: the number of the write after which it is looked at; nil: now.
+    private func get(
+        _ word: Word, at moment: Int?, _ missing: Word?, _ print: (UnsafeRawBufferPointer) -> Void
+    ) throws(CommandError) {
+        if let moment, let value = try value(of: word, at: UInt64(moment)) {
+            // SAFETY: the bytes are used inside the call only.
+            return unsafe value.withUnsafeBytes { unsafe print($0) }
+        }
+        do throws(StoreError) {
+            // SAFETY: the word and the value are used inside the call only.
+            if moment == nil,
+                unsafe try withValue(
+                    forKey: word.bytes.bytes, { unsafe $0.withUnsafeBytes { unsafe print($0) } })
+                    != nil
+            {
+                return
+            }
+            if let missing {
+                unsafe print(missing.bytes)
+            } else {
+                unsafe reportMissing(word.bytes)
+            }
+        } catch {
+            try stepOver(CommandError(error, at: word, key: word))
         }
     }
 

@@ -14,6 +14,7 @@ extension StaveCommand {
         options.createsIfMissing = creates
         options.durability = durability
         if let segmentSize { options.segmentSize = segmentSize.bytes }
+        if let keepDeletions { options.keptDeletions = .seconds(keepDeletions.seconds) }
         options.onEvent = { mailbox.receive($0) }
         do throws(StoreError) {
             let store = try openStore(options)

@@ -18,7 +18,7 @@ struct ByteSize: ExpressibleByArgument {
 /// `stave [options] DIR [COMMAND [ARG...]]`.
 struct StaveCommand: ParsableCommand {
     static let optionsWithValue: Set<String> = [
-        "--durability", "--segment-size", "--format", "--wait", "--config",
+        "--durability", "--segment-size", "--format", "--wait", "--config", "--keep-deletions",
     ]
 
     static let configuration = CommandConfiguration(
@@ -33,6 +33,7 @@ struct StaveCommand: ParsableCommand {
             stave repair DIR NEWDIR                 write what can be read into a new store
             stave diff DIR1 DIR2                    the keys in which two stores differ
             stave backup DIR NEWDIR                 the store as it is now, beside its writer
+            stave changes DIR [--since N]           what was written since, and from now on
             stave import DIR [FILE] --from FORMAT   take keys and values from another format
             stave export DIR [PREFIX] --to FORMAT   write them in another format
             stave help [COMMAND]                    the shell's commands
@@ -60,6 +61,12 @@ struct StaveCommand: ParsableCommand {
 
     @Option(help: "Size at which a segment is full: bytes, or with K, M or G.")
     var segmentSize: ByteSize?
+
+    @Option(
+        help: ArgumentHelp(
+            "Keep deletions so long for stave changes: seconds, or with s, m, h or d.",
+            valueName: "time"))
+    var keepDeletions: TimeSpan?
 
     @Option(
         help: "How keys and values are printed; quoted at a terminal, raw in a pipe otherwise.")

@@ -6,12 +6,17 @@ extension CommandTable {
     /// Commands that go on until Ctrl-C.
     static let watchCommands: [Command] = [
         Command(
-            "watch", "SECONDS COMMAND...", words: 2...Int.max - 1, .read, isForPeople: true,
-            "repeat a command and mark what changed",
+            "watch", "PREFIX  (or: watch SECONDS COMMAND...)", words: 1...Int.max - 1, .read,
+            isForPeople: true, "show what becomes of keys; or repeat a command, changes marked",
             details: [
-                "Ctrl-C ends it. A read-only shell sees each time what was written meanwhile."
+                "One word is a prefix: each key that begins with it is shown when it is set or"
+                    + " deleted and that is durable; \"\" is all keys.",
+                "More words are SECONDS and a command, which is carried out again and again; what"
+                    + " is new in its replies is marked. A read-only shell sees each time what was"
+                    + " written meanwhile.",
+                "Ctrl-C ends it.",
             ],
-            examples: ["watch 2 count user:", "watch 0.5 scan --limit 10"]
+            examples: ["watch user:", "watch 2 count user:"]
         ) { session, invocation throws(CommandError) in try session.watch(invocation) },
         Command(
             "tail", "[PREFIX]", words: 0...1, .read, isForPeople: true,
@@ -28,8 +33,10 @@ extension CommandTable {
 extension Session {
     func watch(_ invocation: Invocation) throws(CommandError) {
         let words = invocation.words
+        if words.count == 2 { return try watch(prefix: words[1]) }
         guard let seconds = Double(words[1].string), seconds >= 0.1, seconds <= 86_400 else {
-            throw .usage("the seconds lie between 0.1 and 86400", at: words[1])
+            throw .usage(
+                "the seconds lie between 0.1 and 86400; one word alone is a prefix", at: words[1])
         }
         let command = Array(words[2...])
         let name = try self.command(for: command[0])

@@ -31,7 +31,7 @@ struct ImportCommand: ParsableCommand {
     var prefix: String?
     @Flag(help: "Read and check all of it, and say what would be done.")
     var dryRun = false
-    @Flag(help: "All of it or nothing; only for a new store.")
+    @Flag(help: "All of it or nothing; into a store that is there, at most 255 MiB.")
     var atomic = false
     @Flag(help: "Skip bad records; the exit status is 2 all the same.")
     var keepGoing = false
@@ -97,11 +97,6 @@ struct ImportCommand: ParsableCommand {
             throw ExitCode(2)
         }
         let isNew = Self.isMissingOrEmpty(directory)
-        if atomic, !isNew {
-            StaveCommand.complain(
-                "stave: --atomic is for a new store, and \(directory) is there already")
-            throw ExitCode(64)
-        }
         let settings = shell.settings(Configuration())
         // Opening it says what is to be done where it may not be made.
         guard isNew, creates || dryRun else {
@@ -109,8 +104,9 @@ struct ImportCommand: ParsableCommand {
                 .oneShot, settings, creates: false, readOnly: dryRun)
             guard let session = opened else { throw ExitCode(2) }
             shell.printNotices(of: session.store, session)
-            let target = ImportTarget(session.store, isDry: dryRun)
-            let status = Self.run(request, decoder, target, session)
+            let target = ImportTarget(session.store, isDry: dryRun, isBatch: atomic)
+            let status = Self.run(
+                request, decoder, target, session, commit: atomic ? target.commitBatch : nil)
             throw ExitCode(shell.close(session, status))
         }
         let session = Session(nil, place: .oneShot, settings: settings)

@@ -14,6 +14,8 @@ final class ImportTarget {
         case new
         case building(StoreBuilder)
         case store(Store)
+        /// All of it is written at the end.
+        case batch(Store)
     }
 
     private var place: Place
@@ -28,14 +30,22 @@ final class ImportTarget {
     /// Keys with a value before the first record.
     private let countBefore: Int
     private var deletedCount = 0
-    /// Keys that would be new, of a dry run.
-    private var dryNewCount = 0
+    /// Keys that would be new, of a dry run; or that are, of a batch.
+    private var preparedNewCount = 0
+    private var batch: Batch?
 
     /// A store that is open; its owner closes it.
     ///
-    /// - Parameter isDry: only look.
-    init(_ store: Store?, isDry: Bool) {
-        place = isDry ? .dry(store) : store.map { .store($0) } ?? .new
+    /// - Parameters:
+    ///   - isDry: only look.
+    ///   - isBatch: write nothing before `commitBatch`, and then all.
+    init(_ store: Store?, isDry: Bool, isBatch: Bool = false) {
+        if let store, isBatch {
+            place = .batch(store)
+            batch = store.makeBatch()
+        } else {
+            place = isDry ? .dry(store) : store.map { .store($0) } ?? .new
+        }
         path = store?.path ?? ""
         countBefore = store?.count ?? 0
         open = { () throws(StoreError) in throw .closed }
@@ -62,13 +72,14 @@ final class ImportTarget {
         case .building:
             lastKey.lexicographicallyPrecedes(key) ? false : try opened().contains(key: key)
         case .store(let store): try store.contains(key: key)
+        case .batch: unsafe try batch?.contains(key: key.span.bytes) ?? false
         }
     }
 
     func set(_ record: borrowing TransferRecord) throws(StoreError) {
         switch place {
         case .dry(let store):
-            if try store?.contains(key: record.key) != true { dryNewCount += 1 }
+            if try store?.contains(key: record.key) != true { preparedNewCount += 1 }
         case .new:
             let builder = try StoreBuilder(path: path)
             place = .building(builder)
@@ -79,6 +90,10 @@ final class ImportTarget {
             }
             try write(record, to: opened())
         case .store(let store): try write(record, to: store)
+        case .batch:
+            if try !contains(record.key) { preparedNewCount += 1 }
+            // SAFETY: the arrays outlive the call.
+            unsafe try batch?.set(record.value.span.bytes, forKey: record.key.span.bytes)
         }
     }
 
@@ -123,6 +138,7 @@ final class ImportTarget {
             wasThere = try opened().removeValue(forKey: key, deferringSync: true)
         case .store(let store):
             wasThere = try store.removeValue(forKey: key, deferringSync: true)
+        case .batch: wasThere = try batch?.removeValue(forKey: key) ?? false
         }
         if wasThere { deletedCount += 1 }
         return wasThere
@@ -133,7 +149,7 @@ final class ImportTarget {
         switch place {
         case .store(let store): return store
         case .building(let builder): try finish(builder)
-        case .new, .dry: break
+        case .new, .dry, .batch: break
         }
         let store = try open()
         isOwn = true
@@ -154,7 +170,7 @@ final class ImportTarget {
     /// Keys that were not there before; to be asked for before `finish`.
     var newCount: Int {
         switch place {
-        case .dry: dryNewCount
+        case .dry, .batch: preparedNewCount
         case .new: 0
         case .building(let builder): builder.recordCount
         case .store(let store): store.count - countBefore + deletedCount
@@ -166,7 +182,7 @@ final class ImportTarget {
     /// - Parameter createsEmpty: make the store even where there was no record.
     func finish(createsEmpty: Bool) throws(StoreError) {
         switch place {
-        case .dry: break
+        case .dry, .batch: break
         case .new:
             if createsEmpty, !path.isEmpty { try finish(try StoreBuilder(path: path)) }
         case .building(let builder): try finish(builder)
@@ -174,6 +190,16 @@ final class ImportTarget {
             if store.durability == .always { try store.sync() }
             if isOwn { try store.close() }
         }
+    }
+}
+
+extension ImportTarget {
+    /// Writes all that was prepared, durably.
+    func commitBatch() throws(StoreError) {
+        guard case .batch(let store) = place, let batch else { return }
+        // What the import has read cannot have changed: this process alone writes.
+        guard try store.commit(batch) else { throw .cancelled }
+        try store.sync()
     }
 }
 

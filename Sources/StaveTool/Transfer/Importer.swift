@@ -21,7 +21,6 @@ struct ImportRequest {
         }
         if format == .bitcask, file == nil { return "bitcask is a directory; name it" }
         if isAtomic, isDry { return "--atomic and --dry-run do not go together" }
-        if isAtomic, isIfAbsent { return "--atomic is for a new store, where every key is absent" }
         return nil
     }
 

@@ -149,6 +149,13 @@ final class RESPEncoder: RecordEncoder {
         unsafe writeWord(value)
     }
 
+    /// `DEL key`.
+    func delete(_ key: UnsafeRawBufferPointer) {
+        output.write("*2\r\n$3\r\nDEL\r\n")
+        // SAFETY: the bytes are only read.
+        unsafe writeWord(key)
+    }
+
     private func writeWord(_ bytes: UnsafeRawBufferPointer) {
         output.write(UInt8(ascii: "$"))
         output.write(String(bytes.count))

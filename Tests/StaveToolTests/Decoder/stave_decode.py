@@ -150,17 +150,22 @@ def manifest(folder):
         words = line.split(" ")
         if words[0] == "store":
             facts["store"] = words[1]
-        elif words[0] in ("revision", "next-sequence", "next-segment"):
+        elif words[0] in ("revision", "next-sequence", "next-segment", "complete-since"):
             facts[words[0].replace("-s", "S")] = int(words[1])
+        elif words[0] == "history":
+            facts["history"] = words[1]
         if words[0] != "segment":
             continue
         segment = {"number": int(words[1]), "identity": int(words[3], 16), "state": words[4],
-                   "format": 1 if words[-2:] == ["format", "1"] else version, "durable": 80}
+                   "format": 1 if words[-2:] == ["format", "1"] else min(version, 2),
+                   "durable": 80}
         if words[4] != "unsealed":
             segment["length"], segment["first"] = int(words[6]), int(words[8])
         elif version > 1:
             segment["durable"] = int(words[6])
         segments.append(segment)
+    if version < 3:
+        facts.update(completeSince=max(1, facts["nextSequence"]) - 1, history=facts["store"][16:])
     return {**facts, "segments": len(segments)}, segments
 
 

@@ -4,7 +4,8 @@
 
 Three servers on the loopback make a cluster. A store of KEYS keys of any bytes is exported to them, a
 stream a node; each key is read back and compared; then a snapshot of each node is imported, and must be
-the store again. The same with one server, from a snapshot file. Exit status 0: all equal.
+the store again. The same with one server, from a snapshot file. In between `stave changes --follow` keeps the
+servers in step with the store while it is written to and compacted. Exit status 0: all equal.
 """
 import os
 import random
@@ -123,7 +124,7 @@ def make_store(path, rng):
 
 def check(entries, client_of):
     """Reads every key back; a MOVED would be an error."""
-    items = list(entries.items())
+    items, wrong = list(entries.items()), None
     for start in range(0, len(items), 500):
         batch = items[start:start + 500]
         for key, _ in batch:
@@ -131,7 +132,9 @@ def check(entries, client_of):
         for key, value in batch:
             got = client_of(key).receive()
             if got != value:
-                raise SystemExit("key %r: %r, not %r" % (key, got, value))
+                wrong = "key %r: %r, not %r" % (key, got, value)
+    if wrong:
+        raise SystemExit(wrong)
 
 
 def pipe(port, data):
@@ -139,6 +142,71 @@ def pipe(port, data):
         ["redis-cli", "-p", str(port), "--pipe"], input=data, stdout=subprocess.PIPE, check=True)
     if b"errors: 0" not in out.stdout:
         raise SystemExit("redis-cli --pipe: " + out.stdout.decode())
+
+
+def follow(store, server, slots=None):
+    """A follower that keeps `server` in step; ends with the pipe of `stave changes`."""
+    words = [STAVE, "changes", store, "--follow", "--format", "resp"]
+    if slots:
+        words += ["--slots", slots]
+    changes = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    client = subprocess.Popen(
+        ["redis-cli", "-p", str(server.port), "--pipe"], stdin=changes.stdout,
+        stdout=subprocess.PIPE)
+    changes.stdout.close()
+    return changes, client
+
+
+def end_following(followers):
+    for changes, client in followers:
+        changes.terminate()
+        if changes.wait() != 0:
+            raise SystemExit("stave changes: status %d" % changes.returncode)
+        out = client.communicate()[0]
+        if b"errors: 0" not in out:
+            raise SystemExit("redis-cli --pipe: " + out.decode())
+
+
+def write_more(store, entries, rng):
+    """A writer that sets, deletes and compacts for a while; `entries` then holds what there is."""
+    writer = subprocess.Popen(
+        [STAVE, "--segment-size", "1M", "--keep-deletions", "1h", store], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL)
+    keys = list(entries)
+    for number in range(COUNT // 5):
+        key = rng.choice(keys)
+        word = b'"' + b"".join(b"\\x%02x" % byte for byte in key) + b'"'
+        if rng.random() < 0.3:
+            writer.stdin.write(b"delete " + word + b"\n")
+            entries.pop(key, None)
+        else:
+            writer.stdin.write(b"set %s %d\n" % (word, number))
+            entries[key] = b"%d" % number
+        if number % (COUNT // 25) == 0:
+            writer.stdin.write(b"compact\n" if number else b"sync\n")
+    writer.stdin.close()
+    if writer.wait() != 0:
+        raise SystemExit("the writer: status %d" % writer.returncode)
+
+
+def in_step(store, servers, entries, rng, slots, check_all):
+    """Followers from the beginning, beside a writer, until all servers hold what the store does."""
+    followers = [follow(store, server, part) for server, part in zip(servers, slots)]
+    clients = [Client(server.port) for server in servers]
+    write_more(store, entries, rng)
+    last = time.time() + 600
+    while True:
+        try:
+            if sum(client.call("DBSIZE") for client in clients) == len(entries):
+                check_all()
+                break
+        except SystemExit:
+            if time.time() > last:
+                raise
+        if time.time() > last:
+            raise SystemExit("the servers do not come into step")
+        time.sleep(0.2)
+    end_following(followers)
 
 
 def bring_back(servers, original, copy):
@@ -152,7 +220,7 @@ def bring_back(servers, original, copy):
     stave("diff", original, copy)
 
 
-def cluster(entries, store):
+def cluster(entries, store, rng):
     servers = [
         Server(port, "--cluster-enabled", "yes", "--cluster-port", str(port + 10_000))
         for port in free_ports(3)]
@@ -178,13 +246,16 @@ def cluster(entries, store):
         check(entries, lambda key: clients[owner[slot(key)]])
         if sum(client.call("DBSIZE") for client in clients) != len(entries):
             raise SystemExit("the cluster holds other keys as well")
+        in_step(
+            store, servers, entries, rng, ["0-5460", "5461-10922", "10923-16383"],
+            lambda: check(entries, lambda key: clients[owner[slot(key)]]))
         bring_back(servers, store, os.path.join(FOLDER, "from-cluster"))
     finally:
         for server in servers:
             server.stop()
 
 
-def single(entries, store):
+def single(entries, store, rng):
     port = free_ports(1)[0]
     folder = os.path.join(FOLDER, str(port))
     os.makedirs(folder)
@@ -201,13 +272,32 @@ def single(entries, store):
         client.call("FLUSHALL")
         pipe(port, stave("export", store, "--to", "resp"))
         check(entries, lambda key: client)
+        client.call("FLUSHALL")
+        in_step(
+            store, [server], entries, rng, [None],
+            lambda: check(entries, lambda key: client))
+        mark(store, server, client)
     finally:
         server.stop()
+
+
+def mark(store, server, client):
+    """The number under a key of the server is where a follower goes on."""
+    def bring(*words):
+        pipe(server.port, stave(
+            "changes", store, "--format", "resp", "--mark", "stave:next", *words,
+            stderr=subprocess.DEVNULL))
+        return client.call("GET", "stave:next")
+    first = bring("--since", "now")
+    stave(store, "set", "one more", "value")
+    second = bring("--since", first)
+    if first == second or client.call("GET", "one more") != b"value":
+        raise SystemExit("--mark: from %r to %r" % (first, second))
 
 
 rng = random.Random(19)
 store = os.path.join(FOLDER, "store")
 entries = make_store(store, rng)
-cluster(entries, store)
-single(entries, store)
-print("%d keys: there, and back again" % len(entries))
+cluster(entries, store, rng)
+single(entries, store, rng)
+print("%d keys: there, and back again" % COUNT)
