@@ -171,5 +171,5 @@ final class Output {
         writer?.endPaging()
     }
 
-    static func complain(_ text: String) { StaveCommand.complain("stave: \(text)") }
+    static func complain(_ text: String) { OutputWriter.complain("stave: \(text)") }
 }

@@ -78,9 +78,5 @@ extension StaveCommand {
         Quoting.shellWord(path.hasPrefix("-") ? "./" + path : path)
     }
 
-    static func complain(_ line: String) {
-        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
-        errors.write(message: line)
-        errors.flush()
-    }
+    static func complain(_ line: String) { OutputWriter.complain(line) }
 }

@@ -127,6 +127,13 @@ internal import Glibc
     /// A line on stderr: paths and arguments in it may hold anything, and a terminal may read it.
     func write(message text: String) { write(line: Quoting.message(text)) }
 
+    /// A line on standard error, at once.
+    static func complain(_ line: String) {
+        let errors = OutputWriter(descriptor: STDERR_FILENO, name: "stderr")
+        errors.write(message: line)
+        errors.flush()
+    }
+
     /// Writes what was gathered. After a failure it does nothing; see `failure`.
     func flush() {
         let pending = count
